@@ -1,0 +1,1 @@
+"""Adapters for encodekit: one module per outside world, each loaded only when used."""

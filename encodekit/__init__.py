@@ -1,0 +1,42 @@
+"""encodekit: how well do models of speech and language predict the brain?
+
+Every public name is imported when it is first used, so that ``import encodekit`` stays light.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "data": ("Stimulus", "Study", "load_study", "validate", "save", "load"),
+    "features": (
+        "FeatureExtractor", "SpeechFeatures", "MelSpectrogram", "WordRate", "PhoneRate",
+        "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
+    ),
+    "linear": ("RidgeCV", "LayerSelector", "cross_val_predict"),
+    "scoring": ("correlation", "r2", "noise_ceiling", "normalise", "by_region"),
+    "regions": ("Atlas", "RegionSelector"),
+    "simulation": ("simulate_study",),
+    "reports": ("report",),
+    "plugins": (
+        "make_features", "make_regressor", "make_regions", "make_loss", "hookimpl",
+        "FeatureSpec", "RegressorSpec", "LossSpec", "RegionSpec", "StudySpec", "CommandSpec",
+    ),
+}  # fmt: skip
+_ROOM = {name: room for room, names in _HOME.items() for name in names}
+__all__ = sorted(_ROOM)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM:
+        from encodekit._errors import unknown_name
+
+        raise AttributeError(f"encodekit: {unknown_name('name', name, __all__)}")
+    value = getattr(import_module(f"encodekit.{_ROOM[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""Stimuli, studies and the data contract."""

@@ -1,0 +1,1 @@
+"""Features from audio and words, on the grid of the fMRI."""

@@ -1,0 +1,1 @@
+"""Ridge regression for encoding models."""

@@ -1,0 +1,1 @@
+"""The plugin host: hooks, records and the registry."""

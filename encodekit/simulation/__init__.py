@@ -1,0 +1,1 @@
+"""Spoken stories and the simulated study."""

@@ -1,0 +1,1 @@
+"""Brain-tuning: fine-tune a speech model on the fMRI of several participants."""
