@@ -15,8 +15,8 @@ _HOME = {
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
     ),
     "linear": ("RidgeCV", "LayerSelector", "cross_val_predict"),
-    "scoring": ("correlation", "r2", "noise_ceiling", "normalise", "by_region"),
-    "regions": ("Atlas", "RegionSelector"),
+    "scoring": ("correlation", "r2", "noise_ceiling", "normalise"),
+    "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),
     "reports": ("report",),
     "plugins": (
