@@ -1,1 +1,58 @@
-"""The plugin host: hooks, records and the registry."""
+"""The plugin host: hooks, records and the registry of everything that has a name.
+
+A plugin is a module that states ``encodekit_api = 1``, implements hooks with `hookimpl`, and is
+named by an entry point of the group ``encodekit``. It is imported at discovery, so it holds
+records alone; what they name is imported when it is first used. The environment variable
+``ENCODEKIT_PLUGINS`` limits which plugins are imported: names separated by commas, or nothing
+for the built-in ones alone.
+"""
+
+from encodekit.plugins._discovery import Plugin, PluginError, PluginWarning
+from encodekit.plugins._hooks import API, hookimpl
+from encodekit.plugins._make import (
+    known_names,
+    load_spec,
+    make_features,
+    make_loss,
+    make_regions,
+    make_regressor,
+)
+from encodekit.plugins._records import (
+    KINDS,
+    BackboneSpec,
+    CommandSpec,
+    FeatureSpec,
+    LossSpec,
+    RegionSpec,
+    RegressorSpec,
+    Spec,
+    StudySpec,
+)
+from encodekit.plugins._registry import Entry, Registry, load_entry, registry
+
+__all__ = [
+    "API",
+    "KINDS",
+    "BackboneSpec",
+    "CommandSpec",
+    "Entry",
+    "FeatureSpec",
+    "LossSpec",
+    "Plugin",
+    "PluginError",
+    "PluginWarning",
+    "RegionSpec",
+    "Registry",
+    "RegressorSpec",
+    "Spec",
+    "StudySpec",
+    "hookimpl",
+    "known_names",
+    "load_entry",
+    "load_spec",
+    "make_features",
+    "make_loss",
+    "make_regions",
+    "make_regressor",
+    "registry",
+]

@@ -1,3 +1,49 @@
-"""What encodekit itself registers, through the same door as anybody's plugin."""
+"""What encodekit itself registers, through the same hooks as anybody's plugin."""
+
+from collections.abc import Iterator
+
+from encodekit.plugins import FeatureSpec, RegressorSpec, StudySpec, hookimpl
 
 encodekit_api = 1
+
+
+@hookimpl
+def encodekit_features() -> Iterator[FeatureSpec]:
+    """Speech models, and the low-level features that they must beat."""
+    yield FeatureSpec(
+        "speech",
+        load="encodekit.features:SpeechFeatures",
+        summary="layers of a speech model (wav2vec2, HuBERT)",
+        extra="speech",
+    )
+    yield FeatureSpec(
+        "mel",
+        load="encodekit.features:MelSpectrogram",
+        summary="mel spectrogram of the audio",
+        extra="acoustic",
+    )
+    yield FeatureSpec("word-rate", load="encodekit.features:WordRate", summary="words per second")
+    yield FeatureSpec(
+        "phone-rate", load="encodekit.features:PhoneRate", summary="phones per second"
+    )
+
+
+@hookimpl
+def encodekit_regressors() -> Iterator[RegressorSpec]:
+    """Ridge regression, one penalty per target."""
+    yield RegressorSpec(
+        "ridge",
+        load="encodekit.linear:RidgeCV",
+        summary="ridge regression, the penalty of each target chosen by cross-validation",
+    )
+
+
+@hookimpl
+def encodekit_studies() -> Iterator[StudySpec]:
+    """Return the study that needs no download."""
+    yield StudySpec(
+        "simulated",
+        load="encodekit.simulation:simulate_study",
+        summary="spoken stories and simulated fMRI of several participants",
+        extra="simulate",
+    )

@@ -1,0 +1,73 @@
+"""Make something by the name under which a plugin registered it."""
+
+from functools import partial
+from typing import Any
+
+from encodekit.plugins._registry import registry
+
+
+def known_names(kind: str) -> list[str]:
+    """Return the names of a kind: features, regressors, losses, regions, studies, ..."""
+    return [entry.spec.name for entry in registry().entries(kind)]
+
+
+def load_spec(kind: str, name: str) -> Any:
+    """Return the class or function registered under a name, imported now.
+
+    Parameters
+    ----------
+    kind : str
+        ``"features"``, ``"regressors"``, ``"losses"``, ``"regions"``, ``"studies"``,
+        ``"commands"`` or ``"backbones"``.
+    name : str
+        The registered name; case, hyphens and underscores do not matter.
+
+    Raises
+    ------
+    ValueError
+        If no plugin, or more than one, registers the name: with close matches, or the pip line
+        of the plugin that brings it.
+    ImportError
+        If a package that it needs is not installed; with the pip line of the extra.
+    """
+    return registry().load(kind, name)
+
+
+def make_features(name: str, **parameters: Any) -> Any:
+    """Return the feature extractor registered under a name.
+
+    Examples
+    --------
+    >>> import encodekit as ek
+    >>> ek.make_features("word-rate")
+    WordRate()
+    """
+    return load_spec("features", name)(**parameters)
+
+
+def make_regressor(name: str, **parameters: Any) -> Any:
+    """Return the regressor registered under a name.
+
+    Examples
+    --------
+    >>> import encodekit as ek
+    >>> ek.make_regressor("ridge", alphas=[1.0, 10.0])
+    RidgeCV(alphas=[1.0, 10.0])
+    """
+    return load_spec("regressors", name)(**parameters)
+
+
+def make_regions(name: str, *arguments: Any, **parameters: Any) -> Any:
+    """Return the region selector or atlas registered under a name."""
+    return load_spec("regions", name)(*arguments, **parameters)
+
+
+def make_loss(name: str, **parameters: Any) -> Any:
+    """Return the loss registered under a name: a callable of (predicted, true, mask).
+
+    A class is instantiated with the parameters; of a function, the parameters are bound.
+    """
+    loss = load_spec("losses", name)
+    if isinstance(loss, type):
+        return loss(**parameters)
+    return partial(loss, **parameters) if parameters else loss

@@ -1,0 +1,110 @@
+"""The records that plugins return: what is there, where it loads from, what it needs."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+_LOAD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._ -]*[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What every record says; use the record of the kind, such as `FeatureSpec`.
+
+    Parameters
+    ----------
+    name : str
+        What users type. Names are unique, whatever their case, hyphens and underscores.
+    load : str
+        ``"module:attribute"``, imported when the name is first used and not before.
+    summary : str
+        One line for ``encodekit plugins`` and ``encodekit --help``.
+    extra : str, optional
+        The extra of the plugin's own distribution that brings the packages it needs.
+
+    Raises
+    ------
+    ValueError
+        If a field is empty or not of the stated form; all mistakes in one message.
+    """
+
+    noun: ClassVar[str] = "record"
+
+    name: str
+    load: str
+    summary: str
+    extra: str | None = None
+
+    def __post_init__(self) -> None:
+        mistakes = list(self._mistakes())
+        if mistakes:
+            raise ValueError(f"{type(self).__name__} {self.name!r}: " + "; ".join(mistakes))
+
+    def _mistakes(self) -> list[str]:
+        found = []
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            found.append("name must be letters, digits, '-', '_', '.' or spaces")
+        if not isinstance(self.load, str) or not _LOAD.fullmatch(self.load):
+            found.append(f"load must be 'module:attribute', got {self.load!r}")
+        if not isinstance(self.summary, str) or not self.summary.strip():
+            found.append("summary must be one line of text")
+        return found
+
+
+class FeatureSpec(Spec):
+    """A feature extractor: ``load`` is a class that extends `encodekit.FeatureExtractor`."""
+
+    noun = "feature extractor"
+
+
+class RegressorSpec(Spec):
+    """A regressor: ``load`` is a class with ``fit(X, Y)`` and ``predict(X)``."""
+
+    noun = "regressor"
+
+
+class LossSpec(Spec):
+    """A loss: ``load`` is a callable ``loss(predicted, true, mask)`` that returns a scalar."""
+
+    noun = "loss"
+
+
+class RegionSpec(Spec):
+    """A region selector or atlas: ``load`` is a class or function that returns one."""
+
+    noun = "region selector"
+
+
+class StudySpec(Spec):
+    """A study: ``load`` is a function that returns an `encodekit.Study`."""
+
+    noun = "study"
+
+
+class CommandSpec(Spec):
+    """A command of ``encodekit``: ``load`` is a plain function with type annotations."""
+
+    noun = "command"
+
+
+class BackboneSpec(Spec):
+    """A speech model by a short name: ``load`` is a function that returns its folder or hub id."""
+
+    noun = "backbone"
+
+
+KINDS: dict[str, type[Spec]] = {
+    "features": FeatureSpec,
+    "regressors": RegressorSpec,
+    "losses": LossSpec,
+    "regions": RegionSpec,
+    "studies": StudySpec,
+    "commands": CommandSpec,
+    "backbones": BackboneSpec,
+}
+
+
+def name_key(name: str) -> str:
+    """Return what two names share when they count as the same name."""
+    return re.sub(r"[-_ ]", "", name).lower()
