@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import Any
 
 import pluggy
 
@@ -87,8 +88,7 @@ def _consider(
         if point.name in twice:
             raise PluginError(f"two distributions have a plugin named {point.name!r}")
         return replace(plugin, records=tuple(_admit(manager, point)))
-    # A plugin may raise anything while it is imported, SystemExit among it.
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (plugins may raise anything)
         return replace(plugin, status="skipped", cause=_cause(error))
 
 
@@ -151,7 +151,8 @@ def _records(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[tupl
         kind = caller.name.removeprefix(f"{PROJECT}_")
         for impl in caller.get_hookimpls():
             if impl.plugin is module:
-                yield from ((kind, _checked(kind, record)) for record in impl.function() or ())
+                given: Any = impl.function()
+                yield from ((kind, _checked(kind, record)) for record in given or ())
 
 
 def _checked(kind: str, record: object) -> Spec:
