@@ -1,0 +1,86 @@
+"""Decode, check and hash sound."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encodekit.data._mistakes import refuse
+
+Samples = NDArray[np.float32]
+
+
+def describe_file(path: Path) -> tuple[int, int]:
+    """Return (number of samples, sampling rate in Hz) of a sound file, from its header alone."""
+    if path.suffix == ".npy":
+        raise ValueError(f"audio {str(path)!r}: pass np.load(path) with its sampling_rate")
+    if not path.is_file():
+        raise FileNotFoundError(f"audio {str(path)!r} is not there: check the path")
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except soundfile.LibsndfileError as error:
+        raise ValueError(
+            f"audio {str(path)!r} cannot be read as sound ({error}): convert it to WAV or FLAC"
+        ) from error
+    return int(info.frames), int(info.samplerate)
+
+
+def decode_file(path: Path) -> Samples:
+    """Return the samples of a sound file, float32 (sample,); several channels are averaged."""
+    import soundfile
+
+    samples, _ = soundfile.read(str(path), dtype="float32", always_2d=True)
+    mono: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def array_mistakes(audio: NDArray[Any]) -> list[str]:
+    """Return what is wrong with an array of samples."""
+    if audio.ndim != 1:
+        return [f"audio has shape {audio.shape}, expected (n_samples,): average its channels"]
+    if not np.issubdtype(audio.dtype, np.floating):
+        return [
+            f"audio is {audio.dtype}, expected float in -1..1: divide by the largest number "
+            "the integers can hold (int16: audio / 32768)"
+        ]
+    if audio.size == 0:
+        return ["audio is empty (0 samples): leave audio=None where there is none"]
+    return finite_mistakes(audio)
+
+
+def finite_mistakes(audio: NDArray[Any]) -> list[str]:
+    """Return where the samples are NaN or infinite."""
+    bad = np.flatnonzero(~np.isfinite(audio))
+    if bad.size == 0:
+        return []
+    return [
+        f"audio has {bad.size} of {audio.size} samples that are NaN or infinite, the first "
+        f"at sample {bad[0]}: mend or cut the recording"
+    ]
+
+
+def resample(samples: Samples, old: int, new: int) -> Samples:
+    """Return the samples at another rate (soxr, very high quality)."""
+    if old == new:
+        return samples
+    import soxr
+
+    return np.asarray(soxr.resample(samples, old, new, quality="VHQ"), dtype=np.float32)
+
+
+def checked(samples: Samples, subject: str) -> Samples:
+    """Return the samples, or raise where they are empty, NaN or infinite."""
+    refuse(subject, ["audio is empty (0 samples)"] if samples.size == 0 else [])
+    refuse(subject, finite_mistakes(samples))
+    return samples
+
+
+def hash_samples(samples: Samples, rate: int) -> str:
+    """Return the sha256 of the samples (little-endian float32) and their rate."""
+    digest = hashlib.sha256(f"audio {rate} Hz ".encode())
+    digest.update(np.ascontiguousarray(samples, dtype="<f4").data)
+    return digest.hexdigest()

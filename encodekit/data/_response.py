@@ -1,0 +1,230 @@
+"""Responses: (time, target) with the coordinates of the data contract."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from encodekit.data._mistakes import refuse
+from encodekit.data._runlist import RunList
+
+_AGREE = ("t_r", "sample_offset", "space", "units", "extractor")
+
+
+def make_response(
+    values: Any,
+    *,
+    run: str,
+    participant: str,
+    tr_times: ArrayLike,
+    t_r: float,
+    stimulus: str | None = None,
+    hemisphere: str | Sequence[str] | NDArray[Any] | None = None,
+    vertex: ArrayLike | None = None,
+    voxel: ArrayLike | None = None,
+    region: str | Sequence[str] | NDArray[Any] | None = None,
+    target: Sequence[str] | NDArray[Any] | None = None,
+    space: str = "native",
+    sample_offset: float | None = None,
+    n_repeats: int | None = None,
+    units: str = "z",
+    tr: ArrayLike | None = None,
+) -> xr.DataArray:
+    """Return one participant's response to one run, with the coordinates of the contract.
+
+    Parameters
+    ----------
+    values : array (time, target), or (repeat, time, target)
+        NumPy or dask; float32 is the default of what encodekit makes, any float is kept.
+    run, stimulus : str
+        The run, and what was heard (``run`` if not given).
+    participant : str
+    tr_times : array (time,)
+        Onset of each row's TR within the audio, s.
+    t_r : float
+        Repetition time, s.
+    hemisphere, vertex, voxel, region : str or array (target,), optional
+        Where the targets are; one string stands for all.
+    target : sequence of str, optional
+        Unique names; built from the coordinates if not given (``P1/left/00123``).
+    space : {"native", "fsaverage5", "fsaverage6", "fsaverage7", "fsLR-32k", "volume"}
+    sample_offset : float, optional
+        s after a TR's onset; half a TR if not given.
+    n_repeats : int, optional
+        Of how many repeats the values are the mean (1, or the length of ``repeat``).
+    tr : array (time,) of int, optional
+        Which TR of the run each row is; ``0, 1, ...`` if not given.
+
+    Raises
+    ------
+    ValueError
+        Where lengths differ, with every mistake in one message.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> response = make_response(np.zeros((3, 2)), run="story-1", participant="P1",
+    ...                          tr_times=[0, 2, 4], t_r=2.0, hemisphere="left", vertex=[7, 123])
+    >>> response.target.values.tolist()
+    ['P1/left/00007', 'P1/left/00123']
+    """
+    if not hasattr(values, "dask"):
+        values = np.asarray(values)
+    seconds = np.asarray(tr_times, dtype=np.float64)
+    given = {"hemisphere": hemisphere, "vertex": vertex, "voxel": voxel, "region": region}
+    places = {name: np.asarray(item) for name, item in given.items() if item is not None}
+    trs = np.arange(seconds.size) if tr is None else np.asarray(tr)
+    _check_lengths(values, run, participant, seconds, trs, places, target)
+    n_targets = values.shape[-1]
+    places = {name: np.broadcast_to(item, (n_targets,)).copy() for name, item in places.items()}
+    names = _target_names(participant, places, n_targets) if target is None else target
+    heard = run if stimulus is None else stimulus
+    repeats = (values.shape[0] if values.ndim == 3 else 1) if n_repeats is None else n_repeats
+    return xr.DataArray(
+        values,
+        dims=("repeat", "time", "target")[-values.ndim :],
+        coords={
+            **time_coords(run, heard, trs.astype(np.int64), seconds),
+            "target": ("target", np.asarray(names, dtype=str)),
+            "participant": ("target", np.full(n_targets, participant)),
+            **{name: ("target", item) for name, item in places.items()},
+            "n_repeats": ("target", np.full(n_targets, repeats, dtype=np.int64)),
+        },
+        attrs={
+            "t_r": float(t_r),
+            "sample_offset": float(t_r / 2 if sample_offset is None else sample_offset),
+            "space": space,
+            "units": units,
+        },
+    )
+
+
+def time_coords(
+    run: str, stimulus: str, tr: NDArray[np.int64], seconds: NDArray[np.float64]
+) -> dict[str, tuple[str, NDArray[Any]]]:
+    """Return the coordinates of the rows of one run: run, stimulus, tr, seconds."""
+    return {
+        "run": ("time", np.full(tr.size, run)),
+        "stimulus": ("time", np.full(tr.size, stimulus)),
+        "tr": ("time", tr),
+        "seconds": ("time", seconds),
+    }
+
+
+def _check_lengths(
+    values: Any,
+    run: str,
+    participant: str,
+    seconds: NDArray[np.float64],
+    trs: NDArray[Any],
+    places: dict[str, NDArray[Any]],
+    target: Sequence[str] | NDArray[Any] | None,
+) -> None:
+    subject = f"response of {participant!r} in run {run!r}"
+    if values.ndim not in (2, 3):
+        shape = tuple(values.shape)
+        refuse(subject, [f"values has shape {shape}, expected (time, target) or with repeat first"])
+    n_times, n_targets = values.shape[-2:]
+    mistakes = [
+        f"{name} has {item.size} entries but values has {n_times} rows (TRs): give one for each"
+        for name, item in (("tr_times", seconds), ("tr", trs))
+        if item.shape != (n_times,)
+    ]
+    if target is not None:
+        places = {**places, "target": np.asarray(target)}
+    mistakes += [
+        f"{name} has {item.size} entries but values has {n_targets} targets: give one for each"
+        for name, item in places.items()
+        if item.shape != (n_targets,) and not (item.ndim == 0 and item.dtype.kind == "U")
+    ]
+    refuse(subject, mistakes)
+
+
+def _target_names(participant: str, places: dict[str, NDArray[Any]], n: int) -> list[str]:
+    if "vertex" in places or "voxel" in places:
+        numbers = places["vertex"] if "vertex" in places else places["voxel"]
+        sides = places.get("hemisphere", np.full(n, "vertex" if "vertex" in places else "voxel"))
+        return [
+            f"{participant}/{side}/{number:05d}"
+            for side, number in zip(sides, numbers.tolist(), strict=True)
+        ]
+    if "region" in places and np.unique(places["region"]).size == n:
+        return [f"{participant}/{name}" for name in places["region"]]
+    return [f"{participant}/{number:05d}" for number in range(n)]
+
+
+def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
+    """Join runs along ``time``; their targets (or features) must agree, in the same order.
+
+    A target whose runs are means of other numbers of repeats gets ``n_repeats`` 0: there is no
+    single number (runs that a participant lacks do not count).
+
+    Raises
+    ------
+    ValueError
+        Where a run has other targets or attributes than the first.
+    """
+    parts = list(runs)
+    if not parts:
+        raise ValueError("concat_runs got no run: pass at least one")
+    first = parts[0]
+    for other in parts[1:]:
+        _check_same(first, other)
+    counts = [part.coords["n_repeats"].values for part in parts if "n_repeats" in part.coords]
+    plain = [part.drop_vars("n_repeats", errors="ignore") for part in parts]
+    joined = xr.concat(
+        plain,
+        "time",
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+    if len(counts) == len(parts):
+        joined = joined.assign_coords(n_repeats=("target", common_repeats(np.stack(counts))))
+    return joined
+
+
+def common_repeats(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the one number of repeats per target over runs (run, target), or 0 where mixed."""
+    most = counts.max(axis=0)
+    return np.where(((counts == most) | (counts == 0)).all(axis=0), most, 0)
+
+
+def _check_same(first: xr.DataArray, other: xr.DataArray) -> None:
+    name = str(other.coords["run"].values[0]) if other.sizes["time"] else "(no rows)"
+    mistakes = []
+    if first.dims != other.dims:
+        raise ValueError(f"run {name!r} has dims {other.dims}, the first run has {first.dims}")
+    (dim,) = set(first.dims) - {"repeat", "time"}
+    index = "name" if dim == "feature" and "name" in first.coords else dim
+    if index in first.coords and not np.array_equal(
+        first.coords[index].values, other.coords[index].values
+    ):
+        mistakes.append(
+            f"its {dim}s differ from those of the first run ({other.sizes[dim]} against "
+            f"{first.sizes[dim]}, or in another order): select the same {dim}s in every run"
+        )
+    for key in _AGREE:
+        mine, theirs = first.attrs.get(key), other.attrs.get(key)
+        if mine != theirs:
+            mistakes.append(f"its {key} is {theirs!r}, the first run has {mine!r}")
+    refuse(f"run {name!r}", mistakes)
+
+
+def split_runs(joined: xr.DataArray) -> RunList:
+    """Return one DataArray per run of ``joined``, in order of appearance."""
+    names = joined.coords["run"].values
+    return RunList(joined.isel(time=np.flatnonzero(names == name)) for name in _unique(names))
+
+
+def _unique(names: NDArray[Any]) -> list[Any]:
+    return list(dict.fromkeys(names.tolist()))
+
+
+def drop_history(rows: xr.DataArray) -> xr.DataArray:
+    """Return ``rows`` without the history before the first TR (rows of negative ``tr``)."""
+    trs = rows.coords["tr"].values
+    return rows if (trs >= 0).all() else rows.isel(time=np.flatnonzero(trs >= 0))
