@@ -1,0 +1,113 @@
+"""Rows of features kept in files, found again by what they were made from."""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from sklearn.base import BaseEstimator
+
+_FORMAT = "1"
+
+
+def cache_folder(cache: str | Path | None) -> Path | None:
+    """Return the folder of ``cache``: None, a path, or ``"auto"``.
+
+    ``"auto"`` is the folder ``features`` in ``$ENCODEKIT_CACHE``, or in the user's cache folder.
+    """
+    if cache is None:
+        return None
+    if str(cache) != "auto":
+        return Path(cache)
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("ENCODEKIT_CACHE") or user_cache_dir("encodekit")) / "features"
+
+
+def make_key(*parts: object) -> str:
+    """Return the sha256 of the parts; arrays count by their bytes."""
+    digest = hashlib.sha256(_FORMAT.encode())
+    for part in parts:
+        data = part.tobytes() if isinstance(part, np.ndarray) else str(part).encode()
+        digest.update(f"{len(data)}:".encode() + data)
+    return digest.hexdigest()
+
+
+def describe(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as JSON, the same for equal values in every process.
+
+    Raises
+    ------
+    ValueError
+        If a value has no such description (a function, a model).
+    """
+    plain = {name: _plain(name, value) for name, value in parameters.items()}
+    return json.dumps(plain, sort_keys=True)
+
+
+def _plain(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return {"dtype": str(value.dtype), "shape": value.shape, "sha256": make_key(value)}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple | range):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(name, item) for key, item in value.items()}
+    if isinstance(value, BaseEstimator):
+        return [type(value).__qualname__, _plain(name, value.get_params(deep=False))]
+    raise ValueError(
+        f"the parameter {name!r} is a {type(value).__name__}, which has no lasting description "
+        "for the cache: use numbers, strings, arrays or lists, or cache=None"
+    )
+
+
+def read_rows(path: Path) -> tuple[np.ndarray[Any, Any], dict[str, list[Any]]] | None:
+    """Return (values, coordinates of ``feature``), or None where there is no whole file."""
+    if not path.is_file():
+        return None
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata, values = file.metadata() or {}, file.get_tensor("values")
+        whole = metadata.get("sha256") == hashlib.sha256(values.tobytes()).hexdigest()
+        return (values, json.loads(metadata["feature"])) if whole else None
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+
+
+def write_rows(path: Path, rows: xr.DataArray) -> None:
+    """Write rows and their coordinates of ``feature``; a folder that refuses only warns."""
+    from safetensors.numpy import save
+
+    from encodekit.data import atomic_write
+
+    values = np.ascontiguousarray(rows.values)
+    coordinates = {
+        str(name): rows.coords[name].values.tolist()
+        for name in rows.coords
+        if rows.coords[name].dims == ("feature",)
+    }
+    metadata = {
+        "feature": json.dumps(coordinates),
+        "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, save({"values": values}, metadata))
+    except OSError as error:
+        warnings.warn(
+            f"features are not cached, {path.parent} cannot be written ({error}): set "
+            "ENCODEKIT_CACHE, or cache=None",
+            stacklevel=2,
+        )

@@ -1,0 +1,156 @@
+"""Delayed copies of features: a finite impulse response."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import validate_data
+
+from encodekit.features._runs import Run, earlier_rows, runs_of, runs_of_array, take_rows
+
+DEFAULT_SECONDS = (2.0, 4.0, 6.0, 8.0)
+_WHOLE = 1e-6  # TRs; a delay this close to a whole number of TRs is one
+
+
+class Delayer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Features at several delays: row t holds x(t - d1), x(t - d2), ... of the same run.
+
+    Delays never cross the border of a run. The rows of history (``tr < 0``) are used and then
+    dropped. Zeros stand only where the audio had not begun; where it had, and the history is too
+    short, an error says which ``history=`` to ask of the extractor. A delay in seconds that is
+    not a whole number of TRs is interpolated linearly between the two rows around it.
+
+    The order of the output is delay-major: all features at the first delay, then all at the
+    second.
+
+    Parameters
+    ----------
+    delays : sequence of int, optional
+        In TRs. Either these or ``seconds``; without both, 2, 4, 6 and 8 s.
+    seconds : sequence of float, optional
+        In seconds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Delayer(delays=[0, 1]).fit_transform(np.array([[1.0], [2.0], [3.0]]), runs=["a", "a", "b"])
+    array([[1., 0.],
+           [2., 1.],
+           [3., 0.]])
+    """
+
+    def __init__(
+        self, delays: Sequence[int] | None = None, seconds: Sequence[float] | None = None
+    ) -> None:
+        self.delays = delays
+        self.seconds = seconds
+
+    def fit(self, X: Any, y: Any = None, runs: ArrayLike | None = None) -> Self:
+        """Check the delays; nothing is learnt."""
+        if not isinstance(X, xr.DataArray):
+            validate_data(self, X, reset=True)
+            self._lags(None)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, runs: ArrayLike | None = None) -> Any:
+        """Return ``transform(X, runs)``."""
+        return self.fit(X).transform(X, runs)
+
+    def transform(self, X: Any, runs: ArrayLike | None = None) -> Any:
+        """Return the delayed features.
+
+        Parameters
+        ----------
+        X : DataArray (time, feature), or array (n_rows, n_features)
+            An array carries no history: zeros stand before each run.
+        runs : sequence (n_rows,), optional
+            For arrays: the run of each row. Without it all rows are one run.
+
+        Returns
+        -------
+        DataArray (time, feature * delay) with ``delay`` (s) on feature and ``tr >= 0``, or array
+
+        Raises
+        ------
+        ValueError
+            If the history is too short although the audio had begun; if a run is interrupted.
+        """
+        if isinstance(X, xr.DataArray):
+            return self._delayed(X)
+        values = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        lags = self._lags(None)
+        out = np.empty((values.shape[0], lags.size * values.shape[1]), dtype=values.dtype)
+        for run in runs_of_array(values.shape[0], runs):
+            out[run.rows] = _lagged(values, run, lags, 1.0)
+        return out
+
+    def _delayed(self, X: xr.DataArray) -> xr.DataArray:
+        t_r = float(X.attrs["t_r"])
+        lags = self._lags(t_r)
+        values = X.values
+        runs = runs_of(X)
+        kept = np.concatenate([run.rows[run.tr >= 0] for run in runs])
+        out = np.concatenate([_lagged(values, run, lags, t_r) for run in runs])
+        coords: dict[str, Any] = {
+            str(name): ("time", X.coords[name].values[kept])
+            for name in X.coords
+            if X.coords[name].dims == ("time",)
+        }
+        for name in X.coords:
+            if X.coords[name].dims == ("feature",):
+                coords[str(name)] = ("feature", np.tile(X.coords[name].values, lags.size))
+        n_features = X.sizes["feature"]
+        before = coords["delay"][1] if "delay" in coords else 0.0
+        coords["delay"] = ("feature", before + np.repeat(lags * t_r, n_features))
+        attrs = {**X.attrs, "history": 0.0}
+        return xr.DataArray(out, dims=("time", "feature"), coords=coords, attrs=attrs)
+
+    def _lags(self, t_r: float | None) -> NDArray[np.float64]:
+        """Return the delays in TRs (not always whole)."""
+        if self.delays is not None and self.seconds is not None:
+            raise ValueError("Delayer got delays= (TRs) and seconds=: give one of them")
+        if self.delays is not None:
+            lags = _checked(self.delays, "delays")
+            if (lags != np.round(lags)).any():
+                raise ValueError(f"delays={list(self.delays)} are in TRs, expected whole numbers: "
+                                 "use seconds= for times")  # fmt: skip
+            return lags
+        given = DEFAULT_SECONDS if self.seconds is None else self.seconds
+        if t_r is None:
+            raise ValueError("an array does not say how long a TR is: give Delayer(delays=[...]) "
+                             "in TRs, or features that carry t_r")  # fmt: skip
+        lags = _checked(given, "seconds") / t_r
+        whole = np.abs(lags - np.round(lags)) < _WHOLE
+        return np.where(whole, np.round(lags), lags)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+def _checked(delays: Sequence[float], name: str) -> NDArray[np.float64]:
+    lags = np.asarray(delays, dtype=np.float64)
+    if lags.ndim != 1 or lags.size == 0 or not (np.isfinite(lags) & (lags >= 0)).all():
+        raise ValueError(f"{name}={delays!r}: expected a list of numbers of 0 or more (features "
+                         "come before the response)")  # fmt: skip
+    if np.unique(lags).size < lags.size:
+        raise ValueError(f"{name}={delays!r} names a delay twice: give each once")
+    return lags
+
+
+def _lagged(values: NDArray[Any], run: Run, lags: NDArray[np.float64], t_r: float) -> NDArray[Any]:
+    below, above = np.floor(lags).astype(np.int64), np.ceil(lags).astype(np.int64)
+    both = np.unique(np.concatenate([below, above]))
+    rows = earlier_rows(run, both, t_r, needed=float(lags.max()) * t_r)
+    out = np.empty((rows.shape[0], lags.size, values.shape[1]), dtype=values.dtype)
+    for i, lag in enumerate(lags):
+        out[:, i] = take_rows(values, rows[:, np.searchsorted(both, below[i])])
+        share = lag - below[i]
+        if share > 0:
+            later = take_rows(values, rows[:, np.searchsorted(both, above[i])])
+            out[:, i] += values.dtype.type(share) * (later - out[:, i])
+    return out.reshape(rows.shape[0], -1)
