@@ -1,1 +1,18 @@
 """Brain-tuning: fine-tune a speech model on the fMRI of several participants."""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "_glasser": ("GlasserSelector", "glasser_atlas"),
+}
+_ROOM = {name: room for room, names in _HOME.items() for name in names}
+__all__ = ["GlasserSelector", "glasser_atlas"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)
+    globals()[name] = value
+    return value

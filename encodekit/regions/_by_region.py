@@ -1,0 +1,106 @@
+"""Scores by region: a table of means over targets that never averages ratios."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from encodekit._errors import unknown_name
+from encodekit.regions._atlas import Names
+from encodekit.regions._selector import RegionSelector
+
+Groups = Mapping[str, RegionSelector | Names]
+
+
+def by_region(
+    scores: xr.DataArray,
+    by: str | Sequence[str] = ("participant", "region"),
+    *,
+    groups: Groups | None = None,
+) -> pd.DataFrame:
+    """Return the mean score over the targets of each region and participant.
+
+    For plain scores, ``score`` is the mean over defined targets. For scores that were divided by
+    a noise ceiling, ``score = mean(raw) / mean(ceiling)`` over targets where both are defined;
+    the mean of the ratios would be biased, and so would leaving out targets whose estimated
+    ceiling is 0.
+
+    Parameters
+    ----------
+    scores : DataArray (target,), or with more dimensions that ``by`` names
+        Normalised scores carry the coordinates ``raw`` and ``ceiling``.
+    by : str or sequence of str
+        Coordinates or dimensions to keep apart: participant, region, hemisphere, layer, ...;
+        ``group`` where ``groups`` is given.
+    groups : mapping of str to selectors or region names, optional
+        Named sets of targets, which may overlap: a column ``group`` says which.
+
+    Returns
+    -------
+    DataFrame
+        One row per combination that exists, in order of appearance: the columns of ``by``,
+        ``score``, ``n_targets``, ``n_undefined`` (targets whose own score is NaN), and
+        ``raw`` and ``ceiling`` (means) for normalised scores.
+
+    Raises
+    ------
+    ValueError
+        If ``by`` names no coordinate, or leaves out a dimension beside target.
+
+    Examples
+    --------
+    >>> scores = xr.DataArray([.2, .4, .1], dims="target",
+    ...                       coords={"region": ("target", ["A1", "A1", "V1"])})
+    >>> by_region(scores, by="region")[["region", "n_targets"]].values.tolist()
+    [['A1', 2], ['V1', 1]]
+    """
+    keys = [by] if isinstance(by, str) else list(by)
+    _check_keys(scores, keys, groups)
+    if groups is None:
+        return _table(scores, keys)
+    parts = [(name, _selected(scores, regions)) for name, regions in groups.items()]
+    named = [
+        part.assign_coords(group=("target", [name] * part.sizes["target"])) for name, part in parts
+    ]
+    keys = keys if "group" in keys else [*keys, "group"]
+    return pd.concat([_table(part, keys) for part in named], ignore_index=True)
+
+
+def _selected(scores: xr.DataArray, regions: RegionSelector | Names) -> xr.DataArray:
+    chooser = regions if hasattr(regions, "transform") else RegionSelector(regions=regions)
+    selected: xr.DataArray = chooser.transform(scores)
+    return selected
+
+
+def _check_keys(scores: xr.DataArray, keys: list[str], groups: Groups | None) -> None:
+    known = [str(name) for name in scores.coords] + ["group"] * (groups is not None)
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        raise ValueError(unknown_name("coordinate of scores", unknown[0], known))
+    left = [str(dim) for dim in scores.dims if dim != "target" and dim not in keys]
+    if left:
+        raise ValueError(
+            f"scores have the dimension {left[0]!r}, which by={keys} would average over: "
+            f"add it to by, or select one value first"
+        )
+
+
+def _table(scores: xr.DataArray, keys: list[str]) -> pd.DataFrame:
+    flat = scores.rename("score").to_dataframe().reset_index()
+    normalised = {"raw", "ceiling"} <= set(flat.columns)
+    counted = flat.assign(n_targets=1, n_undefined=flat["score"].isna().astype(int))
+    if normalised:
+        undefined = counted[["raw", "ceiling"]].isna().any(axis=1)
+        counted.loc[undefined, ["raw", "ceiling"]] = np.nan
+    means = ["raw", "ceiling"] if normalised else ["score"]
+    grouped: Any = counted.groupby(keys, sort=False, observed=True)
+    table = pd.concat(
+        [grouped[means].mean(), grouped[["n_targets", "n_undefined"]].sum()], axis=1
+    ).reset_index()
+    if normalised:
+        table["score"] = table["raw"] / table["ceiling"].where(table["ceiling"] > 0)
+    columns = [*keys, "score", *(means if normalised else []), "n_targets", "n_undefined"]
+    ordered: pd.DataFrame = table[columns]
+    return ordered
