@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -68,10 +67,10 @@ class Atlas:
         labels = {side: _frozen(values) for side, values in self.labels.items()}
         groups = {name: tuple(str(area) for area in areas) for name, areas in self.groups.items()}
         for attribute, value in (
-            ("labels", MappingProxyType(labels)),
+            ("labels", labels),
             ("names", tuple(str(name) for name in self.names)),
             ("space", mesh_name(self.space)),
-            ("groups", MappingProxyType(groups)),
+            ("groups", groups),
         ):
             object.__setattr__(self, attribute, value)
         mistakes = list(_mistakes(self))
