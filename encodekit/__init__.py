@@ -26,7 +26,7 @@ _HOME = {
     ),
 }  # fmt: skip
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
-__all__ = [*sorted(_ROOM)]
+__all__ = sorted(_ROOM)  # noqa: PLE0605 (ruff reads only literal lists)
 
 
 def __getattr__(name: str) -> Any:
