@@ -1,1 +1,7 @@
-"""Ridge regression for encoding models."""
+"""Ridge regression for encoding models: solvers on arrays, estimators that keep the labels."""
+
+from encodekit.linear._cross_val import cross_val_predict
+from encodekit.linear._layers import LayerSelector
+from encodekit.linear._ridge import RidgeCV
+
+__all__ = ["LayerSelector", "RidgeCV", "cross_val_predict"]

@@ -1,1 +1,20 @@
-"""Scores and noise ceilings."""
+"""Scores per target, and what the noise in the responses leaves to be found."""
+
+from encodekit.scoring._ceiling import noise_ceiling
+from encodekit.scoring._correlation import correlation
+from encodekit.scoring._join import join_rows, one_array
+from encodekit.scoring._missing import TargetGroup, group_targets, is_constant
+from encodekit.scoring._normalise import normalise
+from encodekit.scoring._r2 import r2
+
+__all__ = [
+    "TargetGroup",
+    "correlation",
+    "group_targets",
+    "is_constant",
+    "join_rows",
+    "noise_ceiling",
+    "normalise",
+    "one_array",
+    "r2",
+]

@@ -1,0 +1,97 @@
+"""Out-of-fold predictions, by run."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from sklearn.base import clone
+
+from encodekit.data import RunList, concat_runs, drop_history, split_runs
+from encodekit.linear._folds import expand, folds_of, resolve_cv
+from encodekit.scoring import one_array
+
+
+def cross_val_predict(
+    estimator: Any, X: Any, Y: Any, *, cv: Any = None, groups: Any = None
+) -> xr.DataArray:
+    """Predict every run by a clone of ``estimator`` that was fitted on other runs.
+
+    scikit-learn's function of this name takes the TRs of a prediction for runs; this one splits
+    runs and joins the predictions by (run, tr).
+
+    Parameters
+    ----------
+    estimator : estimator
+        A pipeline from stimuli, or from labelled features.
+    X : list of Stimulus, or labelled features (a DataArray, or a list of them by run)
+        One item per run.
+    Y : list of DataArray (one per run), or DataArray (time, target)
+        Responses in the order of X.
+    cv : None, int, splitter or iterable of (train, test) over runs, optional
+        None leaves stimuli out, as in `RidgeCV`.
+    groups : array (run,), optional
+        What must not be split; what was heard in each run (``stimulus``) if not given.
+
+    Returns
+    -------
+    DataArray (time, target)
+        In the order of the runs, with their coordinates; runs that no fold holds out are left out.
+
+    Raises
+    ------
+    ValueError
+        If X and Y differ in their runs, or a run is held out twice.
+
+    Examples
+    --------
+    >>> import encodekit as ek
+    >>> predicted = ek.cross_val_predict(model, study.stimuli, study.responses())  # doctest: +SKIP
+    >>> ek.correlation(study.responses(), predicted)  # doctest: +SKIP
+    """
+    runs_x, runs_y = _by_run(X), _by_run(one_array(Y, "Y"))
+    if len(runs_x) != len(runs_y):
+        raise ValueError(
+            f"X has {len(runs_x)} runs and Y {len(runs_y)}: pass the response of each run"
+        )
+    given = expand(groups, "groups", None, len(runs_y))
+    heard = _stimuli(runs_y) if given is None else given
+    splits = folds_of(resolve_cv(cv, heard), np.arange(len(runs_y)), heard, "the runs")
+    return _in_order(list(_predict(estimator, runs_x, runs_y, splits)), runs_y)
+
+
+def _by_run(rows: Any) -> Sequence[Any]:
+    return split_runs(rows) if isinstance(rows, xr.DataArray) else rows
+
+
+def _stimuli(runs: Sequence[xr.DataArray]) -> Any:
+    coord = "stimulus" if all("stimulus" in run.coords for run in runs) else "run"
+    return np.asarray([run.coords[coord].values[0] for run in runs])
+
+
+def _predict(
+    estimator: Any, X: Sequence[Any], Y: Sequence[xr.DataArray], splits: Sequence[Any]
+) -> Iterator[xr.DataArray]:
+    for train, test in splits:
+        model = clone(estimator).fit(_take(X, train), RunList(Y[i] for i in train))
+        predicted = drop_history(model.predict(_take(X, test)))
+        # The folds have other training means, so that none belongs to the joined prediction.
+        yield from split_runs(predicted.drop_vars("training_mean", errors="ignore"))
+
+
+def _take(runs: Sequence[Any], places: Any) -> Any:
+    some = [runs[place] for place in places]
+    # Labelled features go into transformers as one DataArray, as they come out of an extractor.
+    return concat_runs(some) if isinstance(some[0], xr.DataArray) else some
+
+
+def _in_order(predictions: Sequence[xr.DataArray], runs: Sequence[xr.DataArray]) -> xr.DataArray:
+    names = [run.coords["run"].values[0] for run in predictions]
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"run {twice[0]!r} is held out by more than one fold: cross_val_predict needs a cv "
+            "that holds each run out once, such as GroupKFold"
+        )
+    order = [run.coords["run"].values[0] for run in runs]
+    return concat_runs([predictions[names.index(name)] for name in order if name in names])

@@ -1,0 +1,126 @@
+"""Folds that keep a stimulus whole."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
+
+N_FOLDS = 5
+_SCATTER = (
+    "ShuffleSplit",
+    "StratifiedShuffleSplit",
+    "RepeatedKFold",
+    "RepeatedStratifiedKFold",
+)
+_KEEP_GROUPS = ("GroupKFold", "GroupShuffleSplit", "StratifiedGroupKFold")
+
+
+def expand(values: Any, name: str, runs: NDArray[Any] | None, n_rows: int) -> NDArray[Any] | None:
+    """Return one value per row, from one per row or one per run (in order of appearance).
+
+    Raises
+    ------
+    ValueError
+        If there are neither as many values as rows nor as many as runs.
+    """
+    if values is None:
+        return None
+    given = np.asarray(values)
+    if given.shape == (n_rows,):
+        return given
+    known = [] if runs is None else list(dict.fromkeys(runs.tolist()))
+    if given.shape == (len(known),):
+        by_run = dict(zip(known, given.tolist(), strict=True))
+        return np.asarray([by_run[run] for run in runs.tolist()])  # type: ignore[union-attr]
+    raise ValueError(
+        f"{name} has {given.size} values, expected one for each of {len(known)} runs or of "
+        f"{n_rows} TRs" + ("" if known else " (runs= would mark the runs)")
+    )
+
+
+def leave_stimuli_out(groups: NDArray[Any]) -> LeaveOneGroupOut | GroupKFold:
+    """Return the default splitter: each stimulus once held out, in at most five folds.
+
+    Raises
+    ------
+    ValueError
+        If there is one stimulus only.
+    """
+    n_groups = np.unique(groups).size
+    if n_groups < 2:
+        raise ValueError(
+            f"only one stimulus ({str(groups[0])!r}) to cross-validate over: cut it with "
+            "study.segment(run, n, gap='16s'), or pass an unshuffled cv= such as KFold(3)"
+        )
+    return LeaveOneGroupOut() if n_groups <= N_FOLDS else GroupKFold(N_FOLDS)
+
+
+def resolve_cv(cv: Any, groups: NDArray[Any] | None) -> Any:
+    """Return a splitter, or an iterable of (train, test) rows, for the user's ``cv``.
+
+    Raises
+    ------
+    ValueError
+        If ``cv`` is None or a number and no groups are known, or ``cv`` scatters single TRs.
+    TypeError
+        If ``cv`` is nothing that splits.
+    """
+    if cv is None or (isinstance(cv, int | np.integer) and not isinstance(cv, bool)):
+        if groups is None:
+            raise ValueError(
+                f"cv={cv} leaves stimuli out, but neither runs nor groups are known: pass runs= "
+                "or groups= to fit (one value per TR), DataArrays that carry `run`, or an "
+                "explicit unshuffled splitter such as cv=KFold(3)"
+            )
+        return leave_stimuli_out(groups) if cv is None else GroupKFold(int(cv))
+    _refuse_shuffled(cv)
+    if not hasattr(cv, "split") and not isinstance(cv, Iterable):
+        raise TypeError(
+            f"cv is {cv!r}, expected None, a number of folds, an unshuffled scikit-learn splitter, "
+            "or an iterable of (train, test) rows"
+        )
+    return cv if hasattr(cv, "split") else list(cv)
+
+
+def _refuse_shuffled(cv: Any) -> None:
+    kind = type(cv).__name__
+    shuffled = bool(getattr(cv, "shuffle", False)) and kind not in _KEEP_GROUPS
+    if shuffled or kind in _SCATTER:
+        raise ValueError(
+            f"cv={cv!r} shuffles single TRs: neighbouring TRs share noise and features, so "
+            "held-out TRs would lie between training TRs and any score would be too good. Use "
+            "cv=None (leave stimuli out), GroupKFold, or KFold(shuffle=False)"
+        )
+
+
+def folds_of(
+    cv: Any, rows: NDArray[np.intp], groups: NDArray[Any] | None, who: str
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return (train, held-out) positions within all rows, for those ``rows`` that are present.
+
+    A splitter splits the present rows alone, so that what one participant lacks never changes the
+    fit of another. Explicit (train, test) rows are cut down to the present ones.
+
+    Raises
+    ------
+    ValueError
+        If no fold has both training and held-out rows.
+    """
+    if hasattr(cv, "split"):
+        some = None if groups is None else groups[rows]
+        blank = np.zeros((rows.size, 1))
+        pairs = [(rows[train], rows[test]) for train, test in cv.split(blank, blank[:, 0], some)]
+    else:
+        pairs = [(_rows(train, rows), _rows(test, rows)) for train, test in cv]
+    pairs = [(train, test) for train, test in pairs if train.size and test.size]
+    if not pairs:
+        raise ValueError(f"{who}: no fold of cv={cv!r} has both training and held-out rows")
+    return pairs
+
+
+def _rows(chosen: Any, present: NDArray[np.intp]) -> NDArray[np.intp]:
+    rows = np.asarray(chosen)
+    rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+    return rows[np.isin(rows, present)]

@@ -1,0 +1,162 @@
+"""What goes into a fit: labelled runs joined by (run, tr), or plain arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+
+from encodekit.linear._folds import expand
+from encodekit.linear._solve import Problem
+from encodekit.linear._targets import select_targets
+from encodekit.scoring import join_rows, one_array
+from encodekit.scoring._join import is_labelled
+from encodekit.scoring._missing import participants_of
+
+_FLOATS = (np.float64, np.float32)
+_FEATURE_COORDS = ("name", "layer", "delay", "band")
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """The arrays of a fit, and the labels that its result gets (None for plain arrays)."""
+
+    problem: Problem
+    features: xr.DataArray | None
+    responses: xr.DataArray | None
+    one_target: bool = False
+
+
+def read_training(
+    estimator: Any, X: Any, Y: Any, *, groups: Any, runs: Any, targets: Any
+) -> Training:
+    """Return the arrays of a fit.
+
+    Raises
+    ------
+    TypeError
+        If one of X and Y is labelled and the other is not.
+    ValueError
+        If their rows differ, or X holds NaN or infinity.
+    """
+    if Y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )
+    if not is_labelled(X) and not is_labelled(Y):
+        return _plain(estimator, X, Y, groups=groups, runs=runs, targets=targets)
+    if not is_labelled(X):
+        raise TypeError(
+            f"X is a {type(X).__name__} without labels but the responses carry them, so the rows "
+            "cannot be joined. FeatureUnion and np.hstack lose the runs: join feature spaces "
+            "with ek.FeatureSpaces([(name, extractor), ...])"
+        )
+    if not is_labelled(Y):
+        raise TypeError(
+            f"Y is a {type(Y).__name__} without labels but X carries them, so the rows cannot be "
+            "joined: make responses with encodekit.data.make_response, or pass X.values with "
+            "runs=X.run.values"
+        )
+    return _labelled(X, Y, groups, runs, targets)
+
+
+def _labelled(X: Any, Y: Any, groups: Any, runs: Any, targets: Any) -> Training:
+    if runs is not None:
+        raise TypeError("runs= is for plain arrays: labelled features carry `run`")
+    features = one_array(X, "X")
+    responses = join_rows(features, select_targets(one_array(Y, "Y"), targets), "X", "Y")
+    names = features.coords["run"].values
+    stimulus = features.coords["stimulus"].values if "stimulus" in features.coords else names
+    given = expand(groups, "groups", names, names.size)
+    problem = Problem(
+        _finite(features, "X", np.asarray(responses.data.dtype)),
+        responses.data,
+        participants_of(responses.coords, responses.sizes["target"]),
+        names,
+        stimulus if given is None else given,
+    )
+    return Training(problem, features, responses)
+
+
+def _plain(estimator: Any, X: Any, Y: Any, *, groups: Any, runs: Any, targets: Any) -> Training:
+    features = validate_data(estimator, X, dtype=_FLOATS)
+    values = check_array(
+        Y,
+        dtype=_FLOATS,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        input_name="y",
+        estimator=estimator,
+    )
+    if values.ndim > 2:
+        raise ValueError(f"Y has shape {values.shape}, expected (time,) or (time, target)")
+    check_consistent_length(features, values)
+    one_target = values.ndim == 1
+    values = select_targets(values.reshape(len(values), -1), targets)
+    features = features.astype(np.result_type(features.dtype, values.dtype), copy=False)
+    names = expand(runs, "runs", None, len(features))
+    given = expand(groups, "groups", names, len(features))
+    problem = Problem(
+        features,
+        values,
+        participants_of({}, values.shape[1]),
+        names,
+        names if given is None else given,
+    )
+    return Training(problem, None, None, one_target)
+
+
+def read_features(estimator: Any, X: Any) -> tuple[NDArray[Any], xr.DataArray | None]:
+    """Return the features to predict from, and their labels (None for a plain array).
+
+    Raises
+    ------
+    ValueError
+        If these are not the features of the fit, or hold NaN or infinity.
+    """
+    if not is_labelled(X):
+        return validate_data(estimator, X, dtype=_FLOATS, reset=False), None
+    features = one_array(X, "X")
+    check_features(estimator.coef_, features)
+    return _finite(features, "X", np.dtype(np.float32)), features
+
+
+def check_features(coef: Any, features: xr.DataArray) -> None:
+    """Refuse features other than those of the fit, or in another order."""
+    n_fitted, n_given = coef.shape[0], features.sizes["feature"]
+    if n_fitted != n_given:
+        raise ValueError(
+            f"X has {n_given} features, but the model was fitted on {n_fitted}: use the "
+            "extractor and delays of the fit"
+        )
+    if not isinstance(coef, xr.DataArray):
+        return
+    for name in _FEATURE_COORDS:
+        if name not in coef.coords or name not in features.coords:
+            continue
+        mine, theirs = coef.coords[name].values, features.coords[name].values
+        other = np.flatnonzero(mine != theirs)
+        if other.size:
+            raise ValueError(
+                f"X has other features than the model was fitted on, or in another order: feature "
+                f"{other[0]} has {name} {theirs[other[0]]!r}, expected {mine[other[0]]!r}"
+            )
+
+
+def _finite(features: xr.DataArray, name: str, dtype: Any) -> NDArray[Any]:
+    values = np.asarray(features.data)
+    if values.dtype not in _FLOATS:
+        values = values.astype(np.float64)
+    if np.issubdtype(getattr(dtype, "dtype", dtype), np.float64):
+        values = values.astype(np.float64, copy=False)
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        runs = list(dict.fromkeys(features.coords["run"].values[bad].tolist()))
+        shown = ", ".join(repr(run) for run in runs[:3])
+        raise ValueError(
+            f"{name} contains NaN or infinity in {np.count_nonzero(bad)} rows (runs {shown}): "
+            "drop these TRs or mend the features; missing values are never filled in"
+        )
+    return values

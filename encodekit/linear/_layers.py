@@ -1,0 +1,163 @@
+"""LayerSelector: the layer that predicts best, chosen inside the training runs."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from encodekit._errors import unknown_name
+from encodekit.linear._ridge import RidgeCV
+from encodekit.linear._targets import select_targets
+from encodekit.scoring import correlation, one_array
+
+_BY = ("all", "target")
+
+
+class LayerSelector(RegressorMixin, BaseEstimator):
+    """One ridge per layer; the layer with the best CV score inside the training runs predicts.
+
+    A layer chosen on the test runs would make the test score too good.
+
+    Parameters
+    ----------
+    estimator : RidgeCV, optional
+        Anything that leaves ``best_scores_`` (target) when fitted; `RidgeCV` if not given.
+    by : {"all", "target"}
+        One layer for all targets, the best on average, or one for each target.
+
+    Attributes
+    ----------
+    best_layer_ : int, or DataArray (target) for ``by="target"``
+    layer_scores_ : DataArray (layer, target)
+        CV scores inside the training runs, for a layer profile.
+    estimators_ : list of fitted estimators
+        Those of the layers in ``fitted_layers_``: the ones that some target chose.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from encodekit.data import make_response
+    >>> rng = np.random.default_rng(0)
+    >>> def run(name):
+    ...     X = rng.standard_normal((40, 4))
+    ...     Y = make_response(X[:, 2:] + rng.standard_normal((40, 2)), run=name, participant="P1",
+    ...                       tr_times=2.0 * np.arange(40), t_r=2.0)
+    ...     coords = {k: Y.coords[k] for k in ("run", "stimulus", "tr")} | {
+    ...         "name": ("feature", list("abcd")), "layer": ("feature", [1, 1, 2, 2])}
+    ...     return xr.DataArray(X, dims=("time", "feature"), coords=coords), Y
+    >>> X, Y = zip(*[run(name) for name in ("a", "b", "c")])
+    >>> LayerSelector(RidgeCV([0.1, 1, 10, 100])).fit(list(X), list(Y)).best_layer_
+    2
+    """
+
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+
+    def __init__(self, estimator: Any = None, by: str = "all") -> None:
+        self.estimator = estimator
+        self.by = by
+
+    def fit(self, X: Any, Y: Any, groups: Any = None) -> Self:
+        """Fit one estimator per layer and keep those that some target chooses.
+
+        Parameters
+        ----------
+        X : DataArray (time, feature) with coordinate ``layer`` on feature
+        Y : list of DataArray (one per run), or DataArray (time, target)
+        groups : array, optional
+            As in `RidgeCV.fit`.
+
+        Raises
+        ------
+        ValueError
+            If X has no layers, or ``by`` is unknown.
+        """
+        if self.by not in _BY:
+            raise ValueError(unknown_name("by", self.by, _BY))
+        features = _layered(X)
+        layers = np.unique(features.coords["layer"].values)
+        estimators = [
+            clone(RidgeCV() if self.estimator is None else self.estimator).fit(
+                _of_layer(features, layer), Y, groups=groups
+            )
+            for layer in layers
+        ]
+        scores = xr.concat([one.best_scores_ for one in estimators], dim="layer", join="exact")
+        self.layer_scores_ = scores.assign_coords(layer=layers)
+        chosen = self._choose(scores.values)
+        kept = np.unique(chosen)
+        self.fitted_layers_ = layers[kept]
+        self.estimators_ = [estimators[place] for place in kept]
+        self._best = layers[chosen]
+        return self
+
+    @property
+    def best_layer_(self) -> Any:
+        """The chosen layer: one number, or one for each target."""
+        check_is_fitted(self)
+        if self.by == "all":
+            return self.fitted_layers_[0].item()
+        return self.layer_scores_.isel(layer=0, drop=True).copy(data=self._best)
+
+    def predict(self, X: Any) -> xr.DataArray:
+        """Return the prediction (time, target), each target from its layer.
+
+        Raises
+        ------
+        ValueError
+            If X lacks a chosen layer.
+        """
+        check_is_fitted(self)
+        features = _layered(X)
+        known = np.unique(features.coords["layer"].values)
+        for layer in self.fitted_layers_:
+            if layer not in known:
+                raise ValueError(f"X: {unknown_name('layer', layer, known)}; the fit chose it")
+        parts = [
+            one.predict(_of_layer(features, layer))
+            for one, layer in zip(self.estimators_, self.fitted_layers_, strict=True)
+        ]
+        predicted: xr.DataArray = parts[0]
+        for layer, part in zip(self.fitted_layers_[1:], parts[1:], strict=True):
+            mine = np.flatnonzero(self._best == layer)
+            predicted[:, mine] = part[:, mine]
+        return predicted
+
+    def score(self, X: Any, Y: Any) -> float:
+        """Return the mean over targets of `score_targets`; undefined ones are left out."""
+        scores = self.score_targets(X, Y).values
+        defined = scores[np.isfinite(scores)]
+        return float(defined.mean()) if defined.size else float("nan")
+
+    def score_targets(self, X: Any, Y: Any) -> xr.DataArray:
+        """Return `encodekit.correlation` of Y and the prediction, per target."""
+        targets = getattr(self.estimators_[0], "targets", None)
+        scores: xr.DataArray = correlation(
+            select_targets(one_array(Y, "Y"), targets), self.predict(X)
+        )
+        return scores
+
+    def _choose(self, scores: NDArray[np.float64]) -> NDArray[np.intp]:
+        defined = np.where(np.isnan(scores), -np.inf, scores)
+        usable = np.isfinite(defined).all(axis=0)
+        mean = defined[:, usable].mean(axis=1) if usable.any() else np.zeros(len(scores))
+        overall = np.full(scores.shape[1], np.argmax(mean))
+        if self.by == "all":
+            return overall
+        return np.where(usable, np.argmax(defined, axis=0), overall)
+
+
+def _layered(X: Any) -> xr.DataArray:
+    features = one_array(X, "X")
+    if "layer" not in features.coords:
+        raise ValueError(
+            "LayerSelector needs the coordinate `layer` on feature, and X has none: extract "
+            "several layers, such as ek.SpeechFeatures(model, layer='all')"
+        )
+    return features
+
+
+def _of_layer(features: xr.DataArray, layer: Any) -> xr.DataArray:
+    return features.isel(feature=np.flatnonzero(features.coords["layer"].values == layer))

@@ -1,0 +1,278 @@
+"""RidgeCV: ridge regression, one alpha per target."""
+
+import warnings
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from encodekit._errors import unknown_name
+from encodekit.linear._callers import refuse_lossy_callers
+from encodekit.linear._inputs import Training, read_features, read_training
+from encodekit.linear._solve import Settings, Solution, solve
+from encodekit.linear._targets import select_targets
+from encodekit.scoring import correlation, one_array
+from encodekit.scoring._join import is_labelled, target_coords
+
+DEFAULT_ALPHAS = tuple(np.logspace(0, 8, 17).tolist())
+_CONVENTIONS = ("ridge", "huth")
+_SCORINGS = ("correlation", "r2")
+_MANY = 0.1
+_RISING = 0.01
+
+
+class RidgeCV(RegressorMixin, BaseEstimator):
+    """``min ||X B - Y||^2 + alpha ||B||^2``, alpha chosen per target by leaving stimuli out.
+
+    Parameters
+    ----------
+    alphas : array (alpha,)
+        Positive; every target tries all of them.
+    cv : None, int, splitter or iterable of (train, test), optional
+        None leaves stimuli out: each one in turn up to five stimuli, else five groups of them. A
+        number makes that many groups. An unshuffled scikit-learn splitter splits TRs, with
+        ``groups`` if it takes them.
+    targets : None, list, selector or callable, optional
+        Which targets of Y to fit and score: names, anything with ``transform(responses)`` such as
+        a region selector, or a function of the responses.
+    fit_intercept : bool
+    alpha_convention : {"ridge", "huth"}
+        "huth" penalises with ``alpha^2``, as the Huth lab's ``bootstrap_ridge``.
+    scoring : {"correlation", "r2"}
+        What chooses alpha: r within each held-out run, averaged over runs, or R2 against the
+        training mean.
+    single_alpha : bool
+        One alpha for all targets, the best on average.
+    block_size : int, optional
+        Targets at a time; from a budget of 256 MB if not given.
+
+    Attributes
+    ----------
+    coef_ : (feature, target)
+    intercept_, training_mean_ : (target,)
+        ``training_mean_`` is what `encodekit.r2` measures against.
+    best_alphas_ : (target,)
+        In the convention of ``alphas``; NaN for degenerate targets.
+    cv_scores_ : (alpha, target)
+    best_scores_ : (target,)
+        The score of the chosen alpha, optimistic as any maximum.
+    degenerate_ : array
+        Names (positions, for arrays) of targets that were not fitted and predict NaN: constant,
+        or NaN in a row in which others of the same participant have values.
+
+    Notes
+    -----
+    Fitted on DataArrays, the attributes are DataArrays with the labels of features and targets.
+    Rows of history (negative ``tr``) are dropped, and X and Y joined exactly on (run, tr). Rows in
+    which all targets of a participant are NaN are missing for that participant alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X, B = rng.standard_normal((90, 4)), rng.standard_normal((4, 2))
+    >>> Y = X @ B + rng.standard_normal((90, 2))
+    >>> model = RidgeCV(alphas=[1, 10, 100]).fit(X, Y, runs=np.repeat(["a", "b", "c"], 30))
+    >>> model.coef_.shape, model.predict(X).shape
+    ((4, 2), (90, 2))
+    """
+
+    # Asked for wherever metadata routing is on, so that nested cross-validation gets them.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True, "runs": True}
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"runs": True}
+
+    def __init__(
+        self,
+        alphas: ArrayLike = DEFAULT_ALPHAS,
+        *,
+        cv: Any = None,
+        targets: Any = None,
+        fit_intercept: bool = True,
+        alpha_convention: str = "ridge",
+        scoring: str = "correlation",
+        single_alpha: bool = False,
+        block_size: int | None = None,
+    ) -> None:
+        self.alphas = alphas
+        self.cv = cv
+        self.targets = targets
+        self.fit_intercept = fit_intercept
+        self.alpha_convention = alpha_convention
+        self.scoring = scoring
+        self.single_alpha = single_alpha
+        self.block_size = block_size
+
+    def fit(self, X: Any, Y: Any, groups: Any = None, runs: Any = None) -> Self:
+        """Choose alphas and fit.
+
+        Parameters
+        ----------
+        X : DataArray (time, feature), or array
+        Y : list of DataArray (one per run), DataArray (time, target), or array
+        groups : array, optional
+            What must not be split, one value per run or per TR; the ``stimulus`` coordinate, or
+            ``runs``, if not given.
+        runs : array (time,), optional
+            For arrays: the run of each TR.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not what it may be, the rows of X and Y differ, X holds NaN, or
+            ``cv`` needs stimuli and none are known.
+        TypeError
+            If one of X and Y is labelled and the other is not.
+
+        Warns
+        -----
+        UserWarning
+            If for over a tenth of the targets the score still rises at the edge of ``alphas``.
+        """
+        settings = self._settings()
+        training = read_training(self, X, Y, groups=groups, runs=runs, targets=self.targets)
+        solution = solve(training.problem, settings)
+        self.n_features_in_ = training.problem.features.shape[1]
+        self._store(solution, training)
+        _warn_at_edges(solution, settings, np.asarray(self.alphas))
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return predictions (time, target), labelled as X is; NaN for degenerate targets.
+
+        Raises
+        ------
+        ValueError
+            If X has other features than those of the fit, or holds NaN.
+        TypeError
+            If called by a tool of scikit-learn's that would lose the runs of the prediction.
+        """
+        check_is_fitted(self)
+        values, features = read_features(self, X)
+        coef = np.asarray(self.coef_)
+        predicted = values @ coef + np.asarray(self.intercept_)
+        if features is None:
+            return predicted
+        refuse_lossy_callers()
+        return self._label(predicted.reshape(len(values), -1), features)
+
+    def score(self, X: Any, Y: Any, runs: Any = None) -> float:
+        """Return the mean over targets of `score_targets`; undefined ones are left out."""
+        scores = np.asarray(self.score_targets(X, Y, runs))
+        defined = scores[np.isfinite(scores)]
+        return float(defined.mean()) if defined.size else float("nan")
+
+    def score_targets(self, X: Any, Y: Any, runs: Any = None) -> Any:
+        """Return the `encodekit.correlation` of each target, those of ``targets`` in Y."""
+        predicted = self.predict(X)
+        if is_labelled(Y):
+            return correlation(select_targets(one_array(Y, "Y"), self.targets), predicted)
+        true = np.asarray(Y)
+        if true.ndim == 2:
+            true = select_targets(true, self.targets)
+        return correlation(true, predicted, runs=runs)
+
+    def _settings(self) -> Settings:
+        alphas = np.asarray(self.alphas, dtype=np.float64)
+        mistakes = []
+        if alphas.ndim != 1 or not alphas.size or not np.all(alphas > 0):
+            mistakes.append(f"alphas must be a list of positive numbers, got {self.alphas!r}")
+        if self.alpha_convention not in _CONVENTIONS:
+            mistakes.append(unknown_name("alpha_convention", self.alpha_convention, _CONVENTIONS))
+        if self.scoring not in _SCORINGS:
+            mistakes.append(unknown_name("scoring", self.scoring, _SCORINGS))
+        if self.block_size is not None and self.block_size < 1:
+            mistakes.append(f"block_size must be a number of targets, got {self.block_size!r}")
+        if mistakes:
+            raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
+        return Settings(
+            alphas**2 if self.alpha_convention == "huth" else alphas,
+            self.cv,
+            self.scoring,
+            self.fit_intercept,
+            self.single_alpha,
+            self.block_size,
+        )
+
+    def _store(self, solution: Solution, training: Training) -> None:
+        fitted = solution.chosen >= 0
+        alphas = np.asarray(self.alphas, dtype=np.float64)
+        best = np.where(fitted, alphas[solution.chosen], np.nan)
+        scores = np.where(fitted, solution.scores[solution.chosen, np.arange(fitted.size)], np.nan)
+        wrap = _wrapper(training)
+        self.coef_ = wrap(solution.coef, "feature", "target")
+        self.intercept_ = wrap(solution.intercept, "target")
+        self.training_mean_ = wrap(solution.mean, "target")
+        self.best_alphas_ = wrap(best, "target")
+        self.cv_scores_ = wrap(solution.scores, "alpha", "target")
+        self.best_scores_ = wrap(scores, "target")
+        places = np.flatnonzero(~fitted)
+        rows = training.responses
+        self.degenerate_ = places if rows is None else rows.coords["target"].values[places]
+        if rows is not None:
+            self.cv_scores_ = self.cv_scores_.assign_coords(alpha=alphas)
+            self.coef_.attrs = {
+                key: rows.attrs[key] for key in ("space", "units") if key in rows.attrs
+            }
+
+    def _label(self, predicted: NDArray[Any], features: xr.DataArray) -> xr.DataArray:
+        coords = {
+            str(name): coord.variable
+            for name, coord in features.coords.items()
+            if coord.dims == ("time",)
+        }
+        attrs = {
+            key: features.attrs[key] for key in ("t_r", "sample_offset") if key in features.attrs
+        }
+        if isinstance(self.coef_, xr.DataArray):
+            coords |= target_coords(self.coef_)
+            attrs |= self.coef_.attrs
+        coords["training_mean"] = ("target", np.atleast_1d(np.asarray(self.training_mean_)))
+        return xr.DataArray(predicted, dims=("time", "target"), coords=coords, attrs=attrs)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _wrapper(training: Training) -> Any:
+    """Return the function that labels a fitted array, or drops the axis of a single target."""
+    features, responses = training.features, training.responses
+    if features is None or responses is None:
+        return lambda values, *_: values[..., 0] if training.one_target else values
+    on_target = target_coords(responses, drop=("n_repeats",))
+    on_feature = {
+        str(name): coord.variable
+        for name, coord in features.coords.items()
+        if coord.dims == ("feature",)
+    }
+
+    def label(values: NDArray[Any], *dims: str) -> xr.DataArray:
+        coords = on_target | on_feature if "feature" in dims else on_target
+        return xr.DataArray(values, dims=dims, coords=coords)
+
+    return label
+
+
+def _warn_at_edges(solution: Solution, settings: Settings, alphas: NDArray[Any]) -> None:
+    """Warn of targets at the edge of the grid whose score still rises there."""
+    order = np.argsort(settings.alphas)
+    fitted = solution.chosen >= 0
+    if order.size < 2 or not fitted.any():
+        return
+    scores = solution.scores[order][:, fitted]
+    chosen = np.argsort(order)[solution.chosen[fitted]]
+    for edge, inner, name, advice in ((0, 1, "smallest", "smaller"), (-1, -2, "largest", "larger")):
+        with np.errstate(invalid="ignore"):
+            rising = (scores[edge] - scores[inner] > _RISING) & (scores[edge] > 0)
+        share = np.mean((chosen == (0 if edge == 0 else order.size - 1)) & rising)
+        if share > _MANY:
+            warnings.warn(
+                f"{share:.0%} of the targets chose the {name} alpha of the grid, "
+                f"{alphas[order[edge]]:g}, and their score still rises there: add {advice} alphas",
+                UserWarning,
+                stacklevel=3,
+            )

@@ -1,0 +1,85 @@
+"""Scores over the noise ceiling."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from encodekit.scoring._join import check_same_targets
+
+
+def normalise(scores: Any, ceiling: Any) -> Any:
+    """``r / ceiling`` per target, never clipped, with the raw score and the ceiling beside it.
+
+    Parameters
+    ----------
+    scores : DataArray (target)
+        Of `encodekit.correlation`, with the coordinate ``n_repeats`` of the responses.
+    ceiling : Dataset
+        Of `encodekit.noise_ceiling`, for the same targets in the same order, and for the mean of
+        as many repeats as the responses that were scored. Two NumPy arrays are divided as they
+        are.
+
+    Returns
+    -------
+    DataArray (target) or array (target,)
+        With coordinates ``raw`` and ``ceiling``. NaN where the ceiling is 0 or unknown. For a
+        region take mean raw over mean ceiling (`encodekit.by_region`), not the mean of ratios.
+
+    Raises
+    ------
+    ValueError
+        If the targets differ or come in another order, or the ceiling is for another n.
+    TypeError
+        If one is labelled and the other is not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> normalise(np.array([0.3, 0.1]), np.array([0.6, 0.0]))
+    array([0.5, nan])
+    """
+    if not isinstance(scores, xr.DataArray) and not isinstance(ceiling, xr.DataArray | xr.Dataset):
+        return _divide(np.asarray(scores), np.asarray(ceiling))
+    if not isinstance(scores, xr.DataArray) or not isinstance(ceiling, xr.Dataset):
+        raise TypeError(
+            f"normalise: scores is a {type(scores).__name__} and ceiling a "
+            f"{type(ceiling).__name__}, expected the DataArray of ek.correlation and the Dataset "
+            "of ek.noise_ceiling, or two NumPy arrays"
+        )
+    check_same_targets(scores, ceiling, "scores", "ceiling")
+    _check_n(scores, ceiling)
+    values = _divide(scores.values, ceiling["ceiling"].values)
+    coords = {"raw": ("target", scores.values), "ceiling": ("target", ceiling["ceiling"].values)}
+    return scores.copy(data=values).assign_coords(coords).assign_attrs(normalised=True)
+
+
+def _divide(scores: Any, ceiling: Any) -> Any:
+    if scores.shape != ceiling.shape:
+        raise ValueError(
+            f"normalise: scores has shape {scores.shape} and ceiling {ceiling.shape}, expected "
+            "one ceiling per score"
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(ceiling > 0, scores / ceiling, np.nan)
+
+
+def _check_n(scores: xr.DataArray, ceiling: xr.Dataset) -> None:
+    if "n_repeats" not in scores.coords:
+        raise ValueError(
+            "normalise: scores has no coordinate n_repeats, so it is not known of how many "
+            "repeats the responses were the mean: "
+            "scores.assign_coords(n_repeats=('target', ...)) says it"
+        )
+    mine, theirs = scores.coords["n_repeats"].values, ceiling["n_repeats"].values
+    other = np.flatnonzero((mine != theirs) & ~np.isnan(ceiling["ceiling"].values))
+    if not other.size:
+        return
+    first = int(other[0])
+    said = f"the mean of {mine[first]} repeats" if mine[first] else "runs of mixed n_repeats"
+    raise ValueError(
+        f"normalise: {other.size} targets were scored on another number of repeats than the "
+        f"ceiling is for: {str(scores.target.values[first])!r} was scored on {said}, its ceiling "
+        f"is for {theirs[first]}. Score the mean of {theirs[first]}, or pass "
+        f"noise_ceiling(repeats, n={mine[first] or '...'}), run by run where runs differ"
+    )
