@@ -76,7 +76,9 @@ def make_response(
     given = {"hemisphere": hemisphere, "vertex": vertex, "voxel": voxel, "region": region}
     places = {name: np.asarray(item) for name, item in given.items() if item is not None}
     trs = np.arange(seconds.size) if tr is None else np.asarray(tr)
-    _check_lengths(values, run, participant, seconds, trs, places, target)
+    subject = f"response of {participant!r} in run {run!r}"
+    labels = places if target is None else {**places, "target": np.asarray(target)}
+    _check_lengths(subject, values, {"tr_times": seconds, "tr": trs}, labels)
     n_targets = values.shape[-1]
     places = {name: np.broadcast_to(item, (n_targets,)).copy() for name, item in places.items()}
     names = _target_names(participant, places, n_targets) if target is None else target
@@ -114,29 +116,20 @@ def time_coords(
 
 
 def _check_lengths(
-    values: Any,
-    run: str,
-    participant: str,
-    seconds: NDArray[np.float64],
-    trs: NDArray[Any],
-    places: dict[str, NDArray[Any]],
-    target: Sequence[str] | NDArray[Any] | None,
+    subject: str, values: Any, rows: dict[str, NDArray[Any]], labels: dict[str, NDArray[Any]]
 ) -> None:
-    subject = f"response of {participant!r} in run {run!r}"
     if values.ndim not in (2, 3):
         shape = tuple(values.shape)
         refuse(subject, [f"values has shape {shape}, expected (time, target) or with repeat first"])
     n_times, n_targets = values.shape[-2:]
     mistakes = [
         f"{name} has {item.size} entries but values has {n_times} rows (TRs): give one for each"
-        for name, item in (("tr_times", seconds), ("tr", trs))
+        for name, item in rows.items()
         if item.shape != (n_times,)
     ]
-    if target is not None:
-        places = {**places, "target": np.asarray(target)}
     mistakes += [
         f"{name} has {item.size} entries but values has {n_targets} targets: give one for each"
-        for name, item in places.items()
+        for name, item in labels.items()
         if item.shape != (n_targets,) and not (item.ndim == 0 and item.dtype.kind == "U")
     ]
     refuse(subject, mistakes)

@@ -1,0 +1,51 @@
+"""A study in a few lines: what is there and what is lacking."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from encodekit.data._study import Study
+
+
+def describe(study: "Study") -> str:
+    """Return what a study has, participant by participant."""
+    minutes = sum(stimulus.n_trs for stimulus in study.stimuli) * study.t_r / 60
+    lines = [
+        f"{study.name}: {len(study.participants)} participants, {len(study.runs)} runs "
+        f"({minutes:.1f} min), TR {study.t_r:g} s"
+    ]
+    if study.description:
+        lines.append(study.description)
+    lines += [_heard(study)]
+    lines += [_participant(study, participant) for participant in study.participants]
+    return "\n".join(lines)
+
+
+def _heard(study: "Study") -> str:
+    names = list(dict.fromkeys(stimulus.name for stimulus in study.stimuli))
+    n_words = sum(
+        {id(s.words): len(s.words) for s in study.stimuli if s.words is not None}.values()
+    )
+    shown = ", ".join(names[:4]) + (f", ... {names[-1]}" if len(names) > 5 else "")
+    shown = ", ".join(names) if len(names) == 5 else shown
+    return f"  heard: {shown}" + (f" ({n_words:,} words)" if n_words else "")
+
+
+def _participant(study: "Study", participant: str) -> str:
+    runs = study._responses[participant]
+    n_targets = study._targets[participant]["target"].size
+    parts = [f"{n_targets:,} targets", f"{len(runs)} runs"]
+    repeats = {run: array.sizes["repeat"] for run, array in runs.items()}
+    repeated = [run for run, count in repeats.items() if count > 1]
+    if repeated:
+        counts = sorted({repeats[run] for run in repeated})
+        parts.append(f"{len(repeated)} of them heard {' or '.join(map(str, counts))} times")
+    lacking = [run for run in study.runs if run not in runs]
+    if lacking:
+        parts.append(f"lacks {', '.join(lacking)}")
+    length = {stimulus.run_name: stimulus.n_trs for stimulus in study.stimuli}
+    parts += [
+        f"{array.sizes['time']} of {length[run]} TRs in {run}"
+        for run, array in runs.items()
+        if array.sizes["time"] < length[run]
+    ]
+    return f"  {participant}: " + ", ".join(parts)

@@ -1,0 +1,392 @@
+"""A study: what was heard, and how several participants responded."""
+
+import copy
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from encodekit._errors import unknown_name
+from encodekit.data._cleaning import clean_run
+from encodekit.data._cutting import (
+    cut,
+    cut_runs,
+    cut_tables,
+    cut_truth,
+    gap_seconds,
+    keep_participants,
+    keep_runs,
+)
+from encodekit.data._describe import describe
+from encodekit.data._disjoint import check_disjoint
+from encodekit.data._intake import (
+    Given,
+    check_stimuli,
+    take_confounds,
+    take_responses,
+)
+from encodekit.data._joining import Column, TargetCoords, join_means, join_repeats, keep
+from encodekit.data._joining import target_coords as coords_of
+from encodekit.data._response import common_repeats
+from encodekit.data._runlist import RunList
+from encodekit.data._stimulus import Stimulus
+
+Truth = xr.Dataset | Callable[[], xr.Dataset] | None
+
+
+class Study:
+    """What was heard, one `Stimulus` per run, and how the participants responded.
+
+    Parameters
+    ----------
+    name : str
+    stimuli : list of Stimulus
+        One per run; their run names are unique.
+    responses : mapping participant -> run -> DataArray
+        (time, target), or (repeat, time, target) of a run heard more than once, as
+        `encodekit.data.make_response` makes them; NumPy or dask. A run that a participant lacks
+        is left out; one with fewer TRs has fewer rows (its ``tr`` says which).
+    confounds : mapping participant -> run -> table (time, confound), optional
+        Motion and the like, for `clean`; a list of tables where there are repeats.
+    truth : Dataset, optional
+        What a simulation knows.
+    description : str, optional
+
+    Raises
+    ------
+    ValueError
+        With every mistake: unknown runs, rows outside the stimulus, targets that differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from encodekit.data import Stimulus, make_response
+    >>> stories = [Stimulus(f"story-{k}", np.ones(160) * k, 16, t_r=2.0) for k in (1, 2)]
+    >>> responses = {"P1": {s.run_name: make_response(
+    ...     np.zeros((5, 3)), run=s.run_name, participant="P1", tr_times=s.grid, t_r=2.0)
+    ...     for s in stories}}
+    >>> train, test = Study("two stories", stories, responses).split(test=["story-2"])
+    >>> len(train.responses()), test.runs
+    (1, ['story-2'])
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stimuli: Iterable[Stimulus],
+        responses: Given,
+        *,
+        confounds: Mapping[str, Mapping[str, Any]] | None = None,
+        truth: Truth = None,
+        description: str | None = None,
+    ) -> None:
+        self.name = name
+        self.description = description
+        self._stimuli = list(stimuli)
+        check_stimuli(name, self._stimuli)
+        self._responses = take_responses(name, self._stimuli, responses)
+        self._confounds = take_confounds(name, confounds, self._responses)
+        self._targets = {
+            participant: coords_of(next(iter(runs.values())))
+            for participant, runs in self._responses.items()
+            if runs
+        }
+        self._truth = truth
+
+    def _with(self, **changes: Any) -> Self:
+        other = copy.copy(self)
+        for name, value in changes.items():
+            setattr(other, name, value)
+        return other
+
+    def __repr__(self) -> str:
+        return (
+            f"Study({self.name!r}: {len(self.participants)} participants, {len(self.runs)} runs, "
+            f"TR {self.t_r:g} s)"
+        )
+
+    @property
+    def participants(self) -> list[str]:
+        """Names of the participants."""
+        return list(self._targets)
+
+    @property
+    def runs(self) -> list[str]:
+        """Names of the runs."""
+        return [stimulus.run_name for stimulus in self._stimuli]
+
+    @property
+    def stimuli(self) -> list[Stimulus]:
+        """What was heard, one per run, in the order of `responses`."""
+        return list(self._stimuli)
+
+    @property
+    def t_r(self) -> float:
+        """Repetition time, s."""
+        return float(self._stimuli[0].t_r or 0)
+
+    @property
+    def truth(self) -> xr.Dataset | None:
+        """What a simulation knows; None for a real study."""
+        if callable(self._truth):
+            self._truth = self._truth()
+        return self._truth
+
+    def responses(self, participants: Iterable[str] | None = None, regions: Any = None) -> RunList:
+        """Return one response (time, target) per run over all asked participants.
+
+        Parameters
+        ----------
+        participants : names, optional
+            All if not given.
+        regions : names, or a selector with ``transform(responses)``, optional
+            Names are those of the coordinate ``region``.
+
+        Returns
+        -------
+        RunList of DataArray
+            The mean of the repeats; NaN in the rows that a participant lacks; read from disk
+            when computed if the study was opened from a folder.
+        """
+        asked = self._participants(participants)
+        kept = self._kept(asked, regions)
+        runs = (join_means(s, self._columns(s, kept), self._attrs(asked)) for s in self._stimuli)
+        return RunList(_select(run, regions) for run in runs)
+
+    def repeats(
+        self, participants: Iterable[str] | None = None, regions: Any = None
+    ) -> xr.DataArray:
+        """Return the repeats (repeat, time, target) of the runs that somebody heard repeatedly.
+
+        Participants with fewer repeats are padded with NaN; ``n_repeats`` counts per target (0
+        where the runs of a participant have other numbers of repeats).
+        """
+        asked = self._participants(participants)
+        kept = self._kept(asked, regions)
+        columns = {s.run_name: self._columns(s, kept) for s in self._stimuli}
+        most = {run: max(column.n_repeats for column in of) for run, of in columns.items()}
+        repeated = [stimulus for stimulus in self._stimuli if most[stimulus.run_name] > 1]
+        if not repeated:
+            raise ValueError(
+                f"study {self.name!r} has no run that {', '.join(asked)} heard more than once: "
+                "repeats and noise ceilings need one"
+            )
+        n_repeats, attrs = max(most.values()), self._attrs(asked)
+        joined = [join_repeats(s, columns[s.run_name], attrs, n_repeats) for s in repeated]
+        counts = np.stack([run.coords["n_repeats"].values for run in joined])
+        whole = xr.concat(
+            [run.drop_vars("n_repeats") for run in joined],
+            "time", coords="minimal", compat="override", join="override", combine_attrs="override",
+        )  # fmt: skip
+        return _select(whole.assign_coords(n_repeats=("target", common_repeats(counts))), regions)
+
+    def select(
+        self,
+        stimuli: str | Iterable[str] | None = None,
+        participants: str | Iterable[str] | None = None,
+    ) -> Self:
+        """Return the study of some stimuli (by name, or by run) and some participants."""
+        kept = self._stimuli if stimuli is None else self._named(stimuli, "select")
+        asked = self._participants(participants)
+        runs = [stimulus.run_name for stimulus in kept]
+        truth = self._truth
+        if truth is not None:
+            truth = _later(self, lambda whole: keep_participants(keep_runs(whole, runs), asked))
+        return self._with(
+            _stimuli=list(kept),
+            _responses={p: _only(self._responses[p], runs) for p in asked},
+            _confounds={p: _only(self._confounds.get(p, {}), runs) for p in asked},
+            _targets={p: self._targets[p] for p in asked},
+            _truth=truth,
+        )
+
+    def split(self, **parts: str | Iterable[str]) -> Any:
+        """Return a named tuple of studies that share nothing that was heard.
+
+        One part, ``train, test = study.split(test=["story-10"])``: the rest comes first, as
+        ``train``. Several, ``study.split(tune=[...], fit=[...], test=[...])``: exactly these.
+
+        Raises
+        ------
+        ValueError
+            Where parts share a name or the content of their audio, a name is unknown, or a part
+            is empty.
+        """
+        if not parts:
+            raise ValueError("split got no part: name one, such as split(test=['story-10'])")
+        named = {part: self._named(names, part) for part, names in parts.items()}
+        if len(named) == 1:
+            ((part, taken),) = named.items()
+            if part == "train":
+                raise ValueError("split(train=...) alone: name the part held out, such as test=")
+            rest = [stimulus for stimulus in self._stimuli if stimulus not in taken]
+            if not rest:
+                raise ValueError(f"part {part!r} takes every stimulus: nothing is left to train on")
+            named = {"train": rest, part: taken}
+        check_disjoint(named)
+        studies: list[Any] = [
+            self.select([s.run_name for s in stimuli]) for stimuli in named.values()
+        ]
+        return namedtuple("Parts", list(named))(*studies)
+
+    def segment(self, run: str, n: int, gap: str | float = "16s") -> Self:
+        """Return the study with one long run cut into ``n`` runs, ``gap`` purged between them.
+
+        Segments are named ``run/part-1`` and so on, and count as other stimuli: groups of
+        cross-validation. Each keeps the whole audio, so delays reach what was heard before it;
+        its TRs count from 0. Clean responses before cutting: filters need the whole run.
+
+        Parameters
+        ----------
+        run : str
+        n : int
+        gap : seconds, or str such as "16s"
+            At least the longest delay plus the haemodynamic response.
+        """
+        if run not in self.runs:
+            raise ValueError(f"study {self.name!r}: {unknown_name('run', run, self.runs)}")
+        at = self.runs.index(run)
+        segments = cut(self._stimuli[at], n, gap_seconds(gap))
+        stimuli = self._stimuli[:at] + [s.stimulus for s in segments] + self._stimuli[at + 1 :]
+        truth = self._truth
+        if truth is not None:
+            truth = _later(self, lambda whole: cut_truth(whole, run, segments))
+        return self._with(
+            _stimuli=stimuli,
+            _responses={p: cut_runs(runs, run, segments) for p, runs in self._responses.items()},
+            _confounds={
+                p: cut_tables(runs, run, segments, self._responses[p])
+                for p, runs in self._confounds.items()
+            },
+            _truth=truth,
+        )
+
+    def clean(
+        self, remover: Any, sample_mask: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Self:
+        """Return the study with drifts and confounds removed, run by run and repeat by repeat.
+
+        Parameters
+        ----------
+        remover : ConfoundRemover
+            Or anything with ``transform(response, confounds=, sample_mask=)``.
+        sample_mask : mapping participant -> run -> bool array (time,), optional
+            True where a TR is kept.
+        """
+        cleaned = {
+            participant: {
+                run: clean_run(
+                    remover,
+                    array,
+                    self._confounds.get(participant, {}).get(run),
+                    (sample_mask or {}).get(participant, {}).get(run),
+                )
+                for run, array in runs.items()
+            }
+            for participant, runs in self._responses.items()
+        }
+        return self._with(_responses=cleaned, _confounds={})
+
+    def describe(self) -> str:
+        """Return what is there and what is lacking, in a few lines."""
+        return describe(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the study to a folder (zarr, JSON, FLAC; no pickle) and return its path.
+
+        The folder appears whole or not at all; a saved study there before is replaced.
+        """
+        from encodekit.data._stored_study import save_study
+
+        return save_study(self, path)
+
+    def _participants(self, names: str | Iterable[str] | None) -> list[str]:
+        if names is None:
+            return self.participants
+        asked = [names] if isinstance(names, str) else list(names)
+        for name in asked:
+            if name not in self._targets:
+                message = unknown_name("participant", name, self.participants)
+                raise ValueError(f"study {self.name!r}: {message}")
+        if not asked:
+            raise ValueError(f"study {self.name!r}: no participant asked for")
+        return [name for name in self.participants if name in asked]
+
+    def _named(self, names: str | Iterable[str], part: str) -> list[Stimulus]:
+        asked = [names] if isinstance(names, str) else list(names)
+        known = dict.fromkeys([*(s.name for s in self._stimuli), *self.runs])
+        unknown = [unknown_name("stimulus", name, known) for name in asked if name not in known]
+        if unknown:
+            raise ValueError(f"study {self.name!r}, {part}: " + "; ".join(unknown))
+        if not asked:
+            raise ValueError(f"study {self.name!r}, {part}: it has no stimuli: name at least one")
+        return [s for s in self._stimuli if s.name in asked or s.run_name in asked]
+
+    def _kept(self, asked: Sequence[str], regions: Any) -> dict[str, NDArray[np.int64] | None]:
+        if regions is None or hasattr(regions, "transform"):
+            return dict.fromkeys(asked)
+        wanted = [regions] if isinstance(regions, str) else list(regions)
+        return _by_region(self.name, {p: self._targets[p] for p in asked}, wanted)
+
+    def _columns(
+        self, stimulus: Stimulus, kept: Mapping[str, NDArray[np.int64] | None]
+    ) -> list[Column]:
+        return [
+            Column(
+                keep(self._targets[participant], positions),
+                positions,
+                self._responses[participant].get(stimulus.run_name),
+            )
+            for participant, positions in kept.items()
+        ]
+
+    def _attrs(self, asked: Sequence[str]) -> dict[str, Any]:
+        arrays = [next(iter(self._responses[p].values()), None) for p in asked]
+        found = [array.attrs for array in arrays if array is not None]
+        spaces = list(dict.fromkeys(str(attrs.get("space", "native")) for attrs in found))
+        units = next((str(attrs["units"]) for attrs in found if "units" in attrs), "z")
+        space = spaces[0] if len(spaces) == 1 else "mixed" if spaces else "native"
+        return {"t_r": self.t_r, "space": space, "units": units}
+
+
+def _select(run: xr.DataArray, regions: Any) -> xr.DataArray:
+    if not hasattr(regions, "transform"):
+        return run
+    selected: xr.DataArray = regions.transform(run)
+    return selected
+
+
+def _only(by_run: Mapping[str, Any], runs: Sequence[str]) -> dict[str, Any]:
+    return {run: by_run[run] for run in runs if run in by_run}
+
+
+def _later(study: Study, change: Callable[[xr.Dataset], xr.Dataset]) -> Callable[[], xr.Dataset]:
+    def load() -> xr.Dataset:
+        whole = study.truth
+        assert whole is not None
+        return change(whole)
+
+    return load
+
+
+def _by_region(
+    study: str, targets: Mapping[str, TargetCoords], wanted: Sequence[str]
+) -> dict[str, NDArray[np.int64] | None]:
+    without = [participant for participant, coords in targets.items() if "region" not in coords]
+    if without:
+        raise ValueError(
+            f"study {study!r}: the targets of {', '.join(without)} have no coordinate 'region': "
+            "pass a region selector, such as regions=RegionSelector(atlas, names)"
+        )
+    known = sorted({name for coords in targets.values() for name in coords["region"].tolist()})
+    unknown = [unknown_name("region", name, known) for name in wanted if name not in known]
+    if unknown:
+        raise ValueError(
+            f"study {study!r}: {'; '.join(unknown)} (a group of areas is asked for by a region "
+            "selector)"
+        )
+    return {p: np.flatnonzero(np.isin(c["region"], wanted)) for p, c in targets.items()}
