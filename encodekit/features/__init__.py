@@ -1,8 +1,54 @@
 """Features from audio and words, on the grid of the fMRI."""
 
+from encodekit.features._backbones import (
+    BackboneNotFoundError,
+    load_backbone,
+    resolve_backbone,
+    weights_hash,
+)
+from encodekit.features._confounds import ConfoundRemover
 from encodekit.features._delayer import Delayer
+from encodekit.features._encoding import (
+    encode_context,
+    encode_layers,
+    layer_outputs,
+    normalise_waveform,
+    transformer_blocks,
+)
 from encodekit.features._extractor import FeatureExtractor
+from encodekit.features._frames import Stem, frame_times
+from encodekit.features._hrf import CanonicalHRF, canonical_hrf
+from encodekit.features._impulses import PhoneRate, WordRate
 from encodekit.features._lanczos import Lanczos
+from encodekit.features._mel import MelSpectrogram
 from encodekit.features._scaler import RunScaler
+from encodekit.features._spaces import FeatureSpaces
+from encodekit.features._speech import SpeechFeatures
+from encodekit.features._windows import stream_windows
 
-__all__ = ["Delayer", "FeatureExtractor", "Lanczos", "RunScaler"]
+__all__ = [
+    "BackboneNotFoundError",
+    "CanonicalHRF",
+    "ConfoundRemover",
+    "Delayer",
+    "FeatureExtractor",
+    "FeatureSpaces",
+    "Lanczos",
+    "MelSpectrogram",
+    "PhoneRate",
+    "RunScaler",
+    "SpeechFeatures",
+    "Stem",
+    "WordRate",
+    "canonical_hrf",
+    "encode_context",
+    "encode_layers",
+    "frame_times",
+    "layer_outputs",
+    "load_backbone",
+    "normalise_waveform",
+    "resolve_backbone",
+    "stream_windows",
+    "transformer_blocks",
+    "weights_hash",
+]

@@ -53,16 +53,20 @@ def describe(parameters: Mapping[str, Any]) -> str:
 def _plain(name: str, value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, list | tuple | range):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(name, item) for key, item in value.items()}
+    return _plain_object(name, value)
+
+
+def _plain_object(name: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
         return {"dtype": str(value.dtype), "shape": value.shape, "sha256": make_key(value)}
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, list | tuple | range):
-        return [_plain(name, item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(name, item) for key, item in value.items()}
     if isinstance(value, BaseEstimator):
         return [type(value).__qualname__, _plain(name, value.get_params(deep=False))]
     raise ValueError(

@@ -15,7 +15,7 @@ DEFAULT_SECONDS = (2.0, 4.0, 6.0, 8.0)
 _WHOLE = 1e-6  # TRs; a delay this close to a whole number of TRs is one
 
 
-class Delayer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Delayer(TransformerMixin, BaseEstimator):
     """Features at several delays: row t holds x(t - d1), x(t - d2), ... of the same run.
 
     Delays never cross the border of a run. The rows of history (``tr < 0``) are used and then

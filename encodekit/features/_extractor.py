@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from encodekit import __version__
 from encodekit.data import Stimulus, concat_runs
 from encodekit.features._cache import cache_folder, describe, make_key, read_rows, write_rows
 from encodekit.features._lanczos import Lanczos
@@ -20,43 +21,45 @@ from encodekit.features._resampling import TrRows
 Tick = Callable[[float], None]
 
 
-class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class FeatureExtractor(TransformerMixin, BaseEstimator):
     """A list of `Stimulus` in, one DataArray (time, feature) on the grid of the TRs out.
 
-    A subclass writes ``frames(stimulus)``; the base resamples the frames to the TRs' sample
-    times (onset + ``sample_offset``) on the grid extended to the left by ``history``, writes the
-    coordinates, and caches by content. Defaults are class attributes: a subclass sets its own,
-    and without an ``__init__`` it takes them as keywords.
+        A subclass writes ``frames(stimulus)``; the base resamples the frames to the TRs' sample
+        times (onset + ``sample_offset``) on the grid extended to the left by ``history``, writes the
+        coordinates, and caches by content. Defaults are class attributes: a subclass sets its own,
+        and without an ``__init__`` it takes them as keywords.
 
-    Parameters
-    ----------
-    history : float
-        Seconds before the first TR for which rows are made too, as far as the audio had begun
-        (rows of negative ``tr``): what a `Delayer` or `CanonicalHRF` needs.
-    resample : "lanczos", "mean", "sum" or Lanczos
-        How frames become rows. ``"lanczos"``: `Lanczos`, by which a constant signal keeps its
-        value (to .3 %) whatever its frame rate, while events at irregular times are summed as published.
-        ``"mean"`` and ``"sum"``: of the frames within the TR. Or a `Lanczos` of your own.
-    cache : None, "auto" or path
-        Where rows are kept. ``"auto"`` is ``$ENCODEKIT_CACHE/features``, or the user's cache
-        folder. They are found again by the content of the stimulus, its grid, the class and its
-        source, its parameters and ``weights_hash()``.
+        Parameters
+        ----------
+        history : float
+            Seconds before the first TR for which rows are made too, as far as the audio had begun
+            (rows of negative ``tr``): what a `Delayer` or `CanonicalHRF` needs.
+        resample : "lanczos", "mean", "sum" or Lanczos
+            How frames become rows. ``"lanczos"``: `Lanczos`, by which a constant signal keeps its
+            value (to .3 %) whatever its frame rate, while events at irregular times are summed as
+            published.
+            ``"mean"`` and ``"sum"``: of the frames within the TR. Or a `Lanczos` of your own.
+        cache : None, "auto" or path
+            Where rows are kept. ``"auto"`` is ``$ENCODEKIT_CACHE/features``, or the user's cache
+            folder. They are found again by the content of the stimulus, its grid, the class and its
+            source, its parameters and ``weights_hash()``.
 
-    Examples
-    --------
-    >>> import numpy as np, xarray as xr
-    >>> from encodekit.data import Stimulus
-    >>> class Loudness(FeatureExtractor):
-    ...     resample = "mean"
-    ...     def frames(self, stimulus):
-    ...         sound = stimulus.load_audio(16000)
-    ...         power = (sound[: sound.size // 160 * 160].reshape(-1, 160) ** 2).mean(axis=1)
-    ...         seconds = (np.arange(power.size) + 0.5) / 100
-    ...         return xr.DataArray(power[:, None], dims=("time", "feature"),
-    ...                             coords={"seconds": ("time", seconds)})
-    >>> story = Stimulus("story-1", np.ones(16000 * 10, "float32"), 16000, t_r=2.0)
-    >>> Loudness().transform([story]).values.ravel().tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0]
+        Examples
+        --------
+        >>> import numpy as np, xarray as xr
+        >>> from encodekit import __version__
+    from encodekit.data import Stimulus
+        >>> class Loudness(FeatureExtractor):
+        ...     resample = "mean"
+        ...     def frames(self, stimulus):
+        ...         sound = stimulus.load_audio(16000)
+        ...         power = (sound[: sound.size // 160 * 160].reshape(-1, 160) ** 2).mean(axis=1)
+        ...         seconds = (np.arange(power.size) + 0.5) / 100
+        ...         return xr.DataArray(power[:, None], dims=("time", "feature"),
+        ...                             coords={"seconds": ("time", seconds)})
+        >>> story = Stimulus("story-1", np.ones(16000 * 10, "float32"), 16000, t_r=2.0)
+        >>> Loudness().transform([story]).values.ravel().tolist()
+        [1.0, 1.0, 1.0, 1.0, 1.0]
     """
 
     history: float = 16.0
@@ -66,8 +69,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        if getattr(cls.__init__, "of_class_attributes", True):
-            cls.__init__ = _init_from(cls)  # type: ignore[misc, method-assign]
+        inherited = cls.__init__ is object.__init__ or hasattr(cls.__init__, "of_class_attributes")
+        if inherited:
+            cls.__init__ = _class_defaults(cls)  # type: ignore[method-assign]
 
     @abstractmethod
     def frames(self, stimulus: Stimulus) -> xr.DataArray:
@@ -137,7 +141,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         _, onsets = stimulus.history_grid(self.history)
         cls = type(self)
         return make_key(
-            stimulus.content_hash, cls.__module__, cls.__qualname__, _source(cls),
+            __version__, stimulus.content_hash, cls.__module__, cls.__qualname__, _source(cls),
             describe(self._described()), describe({"resample": self.resample}), weights,
             onsets, stimulus.offset, stimulus.t_r,
         )  # fmt: skip
@@ -230,8 +234,10 @@ def describe_or_repr(parameters: dict[str, Any]) -> str:
         return repr(parameters)
 
 
-def _init_from(cls: type[FeatureExtractor]) -> Callable[..., None]:
-    def __init__(
+def _class_defaults(cls: type[FeatureExtractor]) -> Callable[..., None]:
+    """Return an ``__init__`` whose defaults are the class attributes."""
+
+    def init(
         self: FeatureExtractor,
         *,
         history: float = cls.history,
@@ -242,8 +248,9 @@ def _init_from(cls: type[FeatureExtractor]) -> Callable[..., None]:
         self.resample = resample
         self.cache = cache
 
-    __init__.of_class_attributes = True  # type: ignore[attr-defined]
-    return __init__
+    init.__name__ = "__init__"
+    init.of_class_attributes = True  # type: ignore[attr-defined]
+    return init
 
 
 def _t_r(stimulus: Stimulus) -> float:

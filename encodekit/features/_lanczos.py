@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 Floats = NDArray[np.floating[Any]]
 
 
-class Lanczos(BaseEstimator):  # type: ignore[misc]
+class Lanczos(BaseEstimator):
     """Low-pass and resample frames at any times to the times of TRs.
 
     ``y(t) = sum_i k((t - t_i) f) x_i``, with the cutoff ``f = cutoff_mult / mean spacing of the

@@ -25,8 +25,9 @@ def runs_of(X: xr.DataArray) -> list[Run]:
     lacking = [name for name in ("run", "tr", "seconds") if name not in X.coords]
     if lacking or "time" not in X.dims:
         raise ValueError(
-            f"expected rows (time, ...) with the coordinates run, tr and seconds, got dims {X.dims} "
-            f"without {', '.join(lacking) or 'time'}: pass what an extractor or make_response gives"
+            f"expected rows (time, ...) with the coordinates run, tr and seconds, got dims "
+            f"{X.dims} without {', '.join(lacking) or 'time'}: pass what an extractor or "
+            "make_response gives"
         )
     names, trs = X.coords["run"].values, X.coords["tr"].values.astype(np.int64)
     sampled = X.coords["seconds"].values + float(X.attrs.get("sample_offset", 0.0))

@@ -11,12 +11,12 @@ from sklearn.utils.validation import validate_data
 from encodekit.features._runs import runs_of, runs_of_array
 
 
-class RunScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class RunScaler(TransformerMixin, BaseEstimator):
     """Z-score every feature or target within each run, by the run's own mean and deviation.
 
-    ``z = (x - mean of the run) / standard deviation of the run``. A constant column (max equals min, to
-    rounding) becomes 0. NaN (censored TRs) stays NaN and does not count. Rows of history are scaled by the
-    statistics of the rows of ``tr >= 0``.
+    ``z = (x - mean of the run) / standard deviation of the run``. A constant column (max equals
+    min, to rounding) becomes 0. NaN (censored TRs) stays NaN and does not count. Rows of history
+    are scaled by the statistics of the rows of ``tr >= 0``.
 
     It is transductive on a test run: the scale of a run is taken from that run, also where it is
     held out. That is what the field does, since scanner units differ between runs; it needs the

@@ -1,0 +1,124 @@
+"""Find, load and identify the weights of a speech model."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from encodekit._errors import import_extra, unknown_name
+from encodekit.plugins import known_names, load_spec
+
+_UNTRAINED = ("masked_spec_embed",)  # only of use in pretraining; may be absent from a checkpoint
+
+
+class BackboneNotFoundError(OSError):
+    """A speech model is neither in a folder, nor registered, nor on the hub."""
+
+
+def resolve_backbone(name: str | Path) -> str:
+    """Return the local folder or hub id that ``name`` stands for.
+
+    ``name`` is a folder with ``config.json``, the short name of a registered backbone
+    (``"tiny"``), or a hub id (``"facebook/wav2vec2-base"``), in this order.
+
+    Raises
+    ------
+    BackboneNotFoundError
+        If a path has no model in it.
+    ValueError
+        For a short name that no plugin registers: with close matches, or the pip line.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BackboneNotFoundError(
+                f"the folder {str(name)!r} has no config.json: give the folder that "
+                "save_pretrained wrote (config.json, model.safetensors, preprocessor_config.json)"
+            )
+        return str(folder)
+    text = str(name)
+    if isinstance(name, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
+        raise BackboneNotFoundError(f"the folder {text!r} is not there: check the path")
+    if "/" in text:
+        return text
+    try:
+        return str(load_spec("backbones", text)())
+    except ValueError as error:
+        raise ValueError(_not_registered(text, error)) from error
+
+
+def _not_registered(name: str, error: ValueError) -> str:
+    if "pip install" in str(error):
+        return str(error)
+    known = unknown_name("backbone", name, known_names("backbones"))
+    return f"{known}; or give a local folder, or a hub id such as 'facebook/wav2vec2-base'"
+
+
+def load_backbone(name: str | Path) -> tuple[Any, Any]:
+    """Return (model in evaluation mode, feature extractor) of transformers, float32, on the CPU.
+
+    Raises
+    ------
+    BackboneNotFoundError
+        If it is nowhere to be found; says what was tried and what to do.
+    ValueError
+        If the checkpoint lacks weights of the model, which would stay random.
+    ImportError
+        Without ``encodekit[speech]``.
+    """
+    for package in ("torch", "transformers"):
+        import_extra(package, extra="speech", purpose="SpeechFeatures")
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    where = resolve_backbone(name)
+    try:
+        model, info = AutoModel.from_pretrained(
+            where, output_loading_info=True, dtype=torch.float32
+        )
+        reader: Any = AutoFeatureExtractor
+        extractor = reader.from_pretrained(where)
+    except OSError as error:
+        raise BackboneNotFoundError(_nowhere(name, where, error)) from error
+    random = sorted(key for key in info["missing_keys"] if key.rpartition(".")[2] not in _UNTRAINED)
+    if random:
+        raise ValueError(
+            f"the checkpoint {where!r} lacks {len(random)} weights of {type(model).__name__}, the "
+            f"first {random[0]!r}; they would be random: give a checkpoint of this architecture"
+        )
+    return model.eval(), extractor
+
+
+def _nowhere(name: str | Path, where: str, error: OSError) -> str:
+    if Path(where).is_dir():
+        return f"the backbone in {where!r} cannot be read: {_first_line(error)}"
+    registered = ", ".join(map(repr, known_names("backbones"))) or "none"
+    tiny = "" if "tiny" in registered else " (pip install encodekit-brain-tuning)"
+    return (
+        f"the backbone {str(name)!r} was not found. Tried: a local folder of that name; the "
+        f"registered backbones ({registered}); the cache and the servers of the Hugging Face hub "
+        f"({_first_line(error)}). Without a network give a local folder (config.json, "
+        "model.safetensors, preprocessor_config.json: what save_pretrained writes), or use the "
+        f"small model 'tiny'{tiny}"
+    )
+
+
+def _first_line(error: OSError) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def weights_hash(model: Any) -> str:
+    """Return the sha256 of a model's weights: names, dtypes, shapes and values, in order of name.
+
+    The same for a model from the hub, from a folder, or in memory; it does not depend on the
+    format of the files.
+    """
+    import torch
+
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        if name.rpartition(".")[2] in _UNTRAINED:
+            continue
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        plain = weight.detach().cpu().contiguous()
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

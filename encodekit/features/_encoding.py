@@ -1,0 +1,302 @@
+"""Encode waveforms with a speech model of transformers: arrays in, arrays out.
+
+The stems of wav2vec2-base and HuBERT-base normalise over the whole time of a clip (group norm),
+so features depend on a clip's length: clips of one batch are equally long and nothing is padded.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encodekit.features._frames import Stem, frame_times
+from encodekit.features._windows import context_windows, stream_windows
+
+if TYPE_CHECKING:
+    import torch
+
+Frames = tuple[NDArray[np.float64], dict[int, NDArray[np.float32]]]
+_AT_ONCE = 60.0  # s of audio in one forward pass, unless a batch size is given
+
+
+def transformer_blocks(model: Any) -> Any:
+    """Return the transformer blocks (a ModuleList) of a wav2vec2-like model.
+
+    Works through a head (ForCTC) and through peft.
+
+    Raises
+    ------
+    TypeError
+        If the model has none.
+    """
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = getattr(inner, getattr(inner, "base_model_prefix", ""), inner)
+    blocks = getattr(getattr(inner, "encoder", None), "layers", None)
+    if blocks is None or not hasattr(inner, "feature_extractor"):
+        raise TypeError(
+            f"{type(model).__name__} has no convolutional stem with encoder.layers above it: "
+            "encodekit reads wav2vec2, HuBERT, WavLM and models built like them"
+        )
+    return blocks
+
+
+def layer_outputs(
+    model: Any, clips: "torch.Tensor", layers: Sequence[int]
+) -> "dict[int, torch.Tensor]":
+    """Return the hidden states (clip, frame, hidden) of each asked layer, from one pass.
+
+    Layer 0 is the input of the first transformer block, layer k the output of block k (before a
+    last layer norm that some models add). No block above the highest asked one is computed.
+    Gradients flow, and dropout is as the model's mode says.
+
+    Parameters
+    ----------
+    model : transformers model
+    clips : tensor (clip, sample)
+        Normalised waveforms of equal length.
+    layers : sequence of int
+
+    Raises
+    ------
+    ValueError
+        For a layer that the model does not have.
+    """
+    blocks = transformer_blocks(model)
+    check_layers(layers, len(blocks))
+    found: dict[int, torch.Tensor] = {}
+    highest = max(layers)
+    with ExitStack() as hooks:
+        for layer in sorted(set(layers)):
+            handle = _hook(blocks, layer, found, last=layer == highest)
+            hooks.callback(handle.remove)
+        with suppress(_LayerReachedError):
+            model(clips)
+    return {layer: found[layer] for layer in layers}
+
+
+class _LayerReachedError(Exception):
+    """The highest asked layer is there: what lies above need not be computed."""
+
+
+def _hook(blocks: Any, layer: int, found: dict[int, Any], *, last: bool) -> Any:
+    def keep(hidden: Any) -> None:
+        found[layer] = hidden[0] if isinstance(hidden, tuple) else hidden
+        if last:
+            raise _LayerReachedError
+
+    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        keep(args[0] if args else kwargs["hidden_states"])
+
+    def after(*called: Any) -> None:
+        keep(called[-1])
+
+    if layer == 0:
+        return blocks[0].register_forward_pre_hook(before, with_kwargs=True)
+    return blocks[layer - 1].register_forward_hook(after)
+
+
+def check_layers(layers: Sequence[int], n_blocks: int) -> None:
+    """Raise ValueError for layers that a model of ``n_blocks`` does not have."""
+    unknown = [layer for layer in layers if not 0 <= layer <= n_blocks]
+    if unknown or not len(layers):
+        asked = f"layer {unknown[0]}" if unknown else "no layer"
+        raise ValueError(
+            f"{asked} was asked for; the model has the layers 0 (input of the first block) to "
+            f"{n_blocks} (output of the last)"
+        )
+
+
+def normalise_waveform(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return zero mean and unit variance along the last axis: ``(x - m) / sqrt(v + 1e-7)``.
+
+    As Wav2Vec2FeatureExtractor does with ``do_normalize``.
+    """
+    mean = samples.mean(axis=-1, keepdims=True, dtype=np.float64)
+    variance = samples.var(axis=-1, keepdims=True, dtype=np.float64)
+    scaled: NDArray[np.float32] = ((samples - mean) / np.sqrt(variance + 1e-7)).astype(np.float32)
+    return scaled
+
+
+def encode_layers(
+    model: Any,
+    waveform: NDArray[np.float32],
+    layers: Sequence[int],
+    *,
+    rate: int = 16000,
+    chunk: float = 30.0,
+    overlap: float = 8.0,
+    normalise: bool = True,
+    batch_size: int | None = None,
+) -> Frames:
+    """Encode one waveform in `stream_windows`; the model's dropout is off.
+
+    Every window is normalised and encoded by itself. Of the frames that two windows give, the
+    earlier window's count; a window adds those that need samples beyond the one before it.
+
+    Parameters
+    ----------
+    model : transformers model
+        On any device.
+    waveform : array (sample,)
+    layers : sequence of int
+        As in `layer_outputs`.
+    rate : int
+        Hz, of the waveform and the model.
+    chunk, overlap : float
+        Seconds.
+    normalise : bool
+        Whether the model wants zero mean and unit variance (``do_normalize``).
+    batch_size : int, optional
+        Windows per forward pass; 60 s of audio if not given.
+
+    Returns
+    -------
+    seconds : array (frame,)
+        Centres of the frames (`frame_times`), s after the first sample.
+    hidden : dict of layer -> array (frame, hidden), float32
+
+    Raises
+    ------
+    ValueError
+        If the waveform is shorter than one frame, or the model lacks a layer.
+    """
+    return join_blocks(
+        stream_blocks(
+            model, waveform, layers, rate=rate, chunk=chunk, overlap=overlap,
+            normalise=normalise, batch_size=batch_size,
+        )
+    )  # fmt: skip
+
+
+def encode_context(
+    model: Any,
+    waveform: NDArray[np.float32],
+    layers: Sequence[int],
+    *,
+    rate: int = 16000,
+    context: float = 16.0,
+    stride: float = 0.1,
+    normalise: bool = True,
+    batch_size: int | None = None,
+) -> Frames:
+    """Encode one waveform by the last frame of windows of ``context`` s, one every ``stride`` s.
+
+    No frame sees what comes after its window. The windows near the beginning are shorter, and
+    encoded one by one. Parameters and returns as in `encode_layers`.
+    """
+    return join_blocks(
+        context_blocks(
+            model, waveform, layers, rate=rate, context=context, stride=stride,
+            normalise=normalise, batch_size=batch_size,
+        )
+    )  # fmt: skip
+
+
+def join_blocks(blocks: Iterator[Frames]) -> Frames:
+    """Return the frames of all blocks as one."""
+    parts = list(blocks)
+    seconds = np.concatenate([seconds for seconds, _ in parts])
+    layers = parts[0][1]
+    return seconds, {k: np.concatenate([hidden[k] for _, hidden in parts]) for k in layers}
+
+
+def stream_blocks(
+    model: Any,
+    waveform: NDArray[np.float32],
+    layers: Sequence[int],
+    *,
+    rate: int,
+    chunk: float,
+    overlap: float,
+    normalise: bool,
+    batch_size: int | None,
+) -> Iterator[Frames]:
+    """Yield what `encode_layers` returns, window by window."""
+    stem = _checked_stem(model, waveform, rate)
+    if round(chunk * rate) < stem.field:
+        raise ValueError(f"chunk={chunk:g} s is shorter than one frame ({stem.field} samples)")
+    windows = stream_windows(len(waveform), rate, chunk, overlap)
+    size = batch_size or max(1, int(_AT_ONCE // chunk))
+    for first in range(0, len(windows), size):
+        group = windows[first : first + size]
+        hidden = _encode(model, [waveform[a:b] for a, b, _ in group], layers, normalise)
+        for i, (start, stop, keep_from) in enumerate(group):
+            new = stem.first_new(start, keep_from) if keep_from else 0
+            times = frame_times(model.config, stem.n_frames(stop - start), rate=rate)
+            yield start / rate + times[new:], {k: hidden[k][i, new:] for k in hidden}
+
+
+def context_blocks(
+    model: Any,
+    waveform: NDArray[np.float32],
+    layers: Sequence[int],
+    *,
+    rate: int,
+    context: float,
+    stride: float,
+    normalise: bool,
+    batch_size: int | None,
+) -> Iterator[Frames]:
+    """Yield what `encode_context` returns, batch by batch of equally long windows."""
+    stem = _checked_stem(model, waveform, rate)
+    windows = context_windows(len(waveform), rate, context, stride, stem.field)
+    if not windows:
+        raise ValueError(
+            f"the audio has {len(waveform) / rate:g} s, less than the first stride of {stride:g} s"
+        )
+    size = batch_size or max(1, int(_AT_ONCE // context))
+    for group in _equal_lengths(windows, size):
+        hidden = _encode(model, [waveform[a:b] for a, b in group], layers, normalise)
+        last = [stem.n_frames(stop - start) - 1 for start, stop in group]
+        centre = frame_times(model.config, last[0] + 1, rate=rate)[-1]
+        times = np.array([start / rate + centre for start, _ in group])
+        yield times, {k: hidden[k][:, last[0]] for k in hidden}
+
+
+def _equal_lengths(windows: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    group: list[tuple[int, int]] = []
+    for window in windows:
+        length = window[1] - window[0]
+        if group and (len(group) == size or group[0][1] - group[0][0] != length):
+            yield group
+            group = []
+        group.append(window)
+    yield group
+
+
+def _checked_stem(model: Any, waveform: NDArray[Any], rate: int) -> Stem:
+    transformer_blocks(model)
+    stem = Stem.of(model.config)
+    if waveform.ndim != 1 or len(waveform) < stem.field:
+        raise ValueError(
+            f"the waveform has shape {waveform.shape}, expected (n_samples,) with at least "
+            f"{stem.field} samples ({1000 * stem.field / rate:g} ms), one frame of the model"
+        )
+    return stem
+
+
+def _encode(
+    model: Any, clips: list[NDArray[np.float32]], layers: Sequence[int], normalise: bool
+) -> Mapping[int, NDArray[np.float32]]:
+    import torch
+
+    batch = np.stack(clips).astype(np.float32, copy=False)
+    if normalise:
+        batch = normalise_waveform(batch)
+    parameter = next(model.parameters())
+    with torch.inference_mode(), _evaluating(model):
+        tensor = torch.tensor(batch, dtype=parameter.dtype, device=parameter.device)
+        hidden = layer_outputs(model, tensor, layers)
+    return {layer: states.float().cpu().numpy() for layer, states in hidden.items()}
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

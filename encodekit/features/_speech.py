@@ -1,0 +1,202 @@
+"""Layers of a pretrained speech model as features."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from encodekit._errors import import_extra, unknown_name
+from encodekit.data import Stimulus
+from encodekit.features._backbones import load_backbone, weights_hash
+from encodekit.features._encoding import (
+    Frames,
+    check_layers,
+    context_blocks,
+    stream_blocks,
+    transformer_blocks,
+)
+from encodekit.features._extractor import FeatureExtractor
+from encodekit.features._lanczos import Lanczos
+
+WINDOWS = ("stream", "context")
+
+
+class SpeechFeatures(FeatureExtractor):
+    """Hidden states of wav2vec2, HuBERT or WavLM (transformers), any layers from one pass.
+
+    Layer 0 is the input of the first transformer block, layer k the output of block k (before a
+    last layer norm that some models add); no block above the highest asked one is computed. A
+    frame lies at the centre of what its convolutions see: 12.47 ms, then every 20 ms (exactly,
+    see `frame_times`). Features are named ``layer3.017`` and carry ``layer``.
+
+    Needs ``encodekit[speech]`` (torch, transformers). Audio is resampled to the model's rate.
+
+    Parameters
+    ----------
+    model : str or path
+        A hub id (``"facebook/wav2vec2-base"``), a local folder, or the name of a registered
+        backbone (``"tiny"``).
+    layer : int, list of int, "all" or None
+        None is two thirds of the way up (8 of 12), where such models predict the brain best.
+    window : "stream" or "context"
+        ``"stream"``: the audio in windows of ``chunk`` s that overlap by ``overlap`` s, each
+        normalised and encoded by itself. ``"context"``: windows of ``context`` s that end every
+        ``stride`` s, of which the last frame counts: no feature sees the future, at 100 times
+        the cost.
+    chunk, overlap, context, stride : float
+        Seconds.
+    resample, history, cache
+        As in `FeatureExtractor`; the cache is on.
+    device : str, optional
+        Of torch; the GPU where there is one, else the CPU.
+    batch_size : int, optional
+        Windows per forward pass; 60 s of audio if not given.
+
+    Raises
+    ------
+    ValueError, BackboneNotFoundError, ImportError
+        In ``transform``: an unknown layer or short name, a model that is nowhere, a missing
+        extra; each says what to do.
+
+    Examples
+    --------
+    >>> SpeechFeatures("facebook/wav2vec2-base", layer=[4, 8])
+    SpeechFeatures(layer=[4, 8], model='facebook/wav2vec2-base')
+    """
+
+    cache: str | Path | None = "auto"
+    _same_result = ("cache", "history", "device", "batch_size")
+
+    def __init__(
+        self,
+        model: str | Path = "facebook/wav2vec2-base",
+        layer: int | Sequence[int] | str | None = None,
+        *,
+        window: str = "stream",
+        chunk: float = 30.0,
+        overlap: float = 8.0,
+        context: float = 16.0,
+        stride: float = 0.1,
+        resample: str | Lanczos = "lanczos",
+        device: str | None = None,
+        history: float = 16.0,
+        cache: str | Path | None = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        self.model = model
+        self.layer = layer
+        self.window = window
+        self.chunk = chunk
+        self.overlap = overlap
+        self.context = context
+        self.stride = stride
+        self.resample = resample
+        self.device = device
+        self.history = history
+        self.cache = cache
+        self.batch_size = batch_size
+
+    def frames(self, stimulus: Stimulus) -> xr.DataArray:
+        """Return the frames (time, feature) of one stimulus."""
+        blocks = list(self.frame_blocks(stimulus))
+        return blocks[0] if len(blocks) == 1 else xr.concat(blocks, "time")
+
+    def frame_blocks(self, stimulus: Stimulus) -> Iterator[xr.DataArray]:
+        """Yield the frames window by window, so that a long story needs little memory."""
+        model, extractor = self._loaded()
+        layers = self._layers(len(transformer_blocks(model)))
+        rate = int(extractor.sampling_rate)
+        for seconds, hidden in self._encoded(model, stimulus.load_audio(rate), layers, rate):
+            yield _as_frames(seconds, hidden)
+
+    def weights_hash(self) -> str:
+        """Return the sha256 of the model's weights."""
+        model, _ = self._loaded()
+        runtime = self._runtime()
+        if "hash" not in runtime:
+            runtime["hash"] = weights_hash(model)
+        found: str = runtime["hash"]
+        return found
+
+    def _encoded(
+        self, model: Any, waveform: NDArray[np.float32], layers: list[int], rate: int
+    ) -> Iterator[Frames]:
+        normalise = bool(getattr(self._loaded()[1], "do_normalize", True))
+        if self.window == "stream":
+            return stream_blocks(
+                model, waveform, layers, rate=rate, chunk=self.chunk, overlap=self.overlap,
+                normalise=normalise, batch_size=self.batch_size,
+            )  # fmt: skip
+        if self.window == "context":
+            return context_blocks(
+                model, waveform, layers, rate=rate, context=self.context, stride=self.stride,
+                normalise=normalise, batch_size=self.batch_size,
+            )  # fmt: skip
+        raise ValueError(unknown_name("window", self.window, WINDOWS))
+
+    def _layers(self, n_blocks: int) -> list[int]:
+        if self.layer is None:
+            return [round(2 * n_blocks / 3)]
+        if isinstance(self.layer, str):
+            if self.layer != "all":
+                raise ValueError(
+                    f"layer={self.layer!r}: expected a number from 0 to {n_blocks}, a list of "
+                    "them, 'all' or None"
+                )
+            return list(range(n_blocks + 1))
+        asked = np.atleast_1d(np.asarray(self.layer))
+        if asked.size and asked.dtype.kind not in "iu":
+            raise ValueError(f"layer={self.layer!r}: layers are whole numbers")
+        layers = [int(layer) for layer in asked]
+        check_layers(layers, n_blocks)
+        if len(set(layers)) < len(layers):
+            raise ValueError(f"layer={self.layer!r} names a layer twice: give each once")
+        return layers
+
+    def _loaded(self) -> tuple[Any, Any]:
+        runtime = self._runtime()
+        device = self._device()
+        if runtime.get("for") != (str(self.model), device):
+            runtime.clear()
+            model, extractor = load_backbone(self.model)
+            runtime.update(
+                {"for": (str(self.model), device), "pair": (model.to(device), extractor)}
+            )
+        pair: tuple[Any, Any] = runtime["pair"]
+        return pair
+
+    def _device(self) -> str:
+        if self.device is not None:
+            return str(self.device)
+        torch = import_extra("torch", extra="speech", purpose="SpeechFeatures")
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def _runtime(self) -> dict[str, Any]:
+        """Return the loaded model and its hash: neither parameters, nor pickled, nor saved."""
+        runtime: dict[str, Any] = self.__dict__.setdefault("_kept", {})
+        return runtime
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_kept", None)
+        return state
+
+
+def _as_frames(
+    seconds: NDArray[np.float64], hidden: dict[int, NDArray[np.float32]]
+) -> xr.DataArray:
+    size = next(iter(hidden.values())).shape[1]
+    width = max(3, len(str(size - 1)))
+    names = [f"layer{layer}.{i:0{width}d}" for layer in hidden for i in range(size)]
+    return xr.DataArray(
+        np.concatenate(list(hidden.values()), axis=1),
+        dims=("time", "feature"),
+        coords={
+            "seconds": ("time", seconds),
+            "name": ("feature", names),
+            "layer": ("feature", np.repeat(list(hidden), size)),
+        },
+    )
