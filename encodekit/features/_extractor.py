@@ -24,42 +24,41 @@ Tick = Callable[[float], None]
 class FeatureExtractor(TransformerMixin, BaseEstimator):
     """A list of `Stimulus` in, one DataArray (time, feature) on the grid of the TRs out.
 
-        A subclass writes ``frames(stimulus)``; the base resamples the frames to the TRs' sample
-        times (onset + ``sample_offset``) on the grid extended to the left by ``history``, writes the
-        coordinates, and caches by content. Defaults are class attributes: a subclass sets its own,
-        and without an ``__init__`` it takes them as keywords.
+    A subclass writes ``frames(stimulus)``; the base resamples the frames to the TRs' sample
+    times (onset + ``sample_offset``) on the grid extended to the left by ``history``, writes the
+    coordinates, and caches by content. Defaults are class attributes: a subclass sets its own,
+    and without an ``__init__`` it takes them as keywords.
 
-        Parameters
-        ----------
-        history : float
-            Seconds before the first TR for which rows are made too, as far as the audio had begun
-            (rows of negative ``tr``): what a `Delayer` or `CanonicalHRF` needs.
-        resample : "lanczos", "mean", "sum" or Lanczos
-            How frames become rows. ``"lanczos"``: `Lanczos`, by which a constant signal keeps its
-            value (to .3 %) whatever its frame rate, while events at irregular times are summed as
-            published.
-            ``"mean"`` and ``"sum"``: of the frames within the TR. Or a `Lanczos` of your own.
-        cache : None, "auto" or path
-            Where rows are kept. ``"auto"`` is ``$ENCODEKIT_CACHE/features``, or the user's cache
-            folder. They are found again by the content of the stimulus, its grid, the class and its
-            source, its parameters and ``weights_hash()``.
+    Parameters
+    ----------
+    history : float
+        Seconds before the first TR for which rows are made too, as far as the audio had begun
+        (rows of negative ``tr``): what a `Delayer` or `CanonicalHRF` needs.
+    resample : "lanczos", "mean", "sum" or Lanczos
+        How frames become rows. ``"lanczos"``: `Lanczos`, by which a constant signal keeps its
+        value (to .3 %) whatever its frame rate, while events at irregular times are summed as
+        published.
+        ``"mean"`` and ``"sum"``: of the frames within the TR. Or a `Lanczos` of your own.
+    cache : None, "auto" or path
+        Where rows are kept. ``"auto"`` is ``$ENCODEKIT_CACHE/features``, or the user's cache
+        folder. They are found again by the content of the stimulus, its grid, the class and its
+        source, its parameters and ``weights_hash()``.
 
-        Examples
-        --------
-        >>> import numpy as np, xarray as xr
-        >>> from encodekit import __version__
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
     from encodekit.data import Stimulus
-        >>> class Loudness(FeatureExtractor):
-        ...     resample = "mean"
-        ...     def frames(self, stimulus):
-        ...         sound = stimulus.load_audio(16000)
-        ...         power = (sound[: sound.size // 160 * 160].reshape(-1, 160) ** 2).mean(axis=1)
-        ...         seconds = (np.arange(power.size) + 0.5) / 100
-        ...         return xr.DataArray(power[:, None], dims=("time", "feature"),
-        ...                             coords={"seconds": ("time", seconds)})
-        >>> story = Stimulus("story-1", np.ones(16000 * 10, "float32"), 16000, t_r=2.0)
-        >>> Loudness().transform([story]).values.ravel().tolist()
-        [1.0, 1.0, 1.0, 1.0, 1.0]
+    >>> class Loudness(FeatureExtractor):
+    ...     resample = "mean"
+    ...     def frames(self, stimulus):
+    ...         sound = stimulus.load_audio(16000)
+    ...         power = (sound[: sound.size // 160 * 160].reshape(-1, 160) ** 2).mean(axis=1)
+    ...         seconds = (np.arange(power.size) + 0.5) / 100
+    ...         return xr.DataArray(power[:, None], dims=("time", "feature"),
+    ...                             coords={"seconds": ("time", seconds)})
+    >>> story = Stimulus("story-1", np.ones(16000 * 10, "float32"), 16000, t_r=2.0)
+    >>> Loudness().transform([story]).values.ravel().tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
     """
 
     history: float = 16.0
