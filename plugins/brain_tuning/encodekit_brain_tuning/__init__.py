@@ -4,10 +4,14 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "_controls": ("shuffle_blocks",),
+    "_extractor": ("BrainTunedFeatures",),
+    "_losses": ("correlation", "cosine_l2", "l2"),
+    "_tuned_on": ("TunedOnWarning", "warn_if_tuned_on"),
     "_glasser": ("GlasserSelector", "glasser_atlas"),
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
-__all__ = ["GlasserSelector", "glasser_atlas"]
+__all__ = sorted(_ROOM)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import BackboneSpec, RegionSpec, hookimpl
+from encodekit.plugins import BackboneSpec, FeatureSpec, LossSpec, RegionSpec, hookimpl
 
 encodekit_api = 1
 
@@ -24,4 +24,34 @@ def encodekit_regions() -> Iterator[RegionSpec]:
         "glasser",
         load="encodekit_brain_tuning._glasser:GlasserSelector",
         summary="HCP-MMP1.0 (Glasser 2016): 180 areas per hemisphere, groups and cortices",
+    )
+
+
+@hookimpl
+def encodekit_features() -> Iterator[FeatureSpec]:
+    """Return the extractor whose fit fine-tunes."""
+    yield FeatureSpec(
+        "brain-tuned",
+        load="encodekit_brain_tuning:BrainTunedFeatures",
+        summary="layers of a speech model fine-tuned on the fMRI of several participants",
+    )
+
+
+@hookimpl
+def encodekit_losses() -> Iterator[LossSpec]:
+    """Losses between predicted and true fMRI."""
+    yield LossSpec(
+        "l2",
+        load="encodekit_brain_tuning._losses:l2",
+        summary="mean squared error",
+    )
+    yield LossSpec(
+        "correlation",
+        load="encodekit_brain_tuning._losses:correlation",
+        summary="1 - Pearson's r over targets",
+    )
+    yield LossSpec(
+        "cosine_l2",
+        load="encodekit_brain_tuning._losses:cosine_l2",
+        summary="half (1 - cosine over targets), half mean squared error",
     )

@@ -1,0 +1,106 @@
+"""A tuned model as a folder: safetensors, JSON, a model card, and a manifest written last."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pandas as pd
+import torch
+from encodekit.data import atomic_write, check_manifest, write_manifest
+
+from encodekit_brain_tuning._backbone import trained_state
+from encodekit_brain_tuning._card import model_card
+from encodekit_brain_tuning._selection import from_json, to_json
+
+if TYPE_CHECKING:
+    from encodekit_brain_tuning._extractor import BrainTunedFeatures
+
+FORMAT = 1
+_FACTS = ("seed_", "head_alpha_", "tuned_on_", "validated_on_", "tuned_seconds_", "backbone_hash_",
+          "weights_hash_", "participants_", "targets_")  # fmt: skip
+Extractor = TypeVar("Extractor", bound="BrainTunedFeatures")
+
+
+def save(extractor: "BrainTunedFeatures", folder: Path) -> None:
+    """Write a tuned extractor; whatever an interrupted save leaves does not load."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = {
+        name: to_json(value, extractor.targets_) for name, value in extractor.get_params(False).items()
+    }
+    config = {"format": FORMAT, "parameters": parameters, "state": save_state(extractor, folder)}
+    atomic_write(folder / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())
+    atomic_write(folder / "README.md", model_card(extractor).encode())
+    write_manifest(folder)
+
+
+def load(cls: type[Extractor], folder: Path, backbone: str | None) -> Extractor:
+    """Read a tuned extractor, verified by its manifest; executes nothing.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or changed, the format is another, or the backbone has other weights.
+    """
+    check_manifest(folder)
+    config = json.loads((folder / "config.json").read_text())
+    if config.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder} holds a tuned model of format {config.get('format')}, this version reads "
+            f"{FORMAT}: load it with the version named in its README.md"
+        )
+    parameters = {name: from_json(value) for name, value in config["parameters"].items()}
+    if backbone is not None:
+        parameters["backbone"] = backbone
+    extractor = cls(**parameters)
+    load_state(extractor, folder, config["state"])
+    return extractor
+
+
+def save_state(extractor: "BrainTunedFeatures", folder: Path) -> dict[str, Any]:
+    """Write what was learnt to ``folder/tuned.safetensors`` and return the facts as JSON."""
+    from safetensors.torch import save as to_bytes
+
+    tensors = trained_state(extractor.model_)
+    head = extractor.model_.head
+    tensors |= {"head.mean": head.mean.cpu(), "head.scale": head.scale.cpu()}
+    atomic_write(folder / "tuned.safetensors", to_bytes(tensors))
+    history = extractor.history_.astype(object).where(extractor.history_.notna(), None)
+    return {
+        **{name: getattr(extractor, name) for name in _FACTS},
+        "history_": history.to_dict("records"),
+        "versions": {name: version(name) for name in ("encodekit", "torch", "transformers", "peft")},
+    }
+
+
+def load_state(extractor: "BrainTunedFeatures", folder: Path, state: Mapping[str, Any]) -> None:
+    """Rebuild the tuned model from its backbone and ``folder/tuned.safetensors``."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / "tuned.safetensors")
+    with torch.random.fork_rng():
+        model = extractor._new_model(len(state["targets_"]))
+    if extractor.backbone_hash_ != state["backbone_hash_"]:
+        raise ValueError(
+            f"the backbone {extractor.backbone!r} has other weights than the one that was tuned "
+            f"({extractor.backbone_hash_[:12]} against {state['backbone_hash_'][:12]}): pass "
+            "load(path, backbone=...) with the original"
+        )
+    _check_names(set(tensors), model, folder)
+    model.load_state_dict(tensors, strict=False)
+    for name in _FACTS:
+        value = state[name]
+        setattr(extractor, name, tuple(value) if isinstance(value, list) else value)
+    extractor.history_ = pd.DataFrame(state["history_"]).astype(float).astype({"step": int})
+    extractor._finish(model)
+
+
+def _check_names(names: set[str], model: torch.nn.Module, folder: Path) -> None:
+    expected = {name for name, value in model.named_parameters() if value.requires_grad}
+    expected |= {"head.mean", "head.scale"}
+    if names != expected:
+        raise ValueError(
+            f"{folder} holds {len(names)} tensors, its parameters expect {len(expected)}; they "
+            f"differ in {sorted(names ^ expected)[:4]}: save the model again"
+        )

@@ -1,0 +1,32 @@
+"""What is trained: a backbone, the pooling of its frames into TRs, and a head."""
+
+import torch
+from torch import Tensor, nn
+
+from encodekit_brain_tuning._backbone import Backbone
+from encodekit_brain_tuning._heads import SharedLinearHead
+
+
+class TuningModel(nn.Module):
+    """From the stem's frames of clips to the fMRI of their TRs.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    head : SharedLinearHead
+    """
+
+    def __init__(self, backbone: Backbone, head: SharedLinearHead) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def pool(self, frames: Tensor, mixing: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rows (n_clips, n_rows, n_features) and the sum of their weights (..., 1)."""
+        rows = torch.bmm(mixing, self.backbone(frames))
+        return rows, mixing.sum(dim=-1, keepdim=True)
+
+    def forward(self, frames: Tensor, mixing: Tensor) -> Tensor:
+        """Return the predicted fMRI (n_clips, n_rows, n_targets)."""
+        predicted: Tensor = self.head(*self.pool(frames, mixing))
+        return predicted

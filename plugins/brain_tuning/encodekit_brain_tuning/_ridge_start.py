@@ -1,0 +1,114 @@
+"""Where a head begins: the ridge solution on what the pretrained backbone already knows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from encodekit_brain_tuning._clips import EqualLengthBatches, TuningClips, to_device
+from encodekit_brain_tuning._model import TuningModel
+
+Wide = NDArray[np.float64]
+ALPHAS = np.logspace(-2, 4, 13)  # per row of the standardised features
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features (n_rows, n_features), their coverage, targets, weights, and the run of each row."""
+
+    pooled: Tensor
+    coverage: Tensor
+    true: Wide
+    weights: Wide
+    run: NDArray[np.str_]
+
+
+@torch.no_grad()
+def start_head(model: TuningModel, clips: TuningClips, batch_size: int) -> float:
+    """Set the head's statistics and ridge solution; return the penalty that was chosen.
+
+    The targets are the participants' mean, each value weighted by how many have it. The penalty
+    is the one with the least error on runs left out (at most five folds), one for all targets.
+    """
+    rows = collect_rows(model, clips, batch_size)
+    model.head.set_statistics(rows.pooled, rows.coverage)
+    x = model.head.standardise(rows.pooled, rows.coverage).double().numpy()
+    folds = _folds(rows.run)
+    alpha = _best_alpha(x, rows, folds) if folds.max() > 0 else float(ALPHAS[len(ALPHAS) // 2])
+    coefficients, intercept = weighted_ridge(x, rows.true, rows.weights, [alpha])[0]
+    model.head.start_from(torch.from_numpy(coefficients), torch.from_numpy(intercept))
+    return alpha
+
+
+@torch.no_grad()
+def collect_rows(model: TuningModel, clips: TuningClips, batch_size: int) -> Rows:
+    """Pool every clip with the model as it is, dropout off."""
+    model.eval()
+    pooled, coverage, true, weights, runs = [], [], [], [], []
+    for indices in EqualLengthBatches(clips, batch_size):
+        batch = to_device(clips.batch(indices), model.backbone.device)
+        values, covered = model.pool(batch["frames"], batch["mixing"])
+        mask = batch["mask"].sum(0)
+        mean = (batch["mask"] * batch["true"]).sum(0) / mask.clamp_min(1)
+        used = mask.sum(-1) > 0
+        pooled.append(values[used].cpu())
+        coverage.append(covered[used].cpu())
+        true.append(mean[used].double().cpu().numpy())
+        weights.append(mask[used].double().cpu().numpy())
+        names = np.array([clips.runs[i] for i in indices])
+        runs.append(np.repeat(names, used.sum(1).cpu().numpy()))
+    return Rows(
+        torch.cat(pooled), torch.cat(coverage),
+        np.concatenate(true), np.concatenate(weights), np.concatenate(runs),
+    )  # fmt: skip
+
+
+def weighted_ridge(x: Wide, y: Wide, weights: Wide, alphas: list[float]) -> list[tuple[Wide, Wide]]:
+    """Minimise sum_rows w (x b + c - y)^2 + alpha ||b||^2 for every target and alpha.
+
+    Targets with the same weights share one eigendecomposition.
+
+    Parameters
+    ----------
+    x : array (n_rows, n_features)
+    y, weights : array (n_rows, n_targets)
+    alphas : list of float
+
+    Returns
+    -------
+    list of (coefficients (n_features, n_targets), intercept (n_targets,)), one per alpha
+    """
+    solutions = [(np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])) for _ in alphas]
+    patterns, which = np.unique(weights, axis=1, return_inverse=True)
+    for number in range(patterns.shape[1]):
+        columns = np.flatnonzero(which.ravel() == number)
+        w = patterns[:, number]
+        if w.sum() == 0:
+            continue
+        x_mean, y_mean = w @ x / w.sum(), w @ y[:, columns] / w.sum()
+        centred = x - x_mean
+        values, vectors = np.linalg.eigh((centred * w[:, None]).T @ centred)
+        target = vectors.T @ ((centred * w[:, None]).T @ (y[:, columns] - y_mean))
+        for (coefficients, intercept), alpha in zip(solutions, alphas, strict=True):
+            found = vectors @ (target / (np.maximum(values, 0) + alpha)[:, None])
+            coefficients[:, columns] = found
+            intercept[columns] = y_mean - x_mean @ found
+    return solutions
+
+
+def _folds(runs: NDArray[np.str_]) -> NDArray[np.intp]:
+    """A fold of each row: whole runs, at most five folds."""
+    return np.unique(runs, return_inverse=True)[1] % 5
+
+
+def _best_alpha(x: Wide, rows: Rows, folds: NDArray[np.intp]) -> float:
+    errors = np.zeros(len(ALPHAS))
+    for fold in range(folds.max() + 1):
+        out = folds == fold
+        kept = weighted_ridge(x[~out], rows.true[~out], rows.weights[~out], list(ALPHAS))
+        for i, (coefficients, intercept) in enumerate(kept):
+            left = x[out] @ coefficients + intercept - rows.true[out]
+            errors[i] += (rows.weights[out] * left**2).sum()
+    return float(ALPHAS[errors.argmin()])

@@ -1,0 +1,47 @@
+"""Which runs a model was tuned on, and the warning when they are used again."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+
+import xarray as xr
+from encodekit.data import Stimulus
+
+
+class TunedOnWarning(UserWarning):
+    """Features of a run that tuned the model: a ridge or a score on it is biased."""
+
+
+def tuned_runs(stimuli: Iterable[Stimulus], tuned_on: Mapping[str, str]) -> list[str]:
+    """Return the runs among ``stimuli`` whose audio is in ``tuned_on`` (audio hash to run)."""
+    return [stimulus.run_name for stimulus in stimuli if stimulus.audio_hash in tuned_on]
+
+
+def warn_of(runs: Sequence[str], participants: Sequence[str], stacklevel: int = 3) -> None:
+    """Warn that the model was tuned on ``runs`` of ``participants``; nothing if there are none."""
+    if not runs:
+        return
+    shown = ", ".join(map(repr, runs[:4])) + (" ..." if len(runs) > 4 else "")
+    warnings.warn(
+        f"the model was tuned on {len(runs)} of these runs ({shown}) with the fMRI of "
+        f"{', '.join(participants)}: a ridge fitted or a score taken on them uses their noise "
+        "twice, for everyone who heard them. Use other stories: study.split(tune=, fit=, test=)",
+        TunedOnWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def warn_if_tuned_on(features: xr.DataArray) -> list[str]:
+    """Warn if ``features`` hold runs that tuned the model that made them; return those runs.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> rows = xr.DataArray(np.zeros((2, 1)), dims=("time", "feature"),
+    ...                     coords={"run": ("time", ["a", "b"])}, attrs={"tuned_on_runs": []})
+    >>> warn_if_tuned_on(rows)
+    []
+    """
+    there = set(features.coords["run"].values.astype(str).tolist())
+    runs = [run for run in features.attrs.get("tuned_on_runs", []) if run in there]
+    warn_of(runs, features.attrs.get("tuned_participants", []))
+    return runs
