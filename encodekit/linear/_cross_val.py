@@ -13,7 +13,7 @@ from encodekit.scoring import one_array
 
 
 def cross_val_predict(
-    estimator: Any, X: Any, Y: Any, *, cv: Any = None, groups: Any = None
+    estimator: Any, X: Any, y: Any, *, cv: Any = None, groups: Any = None
 ) -> xr.DataArray:
     """Predict every run by a clone of ``estimator`` that was fitted on other runs.
 
@@ -26,7 +26,7 @@ def cross_val_predict(
         A pipeline from stimuli, or from labelled features.
     X : list of Stimulus, or labelled features (a DataArray, or a list of them by run)
         One item per run.
-    Y : list of DataArray (one per run), or DataArray (time, target)
+    y : list of DataArray (one per run), or DataArray (time, target)
         Responses in the order of X.
     cv : None, int, splitter or iterable of (train, test) over runs, optional
         None leaves stimuli out, as in `RidgeCV`.
@@ -41,7 +41,7 @@ def cross_val_predict(
     Raises
     ------
     ValueError
-        If X and Y differ in their runs, or a run is held out twice.
+        If X and y differ in their runs, or a run is held out twice.
 
     Examples
     --------
@@ -49,10 +49,10 @@ def cross_val_predict(
     >>> predicted = ek.cross_val_predict(model, study.stimuli, study.responses())  # doctest: +SKIP
     >>> ek.correlation(study.responses(), predicted)  # doctest: +SKIP
     """
-    runs_x, runs_y = _by_run(X), _by_run(one_array(Y, "Y"))
+    runs_x, runs_y = _by_run(X), _by_run(one_array(y, "y"))
     if len(runs_x) != len(runs_y):
         raise ValueError(
-            f"X has {len(runs_x)} runs and Y {len(runs_y)}: pass the response of each run"
+            f"X has {len(runs_x)} runs and y {len(runs_y)}: pass the response of each run"
         )
     given = expand(groups, "groups", None, len(runs_y))
     heard = _stimuli(runs_y) if given is None else given
@@ -70,10 +70,10 @@ def _stimuli(runs: Sequence[xr.DataArray]) -> Any:
 
 
 def _predict(
-    estimator: Any, X: Sequence[Any], Y: Sequence[xr.DataArray], splits: Sequence[Any]
+    estimator: Any, X: Sequence[Any], y: Sequence[xr.DataArray], splits: Sequence[Any]
 ) -> Iterator[xr.DataArray]:
     for train, test in splits:
-        model = clone(estimator).fit(_take(X, train), RunList(Y[i] for i in train))
+        model = clone(estimator).fit(_take(X, train), RunList(y[i] for i in train))
         predicted = drop_history(model.predict(_take(X, test)))
         # The folds have other training means, so that none belongs to the joined prediction.
         yield from split_runs(predicted.drop_vars("training_mean", errors="ignore"))

@@ -30,43 +30,43 @@ class Training:
 
 
 def read_training(
-    estimator: Any, X: Any, Y: Any, *, groups: Any, runs: Any, targets: Any
+    estimator: Any, X: Any, y: Any, *, groups: Any, runs: Any, targets: Any
 ) -> Training:
     """Return the arrays of a fit.
 
     Raises
     ------
     TypeError
-        If one of X and Y is labelled and the other is not.
+        If one of X and y is labelled and the other is not.
     ValueError
         If their rows differ, or X holds NaN or infinity.
     """
-    if Y is None:
+    if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
-    if not is_labelled(X) and not is_labelled(Y):
-        return _plain(estimator, X, Y, groups=groups, runs=runs, targets=targets)
+    if not is_labelled(X) and not is_labelled(y):
+        return _plain(estimator, X, y, groups=groups, runs=runs, targets=targets)
     if not is_labelled(X):
         raise TypeError(
             f"X is a {type(X).__name__} without labels but the responses carry them, so the rows "
             "cannot be joined. FeatureUnion and np.hstack lose the runs: join feature spaces "
             "with ek.FeatureSpaces([(name, extractor), ...])"
         )
-    if not is_labelled(Y):
+    if not is_labelled(y):
         raise TypeError(
-            f"Y is a {type(Y).__name__} without labels but X carries them, so the rows cannot be "
+            f"y is a {type(y).__name__} without labels but X carries them, so the rows cannot be "
             "joined: make responses with encodekit.data.make_response, or pass X.values with "
             "runs=X.run.values"
         )
-    return _labelled(X, Y, groups, runs, targets)
+    return _labelled(X, y, groups, runs, targets)
 
 
-def _labelled(X: Any, Y: Any, groups: Any, runs: Any, targets: Any) -> Training:
+def _labelled(X: Any, y: Any, groups: Any, runs: Any, targets: Any) -> Training:
     if runs is not None:
         raise TypeError("runs= is for plain arrays: labelled features carry `run`")
     features = one_array(X, "X")
-    responses = join_rows(features, select_targets(one_array(Y, "Y"), targets), "X", "Y")
+    responses = join_rows(features, select_targets(one_array(y, "y"), targets), "X", "y")
     names = features.coords["run"].values
     stimulus = features.coords["stimulus"].values if "stimulus" in features.coords else names
     given = expand(groups, "groups", names, names.size)
@@ -80,10 +80,10 @@ def _labelled(X: Any, Y: Any, groups: Any, runs: Any, targets: Any) -> Training:
     return Training(problem, features, responses)
 
 
-def _plain(estimator: Any, X: Any, Y: Any, *, groups: Any, runs: Any, targets: Any) -> Training:
+def _plain(estimator: Any, X: Any, y: Any, *, groups: Any, runs: Any, targets: Any) -> Training:
     features = validate_data(estimator, X, dtype=_FLOATS)
     values = check_array(
-        Y,
+        y,
         dtype=_FLOATS,
         ensure_2d=False,
         ensure_all_finite="allow-nan",
@@ -91,7 +91,7 @@ def _plain(estimator: Any, X: Any, Y: Any, *, groups: Any, runs: Any, targets: A
         estimator=estimator,
     )
     if values.ndim > 2:
-        raise ValueError(f"Y has shape {values.shape}, expected (time,) or (time, target)")
+        raise ValueError(f"y has shape {values.shape}, expected (time,) or (time, target)")
     check_consistent_length(features, values)
     one_target = values.ndim == 1
     values = select_targets(values.reshape(len(values), -1), targets)

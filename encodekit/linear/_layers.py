@@ -59,13 +59,13 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         self.estimator = estimator
         self.by = by
 
-    def fit(self, X: Any, Y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit one estimator per layer and keep those that some target chooses.
 
         Parameters
         ----------
         X : DataArray (time, feature) with coordinate ``layer`` on feature
-        Y : list of DataArray (one per run), or DataArray (time, target)
+        y : list of DataArray (one per run), or DataArray (time, target)
         groups : array, optional
             As in `RidgeCV.fit`.
 
@@ -80,7 +80,7 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         layers = np.unique(features.coords["layer"].values)
         estimators = [
             clone(RidgeCV() if self.estimator is None else self.estimator).fit(
-                _of_layer(features, layer), Y, groups=groups
+                _of_layer(features, layer), y, groups=groups
             )
             for layer in layers
         ]
@@ -125,17 +125,17 @@ class LayerSelector(RegressorMixin, BaseEstimator):
             predicted[:, mine] = part[:, mine]
         return predicted
 
-    def score(self, X: Any, Y: Any) -> float:
+    def score(self, X: Any, y: Any) -> float:
         """Return the mean over targets of `score_targets`; undefined ones are left out."""
-        scores = self.score_targets(X, Y).values
+        scores = self.score_targets(X, y).values
         defined = scores[np.isfinite(scores)]
         return float(defined.mean()) if defined.size else float("nan")
 
-    def score_targets(self, X: Any, Y: Any) -> xr.DataArray:
-        """Return `encodekit.correlation` of Y and the prediction, per target."""
+    def score_targets(self, X: Any, y: Any) -> xr.DataArray:
+        """Return `encodekit.correlation` of y and the prediction, per target."""
         targets = getattr(self.estimators_[0], "targets", None)
         scores: xr.DataArray = correlation(
-            select_targets(one_array(Y, "Y"), targets), self.predict(X)
+            select_targets(one_array(y, "y"), targets), self.predict(X)
         )
         return scores
 

@@ -36,7 +36,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         number makes that many groups. An unshuffled scikit-learn splitter splits TRs, with
         ``groups`` if it takes them.
     targets : None, list, selector or callable, optional
-        Which targets of Y to fit and score: names, anything with ``transform(responses)`` such as
+        Which targets of y to fit and score: names, anything with ``transform(responses)`` such as
         a region selector, or a function of the responses.
     fit_intercept : bool
     alpha_convention : {"ridge", "huth"}
@@ -66,7 +66,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
     Notes
     -----
     Fitted on DataArrays, the attributes are DataArrays with the labels of features and targets.
-    Rows of history (negative ``tr``) are dropped, and X and Y joined exactly on (run, tr). Rows in
+    Rows of history (negative ``tr``) are dropped, and X and y joined exactly on (run, tr). Rows in
     which all targets of a participant are NaN are missing for that participant alone.
 
     Examples
@@ -105,13 +105,13 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         self.single_alpha = single_alpha
         self.block_size = block_size
 
-    def fit(self, X: Any, Y: Any, groups: Any = None, runs: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None, runs: Any = None) -> Self:
         """Choose alphas and fit.
 
         Parameters
         ----------
         X : DataArray (time, feature), or array
-        Y : list of DataArray (one per run), DataArray (time, target), or array
+        y : list of DataArray (one per run), DataArray (time, target), or array
         groups : array, optional
             What must not be split, one value per run or per TR; the ``stimulus`` coordinate, or
             ``runs``, if not given.
@@ -121,10 +121,10 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not what it may be, the rows of X and Y differ, X holds NaN, or
+            If a parameter is not what it may be, the rows of X and y differ, X holds NaN, or
             ``cv`` needs stimuli and none are known.
         TypeError
-            If one of X and Y is labelled and the other is not.
+            If one of X and y is labelled and the other is not.
 
         Warns
         -----
@@ -132,7 +132,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
             If for over a tenth of the targets the score still rises at the edge of ``alphas``.
         """
         settings = self._settings()
-        training = read_training(self, X, Y, groups=groups, runs=runs, targets=self.targets)
+        training = read_training(self, X, y, groups=groups, runs=runs, targets=self.targets)
         solution = solve(training.problem, settings)
         self.n_features_in_ = training.problem.features.shape[1]
         self._store(solution, training)
@@ -158,18 +158,18 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         refuse_lossy_callers()
         return self._label(predicted.reshape(len(values), -1), features)
 
-    def score(self, X: Any, Y: Any, runs: Any = None) -> float:
+    def score(self, X: Any, y: Any, runs: Any = None) -> float:
         """Return the mean over targets of `score_targets`; undefined ones are left out."""
-        scores = np.asarray(self.score_targets(X, Y, runs))
+        scores = np.asarray(self.score_targets(X, y, runs))
         defined = scores[np.isfinite(scores)]
         return float(defined.mean()) if defined.size else float("nan")
 
-    def score_targets(self, X: Any, Y: Any, runs: Any = None) -> Any:
-        """Return the `encodekit.correlation` of each target, those of ``targets`` in Y."""
+    def score_targets(self, X: Any, y: Any, runs: Any = None) -> Any:
+        """Return the `encodekit.correlation` of each target, those of ``targets`` in y."""
         predicted = self.predict(X)
-        if is_labelled(Y):
-            return correlation(select_targets(one_array(Y, "Y"), self.targets), predicted)
-        true = np.asarray(Y)
+        if is_labelled(y):
+            return correlation(select_targets(one_array(y, "y"), self.targets), predicted)
+        true = np.asarray(y)
         if true.ndim == 2:
             true = select_targets(true, self.targets)
         return correlation(true, predicted, runs=runs)

@@ -92,10 +92,14 @@ def solve(problem: Problem, settings: Settings) -> Solution:
 def _patterns(problem: Problem) -> tuple[list[_Pattern], NDArray[np.bool_]]:
     degenerate = np.zeros(problem.targets.shape[1], dtype=bool)
     found: dict[bytes, list[Any]] = {}
+    measured = False
     for group in group_targets(problem.targets, problem.participants):
         degenerate[group.columns] = group.degenerate
         if not group.degenerate.all():
             found.setdefault(group.present.tobytes(), []).append(group)
+        measured |= bool(group.present.any())
+    if not measured:
+        raise ValueError("y holds nothing but NaN: no target has a value in any row")
     patterns = []
     for groups in found.values():
         columns = np.concatenate([group.columns[~group.degenerate] for group in groups])
@@ -121,6 +125,8 @@ def _solve_pattern(
     problem: Problem, settings: Settings, pattern: _Pattern, solution: Solution
 ) -> None:
     folds = list(_folds(problem, settings, pattern))
+    if settings.scoring == "correlation":
+        _check_lengths(folds, settings.cv)
     whole = _whole(problem, settings, pattern)
     for columns in blocks(pattern.columns, _block_size(problem, settings)):
         targets = load_columns(problem.targets, columns).astype(problem.features.dtype, copy=False)
@@ -168,6 +174,15 @@ def _folds(problem: Problem, settings: Settings, pattern: _Pattern) -> Iterator[
             held_out,
             problem.runs,
             fit_intercept=settings.fit_intercept,
+        )
+
+
+def _check_lengths(folds: list[Fold], cv: Any) -> None:
+    longest = max(run.stop - run.start for fold in folds for run in fold.runs)
+    if longest < 2:
+        raise ValueError(
+            f"cv={cv!r} holds out one TR of a run at a time, for which a correlation is undefined: "
+            "use larger folds, or scoring='r2'"
         )
 
 
