@@ -141,7 +141,7 @@ def check_features(coef: Any, features: xr.DataArray) -> None:
         if other.size:
             raise ValueError(
                 f"X has other features than the model was fitted on, or in another order: feature "
-                f"{other[0]} has {name} {theirs[other[0]]!r}, expected {mine[other[0]]!r}"
+                f"{other[0]} has {name} {theirs[other[0]].item()!r}, expected {mine[other[0]].item()!r}"
             )
 
 

@@ -105,7 +105,7 @@ def _check_same_times(
     if apart.size:
         row = int(apart[0])
         raise ValueError(
-            f"TR {left.coords['tr'].values[row]} of run {left.coords['run'].values[row]!r} begins "
+            f"TR {left.coords['tr'].values[row]} of run {str(left.coords['run'].values[row])!r} begins "
             f"at {mine[row]:g} s in {left_name} and at {theirs[row]:g} s in {right_name}: use the "
             "same tr_times for the stimulus and the response"
         )
