@@ -61,25 +61,27 @@ class Registry:
         if len(entries) > 1:
             raise ValueError(_clash(kind, entries))
         if not entries:
-            raise ValueError(self._absent(kind, str(name)))
+            known = [entry.spec.name for entry in self.entries(kind)]
+            raise ValueError(self.why_absent(kind, str(name), known))
         return entries[0]
 
     def load(self, kind: str, name: str) -> Any:
         """Import and return what a name stands for."""
         return load_entry(self.find(kind, name))
 
+    def why_absent(self, kind: str, name: str, known: Sequence[str]) -> str:
+        """Return what to do about an absent name: install its plugin, or take a known name."""
+        elsewhere = {name_key(theirs): dist for theirs, dist in ELSEWHERE.get(kind, {}).items()}
+        noun = KINDS[kind].noun
+        if name_key(name) not in elsewhere:
+            return unknown_name(noun, name, known)
+        dist = elsewhere[name_key(name)]
+        return f"the {noun} {name!r} comes with {dist}, {self._why_not(dist)}"
+
     def _of_kind(self, kind: str) -> dict[str, list[Entry]]:
         if kind not in self._claims:
             raise ValueError(unknown_name("kind of plugin", kind, KINDS))
         return self._claims[kind]
-
-    def _absent(self, kind: str, name: str) -> str:
-        elsewhere = {name_key(known): dist for known, dist in ELSEWHERE.get(kind, {}).items()}
-        noun = KINDS[kind].noun
-        if name_key(name) not in elsewhere:
-            return unknown_name(noun, name, [entry.spec.name for entry in self.entries(kind)])
-        dist = elsewhere[name_key(name)]
-        return f"the {noun} {name!r} comes with {dist}, {self._why_not(dist)}"
 
     def _why_not(self, distribution: str) -> str:
         for plugin in self.plugins:

@@ -1,0 +1,47 @@
+"""Run the program: what goes wrong is one line on stderr, unless the traceback is asked for."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from encodekit.cli._app import make_program
+
+# What a user can cause and mend; anything else is a bug, and its type helps to find it.
+_EXPECTED = (ValueError, TypeError, OSError, ImportError, RuntimeError, LookupError)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``encodekit`` with the arguments of the process; exits with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    with warnings.catch_warnings():
+        if not debug:
+            warnings.showwarning = _show_warning
+        try:
+            make_program().main(
+                [item for item in given if item != "--debug"], prog_name="encodekit"
+            )
+        except Exception as error:
+            if debug:
+                raise
+            _say(f"error: {describe(error)}")
+            sys.exit(2)
+
+
+def describe(error: Exception) -> str:
+    """Return what went wrong in words for users, with the type where it is not their doing."""
+    from encodekit.plugins import PluginError
+
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if text and isinstance(error, (*_EXPECTED, PluginError)):
+        return text
+    return f"{type(error).__name__}: {text} (run it again with --debug for the traceback)"
+
+
+def _show_warning(message: Warning | str, *_place: Any, **_more: Any) -> None:
+    _say(f"warning: {message}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

@@ -1,0 +1,105 @@
+"""``encodekit score``: a saved model on a saved or registered study."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from encodekit._errors import unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_ENDINGS = (".csv", ".nc")
+
+
+def score(
+    model: Annotated[Path, typer.Argument(help="The folder of a saved model.")],
+    study: Annotated[str, typer.Argument(help="A registered study, or the folder of a saved one.")],
+    test: Annotated[
+        list[str] | None, typer.Option(help="A stimulus to score on; all if none is named.")
+    ] = None,
+    participant: Annotated[
+        list[str] | None, typer.Option(help="Whom to score; everybody if nobody is named.")
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="What to keep apart: coordinates of the targets, with commas.")
+    ] = "participant,region",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Do not divide by the noise ceiling of repeats.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where to write: the table (.csv), or the score of each target (.nc)."),
+    ] = None,
+) -> None:
+    """Score a saved model on a study, by participant and region.
+
+    The score is the correlation over held-out stimuli, within runs; where these were repeated it
+    is divided by the noise ceiling, and the raw score stands beside it. Name the stimuli that the
+    model was not fitted on with --test.
+    """
+    import encodekit as ek
+
+    _check_output(output)
+    studied = ek.load_study(study).select(stimuli=test or None, participants=participant or None)
+    fitted = ek.load(model)
+    true = studied.responses()
+    predicted = fitted.predict(studied.stimuli)
+    true = _in_model(true, predicted)
+    names = true[0].coords["target"].values
+    scores = ek.correlation(true, predicted.sel(target=names))
+    if not raw and max(int(run.coords["n_repeats"].max()) for run in true) > 1:
+        repeats = studied.repeats().sel(target=names)
+        scores = ek.normalise(scores, ek.noise_ceiling(repeats))
+    table = ek.by_region(scores, by=[key.strip() for key in by.split(",")])
+    _show(table, f"{model} on {', '.join(s.run_name for s in studied.stimuli)}")
+    if output is not None:
+        _write(output, table, scores)
+
+
+def _check_output(output: Path | None) -> None:
+    if output is not None and output.suffix not in _ENDINGS:
+        raise ValueError(f"--output: {unknown_name('ending', output.suffix, _ENDINGS)}")
+    if output is not None and not output.parent.is_dir():
+        raise ValueError(f"--output: there is no folder {output.parent}: make it first")
+
+
+def _in_model(true: list[Any], predicted: "xr.DataArray") -> list[Any]:
+    """Return the responses at the targets that the model predicts, and say how many it does not."""
+    known = true[0].indexes["target"].isin(predicted.indexes["target"])
+    if not known.any():
+        raise ValueError(
+            f"the model predicts none of the study's {known.size} targets "
+            f"({true[0].target.values[0]!r}, ...), but {predicted.target.values[0]!r}, ...: "
+            "it was fitted on other participants, or in another space"
+        )
+    if not known.all():
+        typer.echo(
+            f"the model predicts {known.sum()} of the study's {known.size} targets", err=True
+        )
+    return [run.isel(target=known) for run in true]
+
+
+def _show(table: "pd.DataFrame", title: str) -> None:
+    shown = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in table.columns:
+        number = table[name].dtype.kind in "fi"
+        shown.add_column(escape(str(name)), justify="right" if number else "left")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else escape(str(v)) for v in row))
+    Console().print(shown)
+
+
+def _write(output: Path, table: "pd.DataFrame", scores: "xr.DataArray") -> None:
+    from encodekit.data import atomic_write
+
+    if output.suffix == ".csv":
+        atomic_write(output, table.to_csv(index=False).encode())
+    else:
+        atomic_write(output, bytes(scores.rename("score").to_dataset().to_netcdf()))
+    typer.echo(f"wrote {output}", err=True)
