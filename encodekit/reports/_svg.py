@@ -1,0 +1,53 @@
+"""Figures as SVG for a page: text stays text, and ink follows the page's theme."""
+
+import io
+import re
+from typing import Any
+
+from encodekit._errors import import_extra
+from encodekit.reports._palette import GRID, INK, MUTED, PAPER
+
+_RASTER_DPI = 200
+_THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+_FONT = re.compile(r"(font: [^'\";]*px) '[^\";]*'?[^\";]*")
+
+
+def as_svg(figure: Any, prefix: str) -> str:
+    """Return a matplotlib figure as an ``<svg>`` element for use inside HTML.
+
+    What is marked as rasterised, such as a cortical mesh, becomes an embedded PNG. Every id
+    begins with ``prefix``, so that several figures fit on one page, and nothing points outside.
+    """
+    matplotlib: Any = import_extra("matplotlib", extra="report", purpose="a report with figures")
+    drawn = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
+        figure.savefig(
+            drawn,
+            format="svg",
+            dpi=_RASTER_DPI,
+            transparent=True,
+            metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
+        )
+    return _for_page(drawn.getvalue(), prefix)
+
+
+def _for_page(svg: str, prefix: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = svg.replace("url(#", f"url(#{prefix}-").replace('href="#', f'href="#{prefix}-')
+    svg = _FONT.sub(r"\1 var(--sans)", svg)
+    for ink, variable in _THEMED.items():
+        svg = svg.replace(ink, variable)
+    return _sized(svg)
+
+
+def _sized(svg: str) -> str:
+    """Let the figure shrink with the page but not grow over its own size."""
+    head, _, rest = svg.partition(">")
+    points = re.search(r'width="([\d.]+)pt"', head)
+    width = float(points.group(1)) * 4 / 3 if points else 640
+    head = re.sub(r' (width|height|version)="[^"]*"', "", head)
+    return f'{head} style="max-width: {width:.0f}px" aria-hidden="true" focusable="false">{rest}'

@@ -1,0 +1,88 @@
+"""Scores of targets as maps: one value per vertex of fsaverage5."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+SIDES = ("left", "right")
+N_VERTICES = 10242
+_NESTED = ("fsaverage5", "fsaverage6", "fsaverage7", "fsaverage")
+Maps = dict[str, NDArray[np.float64]]
+
+
+def vertex_maps(scores: Any) -> Maps:
+    """Return, per hemisphere, one score per fsaverage5 vertex (10242,), NaN where there is none.
+
+    Participants at the same vertex are averaged; for normalised scores that is the mean raw
+    score over the mean ceiling. Finer fsaverage meshes begin with the vertices of fsaverage5.
+
+    Parameters
+    ----------
+    scores : DataArray (target,), mapping of "left" and "right" to arrays, or array (20484,)
+
+    Raises
+    ------
+    ValueError
+        If the scores have no place on fsaverage5.
+    """
+    if isinstance(scores, xr.DataArray):
+        return _from_targets(scores)
+    if isinstance(scores, Mapping):
+        return {side: _map(scores.get(side, np.full(N_VERTICES, np.nan)), side) for side in SIDES}
+    values = np.asarray(scores, dtype=float)
+    if values.shape != (2 * N_VERTICES,):
+        raise ValueError(
+            f"an array of scores needs {2 * N_VERTICES} values (fsaverage5, left then right), "
+            f"got shape {values.shape}: give a DataArray with hemisphere and vertex"
+        )
+    return {"left": values[:N_VERTICES], "right": values[N_VERTICES:]}
+
+
+def _map(values: Any, side: str) -> NDArray[np.float64]:
+    found = np.asarray(values, dtype=float)
+    if found.ndim != 1 or len(found) < N_VERTICES:
+        raise ValueError(f"{side} has shape {found.shape}, expected ({N_VERTICES},) for fsaverage5")
+    return found[:N_VERTICES]
+
+
+def _from_targets(scores: xr.DataArray) -> Maps:
+    if scores.dims != ("target",) or not {"hemisphere", "vertex"} <= set(scores.coords):
+        raise ValueError(
+            f"a map needs scores (target,) with the coordinates hemisphere and vertex, got dims "
+            f"{scores.dims} and coordinates {sorted(str(name) for name in scores.coords)}"
+        )
+    space = scores.attrs.get("space", "fsaverage5")
+    if space not in _NESTED:
+        raise ValueError(
+            f"scores are in space {space!r}, but maps are drawn on fsaverage5: bring the "
+            "responses to an fsaverage mesh first"
+        )
+    means = _mean_at_vertices(scores)
+    maps = {side: np.full(N_VERTICES, np.nan) for side in SIDES}
+    for side in SIDES:
+        here = means[means.index.get_level_values("hemisphere") == side]
+        vertices = here.index.get_level_values("vertex").to_numpy()
+        inside = vertices < N_VERTICES
+        maps[side][vertices[inside]] = here.to_numpy()[inside]
+    return maps
+
+
+def _mean_at_vertices(scores: xr.DataArray) -> "pd.Series[float]":
+    normalised = {"raw", "ceiling"} <= set(scores.coords)
+    columns = (
+        {"raw": scores.coords["raw"], "ceiling": scores.coords["ceiling"]}
+        if normalised
+        else {"score": scores}
+    )
+    frame = pd.DataFrame({name: np.asarray(column, float) for name, column in columns.items()})
+    frame[frame.isna().any(axis=1)] = np.nan
+    frame["hemisphere"] = scores.coords["hemisphere"].values
+    frame["vertex"] = scores.coords["vertex"].values
+    means = frame.groupby(["hemisphere", "vertex"]).mean()
+    if normalised:
+        return means["raw"] / means["ceiling"].where(means["ceiling"] > 0)
+    return means["score"]
