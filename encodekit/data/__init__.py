@@ -1,6 +1,9 @@
 """Stimuli, studies and the data contract."""
 
 from encodekit.data._disjoint import check_disjoint
+from encodekit.data._files import atomic_write, check_manifest, write_manifest
+from encodekit.data._models import load, save
+from encodekit.data._named_study import load_study
 from encodekit.data._response import concat_runs, drop_history, make_response, split_runs
 from encodekit.data._runlist import RunList
 from encodekit.data._stimulus import Stimulus
@@ -11,10 +14,16 @@ __all__ = [
     "RunList",
     "Stimulus",
     "Study",
+    "atomic_write",
     "check_disjoint",
+    "check_manifest",
     "concat_runs",
     "drop_history",
+    "load",
+    "load_study",
     "make_response",
+    "save",
     "split_runs",
     "validate",
+    "write_manifest",
 ]

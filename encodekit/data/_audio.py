@@ -12,12 +12,17 @@ from encodekit.data._mistakes import refuse
 Samples = NDArray[np.float32]
 
 
-def describe_file(path: Path) -> tuple[int, int]:
-    """Return (number of samples, sampling rate in Hz) of a sound file, from its header alone."""
-    if path.suffix == ".npy":
-        raise ValueError(f"audio {str(path)!r}: pass np.load(path) with its sampling_rate")
+def describe_file(path: Path, stated: int | None) -> tuple[int, int]:
+    """Return (number of samples, sampling rate in Hz) of a sound file, from its header alone.
+
+    An .npy file holds mono float samples and does not know its rate: the ``stated`` one counts.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"audio {str(path)!r} is not there: check the path")
+    if path.suffix == ".npy":
+        if stated is None:
+            raise ValueError(f"audio {str(path)!r} does not say its rate: pass sampling_rate=")
+        return int(np.load(path, mmap_mode="r", allow_pickle=False).size), int(stated)
     import soundfile
 
     try:
@@ -31,6 +36,10 @@ def describe_file(path: Path) -> tuple[int, int]:
 
 def decode_file(path: Path) -> Samples:
     """Return the samples of a sound file, float32 (sample,); several channels are averaged."""
+    if path.suffix == ".npy":
+        stored = np.load(path, allow_pickle=False)
+        refuse(f"audio {path.name!r}", array_mistakes(stored))
+        return np.ascontiguousarray(stored, dtype=np.float32)
     import soundfile
 
     samples, _ = soundfile.read(str(path), dtype="float32", always_2d=True)

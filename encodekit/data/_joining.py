@@ -145,7 +145,7 @@ def _joined(
     values = namespace(blocks).concatenate(blocks, axis=-1)
     trs = np.arange(stimulus.n_trs, dtype=np.int64)
     places = union_coords([column.coords for column in columns])
-    return xr.DataArray(
+    joined = xr.DataArray(
         values,
         dims=("repeat", "time", "target")[-values.ndim :],
         coords={
@@ -155,3 +155,4 @@ def _joined(
         },
         attrs={**attrs, "sample_offset": stimulus.offset},
     )
+    return joined.rename(None)  # of a dask array, xarray takes the name

@@ -84,7 +84,7 @@ def make_response(
     names = _target_names(participant, places, n_targets) if target is None else target
     heard = run if stimulus is None else stimulus
     repeats = (values.shape[0] if values.ndim == 3 else 1) if n_repeats is None else n_repeats
-    return xr.DataArray(
+    response = xr.DataArray(
         values,
         dims=("repeat", "time", "target")[-values.ndim :],
         coords={
@@ -101,6 +101,7 @@ def make_response(
             "units": units,
         },
     )
+    return response.rename(None)  # of a dask array, xarray takes the name
 
 
 def time_coords(

@@ -98,7 +98,7 @@ class Stimulus:
         return mistakes
 
     def _take_file(self, path: Path) -> list[str]:
-        n_samples, rate = _audio.describe_file(path)
+        n_samples, rate = _audio.describe_file(path, self.sampling_rate)
         self._set("_n_samples", n_samples)
         stated = self.sampling_rate
         self._set("sampling_rate", rate)

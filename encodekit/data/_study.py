@@ -103,6 +103,10 @@ class Study:
             setattr(other, name, value)
         return other
 
+    @classmethod
+    def _opened(cls, **state: Any) -> Self:
+        return cls.__new__(cls)._with(**state)
+
     def __repr__(self) -> str:
         return (
             f"Study({self.name!r}: {len(self.participants)} participants, {len(self.runs)} runs, "

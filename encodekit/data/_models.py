@@ -1,0 +1,189 @@
+"""Save fitted estimators to a folder and load them, without pickle."""
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from encodekit.data._classes import class_key, find_class
+from encodekit.data._files import check_manifest, whole_folder
+from encodekit.data._packing import Json, Packer, Unpacker, read_packed, write_packed
+
+_PACKAGES = ("encodekit", "numpy", "scikit-learn", "xarray")
+
+
+def save(model: Any, path: str | Path, *, classes: Sequence[type] = ()) -> Path:
+    """Write a fitted estimator or pipeline to a folder (JSON, safetensors; no pickle).
+
+    Kept are the parameters and the public fitted attributes: numbers, text, arrays, DataArrays
+    with their coordinates, tables, and estimators inside them. Attributes that begin with an
+    underscore are caches and stay behind. An estimator that needs files of its own writes them
+    in ``_save_state(folder) -> dict`` and reads them in ``_load_state(folder, dict)``.
+
+    Parameters
+    ----------
+    model : estimator
+        A Pipeline, a FrozenEstimator, or an estimator of encodekit or of a registered plugin.
+    path : path
+        The folder appears whole or not at all; a saved model there before is replaced.
+    classes : sequence of type, optional
+        Classes of your own that no plugin registers; `load` asks for them again.
+
+    Raises
+    ------
+    TypeError
+        Where a part cannot be saved; says which. Nothing is written.
+    FileExistsError
+        Where ``path`` is something else than a saved model.
+
+    Examples
+    --------
+    >>> import tempfile, encodekit as ek
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = ek.save(ek.Delayer(seconds=[2, 4]), f"{folder}/delays")
+    ...     ek.load(f"{folder}/delays")
+    Delayer(seconds=[2, 4])
+    """
+    with whole_folder(path, "model") as folder:
+        _Writer(folder, classes).write(model)
+    return Path(path)
+
+
+def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
+    """Return the estimator that `save` wrote; every file is checked, and no code is executed.
+
+    Parameters
+    ----------
+    path : path
+    classes : sequence of type, optional
+        Classes of your own that the model holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no saved model, or its writing never ended.
+    ValueError
+        Where a file is damaged, the schema is newer, or a class is unknown here.
+    """
+    folder = Path(path)
+    check_manifest(folder, "model")
+    tree, arrays = read_packed(folder, "model")
+    return _Reader(folder, arrays, classes).unpacker.unpack(tree["model"])
+
+
+class _Writer:
+    def __init__(self, folder: Path, classes: Sequence[type]) -> None:
+        self._folder = folder
+        self._classes = classes
+        self._packer = Packer(self._pack_estimator)
+        self._n_parts = 0
+
+    def write(self, model: Any) -> None:
+        packed = self._packer.pack(model, type(model).__name__)
+        if not (isinstance(packed, dict) and packed["$"] == "estimator"):
+            raise TypeError(f"save got {type(model).__name__}, expected an estimator or pipeline")
+        versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+        made_with = {"python": platform.python_version(), **versions}
+        tree = {"model": packed, "made_with": made_with}
+        write_packed(self._folder, "model", tree, self._packer.arrays)
+        (self._folder / "README.md").write_text(_card(model, made_with), encoding="utf-8")
+
+    def _pack_estimator(self, value: Any, where: str) -> Json | None:
+        if isinstance(value, type):
+            return None
+        key = class_key(type(value), self._classes)
+        if key is None:
+            if not hasattr(value, "get_params"):
+                return None
+            name = type(value).__name__
+            raise TypeError(
+                f"{where} is a {name}, which encodekit does not know: register it by a plugin, "
+                f"or pass save(..., classes=[{name}])"
+            )
+        params = value.get_params(deep=False) if hasattr(value, "get_params") else {}
+        packed = {
+            "$": "estimator",
+            "class": key,
+            "params": self._named(params, where),
+            "requests": self._packer.pack(_requests(value), where),
+        }
+        if hasattr(value, "_save_state"):
+            return packed | self._own_state(value, where)
+        fitted = {n: v for n, v in vars(value).items() if n not in params and n[0] != "_"}
+        return packed | {"fitted": self._named(fitted, where)}
+
+    def _named(self, values: dict[str, Any], where: str) -> Json:
+        return {name: self._packer.pack(item, f"{where}.{name}") for name, item in values.items()}
+
+    def _own_state(self, value: Any, where: str) -> Json:
+        part = f"part-{self._n_parts:02d}"
+        self._n_parts += 1
+        (self._folder / part).mkdir()
+        state = value._save_state(self._folder / part)
+        return {"state": self._packer.pack(state, f"{where}.state"), "folder": part}
+
+
+class _Reader:
+    def __init__(self, folder: Path, arrays: dict[str, Any], classes: Sequence[type]) -> None:
+        self._folder = folder
+        self._classes = classes
+        self.unpacker = Unpacker(arrays, self._estimator)
+
+    def _estimator(self, packed: Json) -> Any:
+        if packed["$"] != "estimator":
+            raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder)!r}")
+        cls = find_class(packed["class"], self._classes)
+        params = self._named(packed["params"])
+        value = _made(cls, params) if hasattr(cls, "get_params") else object.__new__(cls)
+        for name, item in self._named(packed.get("fitted", {})).items():
+            setattr(value, name, item)
+        if "state" in packed:
+            folder = self._folder / Path(packed["folder"]).name
+            value._load_state(folder, self.unpacker.unpack(packed["state"]))
+        _request(value, self.unpacker.unpack(packed["requests"]))
+        return value
+
+    def _named(self, packed: Json) -> dict[str, Any]:
+        return {name: self.unpacker.unpack(item) for name, item in packed.items()}
+
+
+def _made(cls: type, params: dict[str, Any]) -> Any:
+    try:
+        return cls(**params)
+    except TypeError as error:
+        raise ValueError(
+            f"the saved {cls.__name__} has parameters {sorted(params)}, which the installed one "
+            f"does not take ({error}): load it with the version named in its README.md"
+        ) from error
+
+
+def _requests(value: Any) -> dict[str, dict[str, Any]] | None:
+    """Return what ``set_fit_request(groups=True)`` and the like have set, by method."""
+    request = vars(value).get("_metadata_request")
+    if request is None:
+        return None
+    return {
+        method: dict(asked.requests)
+        for method, asked in vars(request).items()
+        if getattr(asked, "requests", None)
+    }
+
+
+def _request(value: Any, requests: dict[str, dict[str, Any]] | None) -> None:
+    if requests is None:
+        return
+    request = value._get_metadata_request()
+    for method, asked in requests.items():
+        for param, alias in asked.items():
+            getattr(request, method).add_request(param=param, alias=alias)
+    value._metadata_request = request
+
+
+def _card(model: Any, made_with: dict[str, str]) -> str:
+    versions = "\n".join(f"- {name} {version}" for name, version in made_with.items())
+    return (
+        f"# {type(model).__name__}\n\nA fitted model saved by encodekit.\n\n"
+        f'```python\nimport encodekit as ek\n\nmodel = ek.load("path/to/this/folder")\n```\n\n'
+        f"```text\n{model!r}\n```\n\nMade with\n\n{versions}\n"
+    )

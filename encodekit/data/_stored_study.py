@@ -1,0 +1,227 @@
+"""A study as a folder: JSON, arrays, word tables, sound, and responses in zarr."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from encodekit.data._files import MANIFEST, check_manifest, whole_folder
+from encodekit.data._intake import ByRun, relabel
+from encodekit.data._packing import Json, Packer, Unpacker, read_packed, write_packed
+from encodekit.data._stimulus import Stimulus
+from encodekit.data._stored_audio import store_audio
+from encodekit.data._stored_runs import StoredRun, lazy_run, open_store, store_run
+from encodekit.data._study import Study
+
+_FIELDS = ("name", "sampling_rate", "t_r", "duration", "run", "sample_offset", "gap")
+_STORE = "responses.zarr"
+
+
+def save_study(study: Study, path: str | Path) -> Path:
+    """Write a study to a folder that appears whole or not at all; see `Study.save`."""
+    with whole_folder(path, "study") as folder:
+        packer = Packer()
+        tree = {
+            "name": study.name,
+            "description": study.description,
+            "stimuli": _store_stimuli(study, folder, packer),
+            "participants": _store_responses(study, folder, packer),
+            "confounds": packer.pack(study._confounds, "confounds"),
+            "truth": study.truth is not None,
+        }
+        write_packed(folder, "study", tree, packer.arrays)
+        if study.truth is not None:
+            truth = Packer()
+            write_packed(folder, "truth", truth.pack(study.truth, "truth"), truth.arrays)
+    return Path(path)
+
+
+def _store_stimuli(study: Study, folder: Path, packer: Packer) -> Json:
+    for name in ("audio", "words", "phones"):
+        (folder / name).mkdir()
+    files: dict[Any, str] = {}
+    return [
+        {
+            **{name: packer.pack(getattr(s, name), f"stimuli.{n}.{name}") for name in _FIELDS},
+            "tr_times": packer.pack(s.tr_times, f"stimuli.{n}.tr_times"),
+            "audio": None if s.audio is None else _store_sound(s, folder, files),
+            "audio_hash": s.audio_hash,
+            "words": _store_table(s.words, "words", folder, files),
+            "phones": _store_table(s.phones, "phones", folder, files),
+        }
+        for n, s in enumerate(study.stimuli)
+    ]
+
+
+def _store_sound(stimulus: Stimulus, folder: Path, files: dict[Any, str]) -> str:
+    if stimulus.audio_hash not in files:
+        path = folder / "audio" / f"{len(files):04d}"
+        stored = store_audio(stimulus.load_audio(), int(stimulus.sampling_rate or 0), path)
+        files[stimulus.audio_hash] = stored.relative_to(folder).as_posix()
+    return files[stimulus.audio_hash]
+
+
+def _store_table(
+    table: pd.DataFrame | None, kind: str, folder: Path, files: dict[Any, str]
+) -> Json:
+    """Write a table as TSV, its columns' types beside it: text may look like numbers."""
+    if table is None:
+        return None
+    if id(table) not in files:
+        files[id(table)] = f"{kind}/{len(files):04d}.tsv"
+        table.to_csv(folder / files[id(table)], sep="\t", index=False)
+    types = {str(name): _type_name(table[name], kind) for name in table.columns}
+    return {"file": files[id(table)], "columns": types}
+
+
+def _type_name(column: pd.Series, kind: str) -> str:
+    if pd.api.types.is_numeric_dtype(column.dtype) and isinstance(column.dtype, np.dtype):
+        return str(column.dtype)
+    if all(isinstance(item, str) for item in column):
+        return "str"
+    raise TypeError(
+        f"column {column.name!r} of a {kind} table holds neither numbers nor text alone: convert "
+        "or drop it before saving"
+    )
+
+
+def _store_responses(study: Study, folder: Path, packer: Packer) -> Json:
+    group = open_store(folder / _STORE)
+    tree = {}
+    for n, participant in enumerate(study.participants):
+        runs = {}
+        for m, (run, array) in enumerate(study._responses[participant].items()):
+            key, where = f"{n}/{m}", f"{participant}.{run}"
+            store_run(group, key, array.data)
+            runs[run] = {
+                "array": key,
+                "shape": list(array.shape),
+                "dtype": array.dtype.name,
+                "tr": packer.pack(array.coords["tr"].values, f"{where}.tr"),
+                "n_repeats": packer.pack(_counts(array), f"{where}.n_repeats"),
+                "attrs": packer.pack(dict(array.attrs), f"{where}.attrs"),
+            }
+        targets = packer.pack(study._targets[participant], f"{participant}.targets")
+        tree[participant] = {"targets": targets, "runs": runs}
+    return tree
+
+
+def _counts(array: xr.DataArray) -> Any:
+    return array.coords["n_repeats"].values if "n_repeats" in array.coords else None
+
+
+def open_study(path: str | Path, *, verify: bool = False) -> Study:
+    """Return a saved study; its responses are read when they are computed.
+
+    Parameters
+    ----------
+    path : path
+    verify : bool
+        Check every byte now, rather than the sizes of the large files (each chunk of responses
+        carries a checksum that is checked when it is read).
+    """
+    folder = Path(path).resolve()
+    check_manifest(folder, "study", bulk=None if verify else _is_bulk)
+    tree, arrays = read_packed(folder, "study")
+    unpacker = Unpacker(arrays)
+    stimuli = [_open_stimulus(item, folder, unpacker) for item in tree["stimuli"]]
+    token = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:16]
+    read = _Responses(folder, unpacker, {s.run_name: s for s in stimuli}, token)
+    return Study._opened(
+        name=tree["name"],
+        description=tree["description"],
+        _stimuli=stimuli,
+        _responses={p: read.of(p, item) for p, item in tree["participants"].items()},
+        _targets={p: unpacker.unpack(i["targets"]) for p, i in tree["participants"].items()},
+        _confounds=unpacker.unpack(tree["confounds"]),
+        _truth=_open_truth(folder) if tree["truth"] else None,
+    )
+
+
+def _is_bulk(name: str) -> bool:
+    return name.startswith((f"{_STORE}/", "audio/")) or name == "truth.safetensors"
+
+
+def _open_stimulus(item: Json, folder: Path, unpacker: Unpacker) -> Stimulus:
+    fields = {name: unpacker.unpack(item[name]) for name in _FIELDS}
+    stimulus = Stimulus(
+        **fields,
+        tr_times=unpacker.unpack(item["tr_times"]),
+        audio=None if item["audio"] is None else folder / item["audio"],
+        words=_open_table(item["words"], folder),
+        phones=_open_table(item["phones"], folder),
+    )
+    vars(stimulus)["audio_hash"] = item["audio_hash"]
+    return stimulus
+
+
+def _open_table(item: Json, folder: Path) -> pd.DataFrame | None:
+    if item is None:
+        return None
+    table = pd.read_csv(folder / item["file"], sep="\t", dtype=str, na_filter=False)
+    types = item["columns"].items()
+    return table.assign(**{name: _typed(table[name], kind) for name, kind in types})
+
+
+def _typed(column: pd.Series, kind: str) -> Any:
+    if kind == "str":
+        return column
+    cells = np.array(column.tolist(), dtype=object)
+    if kind == "bool":
+        return cells == "True"
+    # Python's own reading of a number is exact; an empty cell was NaN
+    return np.where(cells == "", "nan", cells).astype(kind)
+
+
+class _Responses:
+    def __init__(
+        self, folder: Path, unpacker: Unpacker, stimuli: dict[str, Stimulus], token: str
+    ) -> None:
+        self._store = str(folder / _STORE)
+        self._unpacker = unpacker
+        self._stimuli = stimuli
+        self._token = token
+
+    def of(self, participant: str, item: Json) -> ByRun:
+        """Return the lazy responses of one participant."""
+        targets = self._unpacker.unpack(item["targets"])
+        return {
+            run: self._run(participant, run, stored, targets)
+            for run, stored in item["runs"].items()
+        }
+
+    def _run(self, participant: str, run: str, item: Json, targets: dict[str, Any]) -> xr.DataArray:
+        label = f"the response of {participant!r} in run {run!r}"
+        n_repeats, n_times, n_targets = item["shape"]
+        shape, dtype = (n_repeats, n_times, n_targets), np.dtype(item["dtype"])
+        stored = StoredRun(self._store, item["array"], shape, dtype, label)
+        coords = {name: ("target", values) for name, values in targets.items()}
+        counts = self._unpacker.unpack(item["n_repeats"])
+        if counts is not None:
+            coords["n_repeats"] = ("target", counts)
+        trs = self._unpacker.unpack(item["tr"])
+        array = xr.DataArray(
+            lazy_run(stored, self._token),
+            dims=("repeat", "time", "target"),
+            coords=coords,
+            attrs=self._unpacker.unpack(item["attrs"]),
+        )
+        return relabel(array.rename(None), self._stimuli[run], trs)
+
+
+def _open_truth(folder: Path) -> Callable[[], xr.Dataset]:
+    def read() -> xr.Dataset:
+        stated = json.loads((folder / MANIFEST).read_bytes())["files"]["truth.safetensors"]
+        digest = hashlib.sha256((folder / "truth.safetensors").read_bytes()).hexdigest()
+        if digest != stated["sha256"]:
+            raise ValueError(f"truth.safetensors in {str(folder)!r} is damaged: copy it again")
+        tree, arrays = read_packed(folder, "truth")
+        truth: xr.Dataset = Unpacker(arrays).unpack(tree)
+        return truth
+
+    return read
