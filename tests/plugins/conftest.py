@@ -1,0 +1,61 @@
+import sys
+from importlib.metadata import distributions
+from textwrap import dedent
+
+import pytest
+
+from encodekit.plugins import Registry
+from encodekit.plugins._discovery import discover
+
+HEADER = """
+from encodekit.plugins import BackboneSpec, CommandSpec, FeatureSpec, LossSpec, hookimpl
+"""
+
+
+class Site:
+    """A folder of installed distributions, each with one plugin."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.modules = []
+
+    def install(self, distribution, source, *, name=None, version="1.2", api="encodekit_api = 1"):
+        module = distribution.replace("-", "_")
+        self.modules.append(module)
+        (self.folder / f"{module}.py").write_text(HEADER + api + "\n" + dedent(source))
+        info = self.folder / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Name: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[encodekit]\n{name or distribution} = {module}\n")
+
+    def entry_points(self):
+        found = distributions(path=[str(self.folder)])
+        return [point for dist in found for point in dist.entry_points]
+
+    def discover(self, wanted=None):
+        return discover(self.entry_points(), wanted)
+
+    def registry(self, wanted=None):
+        return Registry(self.discover(wanted))
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    monkeypatch.delenv("ENCODEKIT_PLUGINS", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    made = Site(tmp_path)
+    yield made
+    for module in made.modules:
+        sys.modules.pop(module, None)
+
+
+PITCH = """
+@hookimpl
+def encodekit_features():
+    yield FeatureSpec("pitch", load="fractions:Fraction", summary="f0 by pYIN")
+"""
+
+
+@pytest.fixture
+def pitch():
+    return PITCH
