@@ -36,9 +36,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         (rows of negative ``tr``): what a `Delayer` or `CanonicalHRF` needs.
     resample : "lanczos", "mean", "sum" or Lanczos
         How frames become rows. ``"lanczos"``: `Lanczos`, by which a constant signal keeps its
-        value (to .3 %) whatever its frame rate, while events at irregular times are summed as
-        published.
-        ``"mean"`` and ``"sum"``: of the frames within the TR. Or a `Lanczos` of your own.
+        value (to .3 %) whatever its frame rate, while events (class attribute ``events``) and
+        frames at irregular times are summed as published. ``"mean"`` and ``"sum"``: of the frames within the TR. Or a `Lanczos` of your own.
     cache : None, "auto" or path
         Where rows are kept. ``"auto"`` is ``$ENCODEKIT_CACHE/features``, or the user's cache
         folder. They are found again by the content of the stimulus, its grid, the class and its
@@ -47,7 +46,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    from encodekit.data import Stimulus
+    >>> from encodekit.data import Stimulus
     >>> class Loudness(FeatureExtractor):
     ...     resample = "mean"
     ...     def frames(self, stimulus):
@@ -64,6 +63,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     history: float = 16.0
     resample: str | Lanczos = "lanczos"
     cache: str | Path | None = None
+    events: bool = False  # whether frames are events (word onsets), not samples of a signal
     _same_result: tuple[str, ...] = ("cache", "history")  # parameters that change no value
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -151,7 +151,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
 
     def _compute(self, stimulus: Stimulus, tick: Tick) -> tuple[NDArray[Any], dict[str, Any]]:
         _, onsets = stimulus.history_grid(self.history)
-        rows = TrRows(self.resample, onsets + stimulus.offset, _t_r(stimulus))
+        times = onsets + stimulus.offset
+        rows = TrRows(self.resample, times, _t_r(stimulus), events=self.events)
         names: dict[str, Any] = {}
         done, end = 0.0, float(stimulus.grid[-1])
         subject = f"{type(self).__name__}.frames of run {stimulus.run_name!r}"

@@ -12,7 +12,7 @@ from encodekit.features._runs import earlier_rows, runs_of, take_rows
 
 # delay and dispersion of the peak, of the undershoot (s), and the undershoot's share
 _SHAPES = {
-    "glover": (6.0, 0.9, 12.0, 0.9, 0.35 / 0.73),
+    "glover": (6.0, 0.9, 12.0, 0.9, 0.48),
     "spm": (6.0, 1.0, 16.0, 1.0, 1 / 6),
 }
 

@@ -29,6 +29,7 @@ class WordRate(FeatureExtractor):
 
     history = 32.0
     resample = "sum"
+    events = True
     _table = "words"
     _name = "word_rate"
 

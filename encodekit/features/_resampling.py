@@ -22,19 +22,23 @@ class TrRows:
     how : "lanczos", "mean", "sum" or Lanczos
         ``"sum"`` and ``"mean"`` take the frames of the TR around each sample time, from
         ``t - t_r / 2`` up to but without ``t + t_r / 2``. ``"lanczos"`` is `Lanczos` as
-        published for events (frames at irregular times); for a signal (regular frames, two or
-        more per TR) its weights are multiplied by cutoff x frame spacing, so that a constant
-        keeps its value whatever the frame rate. A `Lanczos` object is used as it is.
+        published for events and for irregular frames; for a signal (regular frames, two or more
+        per TR) its weights are multiplied by cutoff x frame spacing, so that a constant keeps its
+        value whatever the frame rate. A `Lanczos` object is used as it is.
     times : array (n_rows,)
         Sample times, s.
     t_r : float
         Repetition time, s.
+    events : bool
+        Whether frames are events, which count one by one, and not samples of a signal.
     """
 
-    def __init__(self, how: "str | Lanczos", times: Floats, t_r: float) -> None:
+    def __init__(
+        self, how: "str | Lanczos", times: Floats, t_r: float, *, events: bool = False
+    ) -> None:
         if not isinstance(how, Lanczos) and how not in KINDS:
             raise ValueError(f"{unknown_name('resample', how, KINDS)} (or a Lanczos object)")
-        self.how, self.times, self.t_r = how, times, t_r
+        self.how, self.times, self.t_r, self.events = how, times, t_r, events
         self._total: Floats | None = None
         self._weight = np.zeros(times.size)
 
@@ -65,12 +69,12 @@ class TrRows:
             return self.how.matrix(seconds, self.times, spacing=self.t_r)
         if self.how == "lanczos":
             weights = Lanczos().matrix(seconds, self.times, spacing=self.t_r)
-            return weights * signal_scale(seconds, self.t_r)
+            return weights if self.events else weights * signal_scale(seconds, self.t_r)
         return _inside(seconds, self.times, self.t_r)
 
 
 def signal_scale(seconds: Floats, t_r: float) -> float:
-    """Return frame spacing / TR for the regular frames of a signal, 1 for irregular events."""
+    """Return frame spacing / TR for the regular frames of a signal, 1 for irregular frames."""
     if seconds.size < 2:
         return 1.0
     steps = np.diff(seconds)

@@ -1,0 +1,193 @@
+import joblib
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+
+from encodekit.features import Delayer, FeatureExtractor, Lanczos, RunScaler
+from encodekit.features._progress import progress
+
+
+def test_rows_lie_at_onset_plus_offset_and_carry_the_contract(clock, make_stimulus):
+    features = clock(resample="mean").transform([make_stimulus(first=10.0)])
+    assert features.dims == ("time", "feature")
+    assert features.dtype == np.float32
+    assert features.tr.values[:6].tolist() == [-5, -4, -3, -2, -1, 0]
+    assert features.seconds.values[5] == 10.0
+    np.testing.assert_allclose(features.sel(feature=0), features.seconds + 1.0, atol=1e-5)
+    assert set(features.run.values) == set(features.stimulus.values) == {"story-1"}
+    assert features.attrs["extractor"] == "Clock"
+    assert features.attrs["t_r"] == 2.0
+    assert features.attrs["sample_offset"] == 1.0
+    assert features.attrs["history"] == 16.0
+
+
+def test_another_sample_offset_moves_the_rows(clock, make_stimulus):
+    features = clock(resample="mean").transform([make_stimulus(first=10.0, sample_offset=0.0)])
+    np.testing.assert_allclose(features[1:, 0], features.seconds[1:], atol=0.02)
+
+
+def test_history_reaches_no_further_than_asked_nor_before_the_audio(clock, make_stimulus):
+    assert clock(history=4.0).transform([make_stimulus(first=10.0)]).tr.values[0] == -2
+    assert clock(history=90.0).transform([make_stimulus(first=10.0)]).tr.values[0] == -5
+
+
+def test_a_subclass_takes_its_class_attributes_as_defaults():
+    class Loud(FeatureExtractor):
+        history = 4.0
+        resample = "sum"
+
+    assert Loud().get_params() == {"history": 4.0, "resample": "sum", "cache": None}
+    assert repr(Loud()) == "Loud()"
+    assert clone(Loud(history=8.0)).history == 8.0
+
+
+def test_a_subclass_of_a_subclass_keeps_its_own_init():
+    class Own(FeatureExtractor):
+        def __init__(self, pitch=1):
+            self.pitch = pitch
+
+    class Further(Own):
+        history = 2.0
+
+    assert Further(pitch=3).get_params() == {"pitch": 3}
+    assert Further().history == 2.0
+
+
+def test_several_runs_are_joined_with_their_names(clock, make_stimulus):
+    features = clock().transform(
+        [make_stimulus("a"), make_stimulus("b"), make_stimulus("a", run="a2")]
+    )
+    assert list(dict.fromkeys(features.run.values)) == ["a", "b", "a2"]
+    assert list(dict.fromkeys(features.stimulus.values)) == ["a", "b"]
+
+
+def test_frames_without_names_are_numbered(make_stimulus):
+    class Bare(FeatureExtractor):
+        def frames(self, stimulus):
+            return xr.DataArray(np.ones((3, 2)), dims=("time", "feature"),
+                                coords={"seconds": ("time", [1.0, 3.0, 5.0])})  # fmt: skip
+
+    assert Bare().transform([make_stimulus()]).coords["name"].values.tolist() == [
+        "Bare.000",
+        "Bare.001",
+    ]
+
+
+def test_an_index_of_features_names_them(make_stimulus):
+    class Indexed(FeatureExtractor):
+        def frames(self, stimulus):
+            return xr.DataArray(np.ones((1, 1)), dims=("time", "feature"),
+                                coords={"seconds": ("time", [1.0]), "feature": ["f0"]})  # fmt: skip
+
+    assert Indexed().transform([make_stimulus()]).coords["name"].values.tolist() == ["f0"]
+
+
+@pytest.mark.parametrize(
+    ("frames", "match"),
+    [
+        (np.ones((3, 2)), "expected a DataArray .time, feature. with the coordinate 'seconds'"),
+        (xr.DataArray(np.ones((3, 2)), dims=("time", "feature")), "'seconds' on time, got"),
+        (
+            xr.DataArray(np.ones((2, 1)), dims=("time", "feature"),
+                         coords={"seconds": ("time", [1.0, 0.0])}),
+            "must be finite and not decrease",
+        ),
+        (
+            xr.DataArray([[1.0], [np.nan]], dims=("time", "feature"),
+                         coords={"seconds": ("time", [1.0, 2.0])}),
+            "run 'story-1' are NaN or infinite in 1 of 2 frames, the first at 2 s",
+        ),
+    ],
+)  # fmt: skip
+def test_frames_that_are_not_as_described_are_refused(make_stimulus, frames, match):
+    class Wrong(FeatureExtractor):
+        def frames(self, stimulus):
+            return frames
+
+    with pytest.raises(ValueError, match=match):
+        Wrong().transform([make_stimulus()])
+
+
+def test_an_error_of_the_resampling_names_the_run(make_stimulus):
+    class Sparse(FeatureExtractor):
+        resample = "mean"
+
+        def frames(self, stimulus):
+            return xr.DataArray(np.ones((1, 1)), dims=("time", "feature"),
+                                coords={"seconds": ("time", [1.0])})  # fmt: skip
+
+    with pytest.raises(ValueError, match="run 'story-1': 19 of 20 TRs hold no frame"):
+        Sparse().transform([make_stimulus()])
+
+
+def test_duplicate_run_names_are_refused(clock, make_stimulus):
+    with pytest.raises(ValueError, match="1 run names are not unique: 'story-1'"):
+        clock().transform([make_stimulus(), make_stimulus(seed=1)])
+
+
+def test_what_is_not_a_list_of_stimuli_is_refused(clock, make_stimulus):
+    class Study:
+        stimuli = ()
+
+    with pytest.raises(TypeError, match="wrap it"):
+        clock().transform(make_stimulus())
+    with pytest.raises(TypeError, match=r"pass its \.stimuli"):
+        clock().transform(Study())
+    with pytest.raises(TypeError, match="got a ndarray in it"):
+        clock().transform(np.ones((3, 2)))
+    with pytest.raises(ValueError, match="got no stimulus"):
+        clock().transform([])
+
+
+def test_runs_of_other_trs_are_not_joined(clock, make_stimulus):
+    with pytest.raises(ValueError, match="t_r"):
+        clock().transform([make_stimulus("a"), make_stimulus("b", t_r=1.5)])
+
+
+def test_it_works_in_a_pipeline_with_memory(clock, make_stimulus, tmp_path):
+    memory = joblib.Memory(tmp_path, verbose=0)
+    road = make_pipeline(clock(), Delayer(seconds=[2, 4]), RunScaler(), memory=memory)
+    first = road.fit_transform([make_stimulus()])
+    n_calls = clock.n_calls
+    again = clone(road).fit_transform([make_stimulus()])
+    assert clock.n_calls == n_calls
+    xr.testing.assert_identical(first, again)
+
+
+def test_it_works_frozen_and_unfitted(clock, make_stimulus):
+    stimuli = [make_stimulus()]
+    frozen = FrozenEstimator(clock())
+    xr.testing.assert_identical(
+        frozen.fit(stimuli, None).transform(stimuli), clock().transform(stimuli)
+    )
+    xr.testing.assert_identical(
+        make_pipeline(clock(), Delayer([1])).transform(stimuli),
+        make_pipeline(clock(), Delayer([1])).fit_transform(stimuli),
+    )
+
+
+def test_a_nested_lanczos_is_cloned_and_set(clock):
+    extractor = clone(clock(resample=Lanczos(2))).set_params(resample__window=4)
+    assert extractor.resample.window == 4
+
+
+def test_no_bar_is_shown_for_what_is_quick(capfd):
+    with progress("quick", 10.0) as tick:
+        tick(10.0)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_bar_is_shown_on_stderr_for_what_is_slow(capfd, monkeypatch):
+    import time
+
+    monkeypatch.setattr("encodekit.features._progress._PATIENCE", 0.01)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress("slow work", 10.0) as tick:
+        tick(5.0)
+        time.sleep(0.4)
+    shown = capfd.readouterr()
+    assert "slow work" in shown.err
+    assert shown.out == ""

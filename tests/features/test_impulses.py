@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from encodekit.data import Stimulus
+from encodekit.features import CanonicalHRF, PhoneRate, WordRate
+
+# row 0 is heard at `first`; the row of the word is counted by hand
+STUDIES = {
+    # LeBel 2023: TR 2.0 s, ten rows dropped of which five were silence: rows 10-12, 12-14, 14-16
+    "LeBel": {"first": 10.0, "t_r": 2.0, "word": 15.3, "row": 2},
+    # fMRIPrep, the sound starts with the first TR of 1.5 s: 0-1.5, 1.5-3, 3-4.5, 4.5-6, 6-7.5
+    "fMRIPrep": {"first": 0.0, "t_r": 1.5, "word": 7.2, "row": 4},
+    # Alice: row k is heard at 20 + 2 k s: 46-48 is row 13
+    "Alice": {"first": 20.0, "t_r": 2.0, "word": 47.9, "row": 13},
+}
+
+
+@pytest.mark.parametrize("resample", ["sum", "lanczos"])
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_word_lands_in_the_row_counted_by_hand(make_stimulus, make_words, study, resample):
+    case = STUDIES[study]
+    stimulus = make_stimulus(
+        seconds=80.0, first=case["first"], t_r=case["t_r"], words=make_words(case["word"])
+    )
+    rate = WordRate(resample=resample).transform([stimulus])
+    rate = rate.isel(time=rate.tr.values >= 0)
+    assert rate.values[:, 0].argmax() == case["row"]
+    if resample == "sum":
+        assert rate.values[:, 0].sum() == 1
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_response_to_a_word_peaks_4_to_8_seconds_later(make_stimulus, make_words, study):
+    case = STUDIES[study]
+    stimulus = make_stimulus(
+        seconds=80.0, first=case["first"], t_r=case["t_r"], words=make_words(case["word"])
+    )
+    rows = make_pipeline(WordRate(), CanonicalHRF()).fit_transform([stimulus])
+    later = float(rows.seconds[rows.values[:, 0].argmax()]) + case["t_r"] / 2 - case["word"]
+    assert 4 < later < 8
+
+
+def test_words_before_the_first_row_are_in_the_history(make_stimulus, make_words):
+    stimulus = make_stimulus(first=10.0, words=make_words(3.0, 3.5))
+    rate = WordRate().transform([stimulus])
+    assert rate.isel(time=rate.tr.values == -4).item() == 2
+
+
+def test_words_need_no_audio(make_words):
+    stimulus = Stimulus("text", words=make_words(0.5, 0.9, 2.5), t_r=2.0, duration=6.0)
+    assert WordRate().transform([stimulus]).values.ravel().tolist() == [2, 1, 0]
+
+
+def test_a_run_without_any_word_is_all_zeros(make_stimulus, make_words):
+    rate = WordRate().transform([make_stimulus(words=make_words().astype({"onset": float}))])
+    assert (rate.values == 0).all()
+
+
+def test_phones_are_counted_from_their_own_table(make_stimulus, make_words):
+    stimulus = make_stimulus(phones=make_words(0.1, 0.2, 0.3, column="phone"))
+    rate = PhoneRate().transform([stimulus])
+    assert rate.values[0, 0] == 3
+    assert rate.coords["name"].values.tolist() == ["phone_rate"]
+
+
+@pytest.mark.parametrize(("extractor", "table"), [(WordRate, "words"), (PhoneRate, "phones")])
+def test_a_lacking_table_is_named(make_stimulus, extractor, table):
+    with pytest.raises(ValueError, match=f"run 'story-1' has no {table}: pass Stimulus"):
+        extractor().transform([make_stimulus()])
+
+
+def test_lanczos_gives_the_number_of_words_even_if_they_are_evenly_spaced(
+    make_stimulus, make_words
+):
+    onsets = np.arange(10.0, 30.0, 0.7)
+    stimulus = make_stimulus(seconds=60.0, words=make_words(*onsets))
+    total = WordRate(resample="lanczos").transform([stimulus]).values.sum()
+    np.testing.assert_allclose(total, onsets.size, rtol=0.02)
