@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from encodekit.plugins import Plugin, registry
 
@@ -21,7 +22,7 @@ def plugins(json: AsJSON = False) -> None:
     console = Console()
     console.print(_table(found.plugins))
     for clash in found.clashes():
-        console.print(f"[red]clash[/red]: {clash}", highlight=False)
+        console.print(Text.assemble(("clash", "red"), f": {clash}"))
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:
@@ -52,7 +53,5 @@ def _table(found: tuple[Plugin, ...]) -> Table:
         lines = [
             f"{kind}: {', '.join(names)}" for kind, names in describe(plugin)["brings"].items()
         ]
-        table.add_row(
-            plugin.name, plugin.version, f"[{colour}]{status}[/{colour}]", "\n".join(lines)
-        )
+        table.add_row(plugin.name, plugin.version, Text(status, style=colour), "\n".join(lines))
     return table

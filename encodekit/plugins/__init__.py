@@ -4,9 +4,11 @@ A plugin is a module that states ``encodekit_api = 1``, implements hooks with `h
 named by an entry point of the group ``encodekit``. It is imported at discovery, so it holds
 records alone; what they name is imported when it is first used. The environment variable
 ``ENCODEKIT_PLUGINS`` limits which plugins are imported: names separated by commas, or nothing
-for the built-in ones alone.
+for the built-in ones alone. `unknown_name` and `import_extra` are the messages that encodekit
+itself gives for a name that is not known and a package that is not installed.
 """
 
+from encodekit._errors import MissingExtraError, import_extra, unknown_name
 from encodekit.plugins._discovery import Plugin, PluginError, PluginWarning
 from encodekit.plugins._hooks import API, hookimpl
 from encodekit.plugins._make import (
@@ -38,6 +40,7 @@ __all__ = [
     "Entry",
     "FeatureSpec",
     "LossSpec",
+    "MissingExtraError",
     "Plugin",
     "PluginError",
     "PluginWarning",
@@ -47,6 +50,7 @@ __all__ = [
     "Spec",
     "StudySpec",
     "hookimpl",
+    "import_extra",
     "known_names",
     "load_entry",
     "load_spec",
@@ -55,4 +59,5 @@ __all__ = [
     "make_regions",
     "make_regressor",
     "registry",
+    "unknown_name",
 ]

@@ -1,0 +1,104 @@
+"""What ``import encodekit`` costs and gives."""
+
+import subprocess
+import sys
+
+import pytest
+
+import encodekit
+
+# The design's public names of this version; a name may be added, a listed one keeps its meaning.
+PUBLIC = [
+    "Stimulus",
+    "Study",
+    "load_study",
+    "simulate_study",
+    "validate",
+    "FeatureExtractor",
+    "SpeechFeatures",
+    "MelSpectrogram",
+    "WordRate",
+    "PhoneRate",
+    "Lanczos",
+    "Delayer",
+    "CanonicalHRF",
+    "RunScaler",
+    "ConfoundRemover",
+    "FeatureSpaces",
+    "RidgeCV",
+    "LayerSelector",
+    "correlation",
+    "r2",
+    "noise_ceiling",
+    "normalise",
+    "cross_val_predict",
+    "Atlas",
+    "RegionSelector",
+    "by_region",
+    "make_features",
+    "make_regressor",
+    "make_regions",
+    "make_loss",
+    "FeatureSpec",
+    "RegressorSpec",
+    "LossSpec",
+    "RegionSpec",
+    "StudySpec",
+    "CommandSpec",
+    "BackboneSpec",
+    "hookimpl",
+    "save",
+    "load",
+    "report",
+]
+
+MEASURE = """
+import resource, sys
+before = resource.getrusage(resource.RUSAGE_SELF)
+import {module}
+after = resource.getrusage(resource.RUSAGE_SELF)
+spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+heavy = {{"torch", "transformers", "nilearn", "librosa", "matplotlib", "peft", "numba"}}
+print(spent, *sorted(heavy & set(sys.modules)))
+"""
+
+
+def measure(module):
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE.format(module=module)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    spent, *heavy = done.stdout.split()
+    return float(spent), heavy
+
+
+@pytest.mark.parametrize("module", ["encodekit", "encodekit.plugins"])
+def test_import_takes_less_than_half_a_second_and_nothing_heavy(module):
+    measured = [measure(module) for _ in range(3)]
+    assert measured[0][1] == []
+    assert min(spent for spent, _ in measured) < 0.5
+
+
+def test_no_room_imports_anything_heavy():
+    rooms = ("data", "features", "linear", "scoring", "regions", "simulation", "reports", "cli")
+    assert measure(", ".join(f"encodekit.{room}" for room in rooms))[1] == []
+
+
+def test_plugins_are_discovered_without_anything_heavy():
+    assert measure("encodekit.plugins; encodekit.plugins.registry()")[1] == []
+
+
+def test_the_public_names_are_those_of_the_design():
+    assert sorted(PUBLIC) == sorted(encodekit.__all__)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there_and_says_what_it_is(name):
+    value = getattr(encodekit, name)
+    assert name in dir(encodekit)
+    assert value.__doc__
+
+
+def test_an_unknown_name_is_answered_with_close_matches():
+    with pytest.raises(AttributeError, match="unknown name 'RigdeCV': did you mean 'RidgeCV'"):
+        encodekit.RigdeCV  # noqa: B018
