@@ -42,9 +42,10 @@ def correlation(true: Any, predicted: Any, *, runs: ArrayLike | None = None) -> 
     Returns
     -------
     DataArray (target), array (target,) or float
-        With the coordinates of ``true`` and attrs ``metric``, ``runs``. Rows in which all targets
-        of a participant are NaN in ``true`` were not measured and are left out for that
-        participant. Any other NaN, and a constant response or prediction within a run, give NaN.
+        With the coordinates of ``true`` and attrs ``metric``, ``runs``, ``space``. Rows in which
+        all targets of a participant are NaN in ``true`` were not measured and are left out for
+        that participant. Any other NaN, and a constant response or prediction within a run, give
+        NaN.
 
     Raises
     ------
@@ -122,8 +123,12 @@ def finish(scores: NDArray[Any], truth: xr.DataArray, true: Any, metric: str) ->
         dims="target",
         coords=target_coords(truth),
         name=metric,
-        attrs={"metric": metric, "runs": [str(name) for name in names]},
+        attrs={"metric": metric, "runs": [str(name) for name in names], **_space(truth)},
     )
+
+
+def _space(truth: xr.DataArray) -> dict[str, Any]:
+    return {key: truth.attrs[key] for key in ("space",) if key in truth.attrs}
 
 
 def _score(true: Any, predicted: Any, runs: NDArray[Any], coords: Any) -> NDArray[np.float64]:

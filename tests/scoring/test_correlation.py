@@ -35,7 +35,7 @@ def test_the_score_carries_the_labels_of_the_targets(two_runs):
     assert score.dims == ("target",)
     assert score.participant.values.tolist() == ["P1"] * 3
     assert score.n_repeats.values.tolist() == [1] * 3
-    assert score.attrs == {"metric": "correlation", "runs": ["a", "b"]}
+    assert score.attrs == {"metric": "correlation", "runs": ["a", "b"], "space": "native"}
 
 
 def test_rows_of_history_do_not_count(two_runs):
