@@ -38,8 +38,12 @@ def take_responses(name: str, stimuli: Sequence[Stimulus], given: Given) -> dict
     Repeats of an array in memory that hold nothing but NaN are left out: they are lacking.
     """
     by_run = {stimulus.run_name: stimulus for stimulus in stimuli}
-    taken = {participant: _keyed(runs) for participant, runs in given.items()}
-    mistakes: list[str] = []
+    taken = {str(participant): _keyed(runs) for participant, runs in given.items()}
+    mistakes = [
+        f"participant {participant!r} has no run: leave them out"
+        for participant, runs in taken.items()
+        if not runs
+    ]
     for participant, runs in taken.items():
         for run, array in runs.items():
             where = f"response of {participant!r} in run {run!r}"
@@ -96,9 +100,9 @@ def _grid_mistakes(array: xr.DataArray, stimulus: Stimulus) -> list[str]:
             f"its TRs go from {trs.min()} to {trs.max()} but its stimulus has {stimulus.n_trs} "
             f"TRs (0 to {stimulus.n_trs - 1}): drop the rows outside, or give tr_times for all",
         ]
-    off = np.abs(array.coords["seconds"].values - stimulus.grid[trs])
-    if off.max() > _CLOSE:
-        row = int(off.argmax())
+    off = np.abs(array.coords["seconds"].values - stimulus.grid[trs]) > _CLOSE
+    if off.any():
+        row = int(np.flatnonzero(off)[0])
         mistakes.append(
             f"its TR {trs[row]} is at {array.coords['seconds'].values[row]:g} s but the stimulus "
             f"has it at {stimulus.grid[trs[row]]:g} s: give both the same tr_times"
@@ -136,8 +140,9 @@ def _across_mistakes(taken: dict[str, ByRun]) -> list[str]:
 def _stand(array: xr.DataArray, stimulus: Stimulus) -> xr.DataArray:
     stood = array if "repeat" in array.dims else array.expand_dims("repeat")
     if stood.chunks is None and stood.sizes["repeat"] > 1:
-        there = ~np.isnan(stood.values).all(axis=(1, 2))
-        stood = stood.isel(repeat=np.flatnonzero(there)) if there.any() else stood[:1]
+        there = [k for k, repeat in enumerate(stood.values) if not np.isnan(repeat).all()]
+        if len(there) < stood.sizes["repeat"]:
+            stood = stood.isel(repeat=there or [0])
     return relabel(stood, stimulus, stood.coords["tr"].values)
 
 

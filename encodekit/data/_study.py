@@ -93,7 +93,6 @@ class Study:
         self._targets = {
             participant: coords_of(next(iter(runs.values())))
             for participant, runs in self._responses.items()
-            if runs
         }
         self._truth = truth
 
