@@ -25,7 +25,7 @@ def refuse_lossy_callers() -> None:
         if place == _CROSS_VAL_PREDICT:
             raise TypeError(
                 "scikit-learn's cross_val_predict loses the runs of a labelled prediction: use "
-                "ek.cross_val_predict(estimator, X, Y)"
+                "ek.cross_val_predict(estimator, X, y)"
             )
         if place == _SCORER:
             _refuse_metric(frame)

@@ -56,7 +56,7 @@ def cross_val_predict(
         )
     given = expand(groups, "groups", None, len(runs_y))
     heard = _stimuli(runs_y) if given is None else given
-    splits = folds_of(resolve_cv(cv, heard), np.arange(len(runs_y)), heard, "the runs")
+    splits = folds_of(resolve_cv(cv, heard, "the runs"), np.arange(len(runs_y)), heard, "the runs")
     return _in_order(list(_predict(estimator, runs_x, runs_y, splits)), runs_y)
 
 

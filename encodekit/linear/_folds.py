@@ -1,5 +1,6 @@
 """Folds that keep a stimulus whole."""
 
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,7 +41,7 @@ def expand(values: Any, name: str, runs: NDArray[Any] | None, n_rows: int) -> ND
     )
 
 
-def leave_stimuli_out(groups: NDArray[Any]) -> LeaveOneGroupOut | GroupKFold:
+def leave_stimuli_out(groups: NDArray[Any], who: str) -> LeaveOneGroupOut | GroupKFold:
     """Return the default splitter: each stimulus once held out, in at most five folds.
 
     Raises
@@ -51,14 +52,16 @@ def leave_stimuli_out(groups: NDArray[Any]) -> LeaveOneGroupOut | GroupKFold:
     n_groups = np.unique(groups).size
     if n_groups < 2:
         raise ValueError(
-            f"only one stimulus ({str(groups[0])!r}) to cross-validate over: cut it with "
+            f"{who}: only one stimulus ({str(groups[0])!r}) to cross-validate over: cut it with "
             "study.segment(run, n, gap='16s'), or pass an unshuffled cv= such as KFold(3)"
         )
     return LeaveOneGroupOut() if n_groups <= N_FOLDS else GroupKFold(N_FOLDS)
 
 
-def resolve_cv(cv: Any, groups: NDArray[Any] | None) -> Any:
-    """Return a splitter, or an iterable of (train, test) rows, for the user's ``cv``.
+def resolve_cv(cv: Any, groups: NDArray[Any] | None, who: str) -> Any:
+    """Return a splitter, or a list of (train, test) rows, for the user's ``cv``.
+
+    ``who`` has these groups; it is for messages.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def resolve_cv(cv: Any, groups: NDArray[Any] | None) -> Any:
                 "or groups= to fit (one value per TR), DataArrays that carry `run`, or an "
                 "explicit unshuffled splitter such as cv=KFold(3)"
             )
-        return leave_stimuli_out(groups) if cv is None else GroupKFold(int(cv))
+        return leave_stimuli_out(groups, who) if cv is None else GroupKFold(int(cv))
     _refuse_shuffled(cv)
     if not hasattr(cv, "split") and not isinstance(cv, Iterable):
         raise TypeError(
@@ -109,15 +112,24 @@ def folds_of(
         If no fold has both training and held-out rows.
     """
     if hasattr(cv, "split"):
-        some = None if groups is None else groups[rows]
+        some = groups[rows] if groups is not None and _takes_groups(cv) else None
         blank = np.zeros((rows.size, 1))
         pairs = [(rows[train], rows[test]) for train, test in cv.split(blank, blank[:, 0], some)]
     else:
         pairs = [(_rows(train, rows), _rows(test, rows)) for train, test in cv]
     pairs = [(train, test) for train, test in pairs if train.size and test.size]
     if not pairs:
-        raise ValueError(f"{who}: no fold of cv={cv!r} has both training and held-out rows")
+        raise ValueError(
+            f"{who}: no fold of cv={reprlib.repr(cv)} has both training and held-out rows"
+        )
     return pairs
+
+
+def _takes_groups(cv: Any) -> bool:
+    """Whether a splitter uses groups; scikit-learn's others warn when they get them."""
+    if not hasattr(cv, "get_metadata_routing"):
+        return True
+    return bool(cv.get_metadata_routing().split.requests.get("groups"))
 
 
 def _rows(chosen: Any, present: NDArray[np.intp]) -> NDArray[np.intp]:

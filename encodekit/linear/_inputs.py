@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+from encodekit.data import validate
 from encodekit.linear._folds import expand
 from encodekit.linear._solve import Problem
 from encodekit.linear._targets import select_targets
@@ -65,8 +66,10 @@ def read_training(
 def _labelled(X: Any, y: Any, groups: Any, runs: Any, targets: Any) -> Training:
     if runs is not None:
         raise TypeError("runs= is for plain arrays: labelled features carry `run`")
-    features = one_array(X, "X")
-    responses = join_rows(features, select_targets(one_array(y, "y"), targets), "X", "y")
+    features = validate(one_array(X, "X"), "features")
+    responses = validate(select_targets(one_array(y, "y"), targets), "response")
+    _check_t_r(features, responses)
+    responses = join_rows(features, responses, "X", "y")
     names = features.coords["run"].values
     stimulus = features.coords["stimulus"].values if "stimulus" in features.coords else names
     given = expand(groups, "groups", names, names.size)
@@ -118,7 +121,7 @@ def read_features(estimator: Any, X: Any) -> tuple[NDArray[Any], xr.DataArray | 
     """
     if not is_labelled(X):
         return validate_data(estimator, X, dtype=_FLOATS, reset=False), None
-    features = one_array(X, "X")
+    features = validate(one_array(X, "X"), "features")
     check_features(estimator.coef_, features)
     return _finite(features, "X", np.dtype(np.float32)), features
 
@@ -139,10 +142,20 @@ def check_features(coef: Any, features: xr.DataArray) -> None:
         mine, theirs = coef.coords[name].values, features.coords[name].values
         other = np.flatnonzero(mine != theirs)
         if other.size:
+            where = other[0]
             raise ValueError(
-                f"X has other features than the model was fitted on, or in another order: feature "
-                f"{other[0]} has {name} {theirs[other[0]].item()!r}, expected {mine[other[0]].item()!r}"
+                "X has other features than the model was fitted on, or in another order: feature "
+                f"{where} has {name} {theirs[where].item()!r}, expected {mine[where].item()!r}"
             )
+
+
+def _check_t_r(features: xr.DataArray, responses: xr.DataArray) -> None:
+    mine, theirs = features.attrs["t_r"], responses.attrs["t_r"]
+    if mine != theirs:
+        raise ValueError(
+            f"X has TRs of {mine} s and y of {theirs} s: make the stimuli with the t_r of the "
+            "responses"
+        )
 
 
 def _finite(features: xr.DataArray, name: str, dtype: Any) -> NDArray[Any]:

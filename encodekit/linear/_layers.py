@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from encodekit._errors import unknown_name
-from encodekit.linear._ridge import RidgeCV
+from encodekit.linear._ridge import RidgeCV, mean_defined, refuse_weights
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import correlation, one_array
 
@@ -45,9 +45,9 @@ class LayerSelector(RegressorMixin, BaseEstimator):
     ...     X = rng.standard_normal((40, 4))
     ...     Y = make_response(X[:, 2:] + rng.standard_normal((40, 2)), run=name, participant="P1",
     ...                       tr_times=2.0 * np.arange(40), t_r=2.0)
-    ...     coords = {k: Y.coords[k] for k in ("run", "stimulus", "tr")} | {
+    ...     coords = {k: Y.coords[k] for k in ("run", "stimulus", "tr", "seconds")} | {
     ...         "name": ("feature", list("abcd")), "layer": ("feature", [1, 1, 2, 2])}
-    ...     return xr.DataArray(X, dims=("time", "feature"), coords=coords), Y
+    ...     return xr.DataArray(X, dims=("time", "feature"), coords=coords, attrs=Y.attrs), Y
     >>> X, Y = zip(*[run(name) for name in ("a", "b", "c")])
     >>> LayerSelector(RidgeCV([0.1, 1, 10, 100])).fit(list(X), list(Y)).best_layer_
     2
@@ -90,16 +90,12 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         kept = np.unique(chosen)
         self.fitted_layers_ = layers[kept]
         self.estimators_ = [estimators[place] for place in kept]
-        self._best = layers[chosen]
+        self.best_layer_ = (
+            layers[chosen[0]].item()
+            if self.by == "all"
+            else scores.isel(layer=0, drop=True).copy(data=layers[chosen])
+        )
         return self
-
-    @property
-    def best_layer_(self) -> Any:
-        """The chosen layer: one number, or one for each target."""
-        check_is_fitted(self)
-        if self.by == "all":
-            return self.fitted_layers_[0].item()
-        return self.layer_scores_.isel(layer=0, drop=True).copy(data=self._best)
 
     def predict(self, X: Any) -> xr.DataArray:
         """Return the prediction (time, target), each target from its layer.
@@ -121,15 +117,20 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         ]
         predicted: xr.DataArray = parts[0]
         for layer, part in zip(self.fitted_layers_[1:], parts[1:], strict=True):
-            mine = np.flatnonzero(self._best == layer)
+            mine = np.flatnonzero(np.asarray(self.best_layer_) == layer)
             predicted[:, mine] = part[:, mine]
         return predicted
 
-    def score(self, X: Any, y: Any) -> float:
-        """Return the mean over targets of `score_targets`; undefined ones are left out."""
-        scores = self.score_targets(X, y).values
-        defined = scores[np.isfinite(scores)]
-        return float(defined.mean()) if defined.size else float("nan")
+    def score(self, X: Any, y: Any, sample_weight: None = None) -> float:
+        """Return the mean over targets of `score_targets`; undefined ones are left out.
+
+        Raises
+        ------
+        TypeError
+            If ``sample_weight`` is given; scikit-learn's pipelines need the name.
+        """
+        refuse_weights(sample_weight)
+        return mean_defined(self.score_targets(X, y))
 
     def score_targets(self, X: Any, y: Any) -> xr.DataArray:
         """Return `encodekit.correlation` of y and the prediction, per target."""

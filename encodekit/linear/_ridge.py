@@ -129,14 +129,16 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If for over a tenth of the targets the score still rises at the edge of ``alphas``.
+            If over a tenth of the targets are predicted above chance at an edge of the grid, and
+            their score still rises there.
         """
         settings = self._settings()
         training = read_training(self, X, y, groups=groups, runs=runs, targets=self.targets)
         solution = solve(training.problem, settings)
         self.n_features_in_ = training.problem.features.shape[1]
         self._store(solution, training)
-        _warn_at_edges(solution, settings, np.asarray(self.alphas))
+        n_rows = len(training.problem.features)
+        _warn_at_edges(solution, settings, np.asarray(self.alphas), n_rows)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -158,11 +160,16 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         refuse_lossy_callers()
         return self._label(predicted.reshape(len(values), -1), features)
 
-    def score(self, X: Any, y: Any, runs: Any = None) -> float:
-        """Return the mean over targets of `score_targets`; undefined ones are left out."""
-        scores = np.asarray(self.score_targets(X, y, runs))
-        defined = scores[np.isfinite(scores)]
-        return float(defined.mean()) if defined.size else float("nan")
+    def score(self, X: Any, y: Any, sample_weight: None = None, runs: Any = None) -> float:
+        """Return the mean over targets of `score_targets`; undefined ones are left out.
+
+        Raises
+        ------
+        TypeError
+            If ``sample_weight`` is given; scikit-learn's pipelines need the name.
+        """
+        refuse_weights(sample_weight)
+        return mean_defined(self.score_targets(X, y, runs))
 
     def score_targets(self, X: Any, y: Any, runs: Any = None) -> Any:
         """Return the `encodekit.correlation` of each target, those of ``targets`` in y."""
@@ -238,6 +245,21 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         return tags
 
 
+def refuse_weights(sample_weight: Any) -> None:
+    """Refuse weights of TRs in a score."""
+    if sample_weight is not None:
+        raise TypeError(
+            "sample_weight is not supported: every TR of a run counts alike. Leave out TRs by "
+            "setting them to NaN for all targets of a participant"
+        )
+
+
+def mean_defined(scores: Any) -> float:
+    """Return the mean of the scores that are defined, NaN if none is."""
+    defined = np.asarray(scores)[np.isfinite(np.asarray(scores))]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
 def _wrapper(training: Training) -> Any:
     """Return the function that labels a fitted array, or drops the axis of a single target."""
     features, responses = training.features, training.responses
@@ -257,22 +279,30 @@ def _wrapper(training: Training) -> Any:
     return label
 
 
-def _warn_at_edges(solution: Solution, settings: Settings, alphas: NDArray[Any]) -> None:
-    """Warn of targets at the edge of the grid whose score still rises there."""
+def _warn_at_edges(
+    solution: Solution, settings: Settings, alphas: NDArray[Any], n_rows: int
+) -> None:
+    """Warn of predicted targets at the edge of the grid whose score still rises there.
+
+    Targets that are not predicted choose anything, and say nothing about the grid.
+    """
     order = np.argsort(settings.alphas)
-    fitted = solution.chosen >= 0
-    if order.size < 2 or not fitted.any():
+    fitted = np.flatnonzero(solution.chosen >= 0)
+    if order.size < 2 or not fitted.size:
         return
-    scores = solution.scores[order][:, fitted]
-    chosen = np.argsort(order)[solution.chosen[fitted]]
-    for edge, inner, name, advice in ((0, 1, "smallest", "smaller"), (-1, -2, "largest", "larger")):
-        with np.errstate(invalid="ignore"):
-            rising = (scores[edge] - scores[inner] > _RISING) & (scores[edge] > 0)
-        share = np.mean((chosen == (0 if edge == 0 else order.size - 1)) & rising)
+    chance = 2 / np.sqrt(n_rows) if settings.scoring == "correlation" else 0.0
+    for edge, inner, name, advice in (
+        (order[0], order[1], "smallest", "smaller"),
+        (order[-1], order[-2], "largest", "larger"),
+    ):
+        at_edge = fitted[solution.chosen[fitted] == edge]
+        scores = solution.scores[edge, at_edge]
+        rising = (scores > chance) & (scores - solution.scores[inner, at_edge] > _RISING)
+        share = np.count_nonzero(rising) / fitted.size
         if share > _MANY:
             warnings.warn(
                 f"{share:.0%} of the targets chose the {name} alpha of the grid, "
-                f"{alphas[order[edge]]:g}, and their score still rises there: add {advice} alphas",
+                f"{alphas[edge]:g}, and their score still rises there: add {advice} alphas",
                 UserWarning,
                 stacklevel=3,
             )

@@ -100,10 +100,11 @@ def _patterns(problem: Problem) -> tuple[list[_Pattern], NDArray[np.bool_]]:
         measured |= bool(group.present.any())
     if not measured:
         raise ValueError("y holds nothing but NaN: no target has a value in any row")
+    named = problem.participants.dtype.kind not in "iu"
     patterns = []
     for groups in found.values():
         columns = np.concatenate([group.columns[~group.degenerate] for group in groups])
-        who = f"participant {groups[0].name!r}"
+        who = f"participant {groups[0].name!r}" if named else "the targets"
         patterns.append(_Pattern(who, np.flatnonzero(groups[0].present), np.sort(columns)))
     return patterns, degenerate
 
@@ -165,7 +166,7 @@ def _whole(problem: Problem, settings: Settings, pattern: _Pattern) -> Decomposi
 
 def _folds(problem: Problem, settings: Settings, pattern: _Pattern) -> Iterator[Fold]:
     some = None if problem.groups is None else problem.groups[pattern.rows]
-    cv = resolve_cv(settings.cv, some)
+    cv = resolve_cv(settings.cv, some, pattern.who)
     pairs = folds_of(cv, pattern.rows, problem.groups, pattern.who)
     for train, held_out in pairs:
         yield decompose_fold(

@@ -104,10 +104,11 @@ def _check_same_times(
     apart = np.flatnonzero(np.abs(mine - theirs) > _SAME_TIME)
     if apart.size:
         row = int(apart[0])
+        run, tr = str(left.coords["run"].values[row]), left.coords["tr"].values[row]
         raise ValueError(
-            f"TR {left.coords['tr'].values[row]} of run {str(left.coords['run'].values[row])!r} begins "
-            f"at {mine[row]:g} s in {left_name} and at {theirs[row]:g} s in {right_name}: use the "
-            "same tr_times for the stimulus and the response"
+            f"TR {tr} of run {run!r} begins at {mine[row]:g} s in {left_name} and at "
+            f"{theirs[row]:g} s in {right_name}: use the same tr_times for the stimulus and the "
+            "response"
         )
 
 

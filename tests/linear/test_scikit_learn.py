@@ -1,0 +1,215 @@
+"""What works with scikit-learn, and what does not and says so."""
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import StackingRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    cross_val_predict,
+    cross_validate,
+    train_test_split,
+)
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import encodekit as ek
+from encodekit.data import RunList
+
+ALPHAS = np.logspace(0, 4, 5)
+
+
+@pytest.fixture
+def pipeline(extractor):
+    return make_pipeline(extractor, ek.Delayer(seconds=[2, 4, 6, 8]), ek.RidgeCV(ALPHAS))
+
+
+class Spy(ek.RidgeCV):
+    """A RidgeCV that keeps what it was given."""
+
+    seen = []  # noqa: RUF012
+
+    def fit(self, X, y, groups=None, runs=None):
+        Spy.seen.append(None if groups is None else list(groups))
+        return super().fit(X, y, groups=groups, runs=runs)
+
+
+@pytest.fixture
+def spy(extractor):
+    Spy.seen = []
+    return make_pipeline(extractor, ek.Delayer(), Spy(ALPHAS))
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+# What works
+
+
+def test_a_pipeline_goes_from_stimuli_to_scores(pipeline, cohort):
+    stories, runs = cohort(n_stories=5, participants=("P1", "P2"))
+    pipeline.fit(stories[:4], runs[:4])
+    scores = ek.correlation(runs[4:], pipeline.predict(stories[4:]))
+    assert (scores > 0.3).all()
+    assert pipeline.score(stories[4:], runs[4:]) == pytest.approx(float(scores.mean()))
+
+
+def test_a_pipeline_with_a_memory_gives_the_same(pipeline, cohort, tmp_path):
+    stories, runs = cohort()
+    expected = pipeline.fit(stories, runs).predict(stories)
+    kept = sklearn.clone(pipeline).set_params(memory=str(tmp_path))
+    for _ in range(2):
+        assert kept.fit(stories, runs).predict(stories).identical(expected)
+    assert any(tmp_path.rglob("output.pkl"))
+
+
+def test_cross_validate_splits_runs(pipeline, cohort):
+    stories, runs = cohort()
+    found = cross_validate(pipeline, stories, runs, cv=KFold(4), error_score="raise")
+    for k, score in enumerate(found["test_score"]):
+        rest = [i for i in range(4) if i != k]
+        pipeline.fit([stories[i] for i in rest], [runs[i] for i in rest])
+        assert score == pytest.approx(pipeline.score([stories[k]], [runs[k]]))
+
+
+def test_a_grid_search_chooses_delays_and_refits(pipeline, cohort):
+    stories, runs = cohort()
+    grid = {"delayer__seconds": [[0], [2, 4, 6, 8]]}
+    search = GridSearchCV(pipeline, grid, cv=KFold(4), error_score="raise").fit(stories, runs)
+    assert search.best_params_ == {"delayer__seconds": [2, 4, 6, 8]}
+    assert search.predict(stories).identical(pipeline.fit(stories, runs).predict(stories))
+
+
+def test_an_ek_score_can_be_the_scorer(pipeline, cohort):
+    stories, runs = cohort()
+    scorer = make_scorer(lambda true, predicted: float(ek.correlation(true, predicted).mean()))
+    by_scorer = cross_validate(
+        pipeline, stories, runs, cv=KFold(4), scoring=scorer, error_score="raise"
+    )
+    own = cross_validate(pipeline, stories, runs, cv=KFold(4), error_score="raise")
+    assert np.allclose(by_scorer["test_score"], own["test_score"])
+
+
+def test_groups_are_routed_into_every_fit(spy, cohort, routing):
+    stories, runs = cohort()
+    groups = ["u", "u", "v", "w"]
+    cross_validate(
+        spy, stories, runs, cv=LeaveOneGroupOut(), params={"groups": groups}, error_score="raise"
+    )
+    assert Spy.seen == [["v", "w"], ["u", "u", "w"], ["u", "u", "v"]]
+
+
+def test_groups_are_routed_through_a_nested_grid_search(spy, cohort, routing):
+    stories, runs = cohort(n_stories=8)
+    groups = list("uuvvwwxx")
+    search = GridSearchCV(
+        spy, {"spy__single_alpha": [False]}, cv=GroupKFold(3), error_score="raise"
+    )
+    found = cross_validate(
+        search, stories, runs, cv=GroupKFold(4), params={"groups": groups}, error_score="raise"
+    )
+    assert np.isfinite(found["test_score"]).all()
+    assert [len(given) for given in Spy.seen] == 4 * [4, 4, 4, 6]
+    assert all(given.count(group) == 2 for given in Spy.seen for group in given)
+
+
+def test_groups_of_trs_are_routed_with_arrays(routing):
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((80, 3)), rng.standard_normal((80, 2))
+    Spy.seen = []
+    groups = np.repeat(np.arange(8), 10)
+    cross_validate(
+        Spy([1e3]), X, Y, cv=GroupKFold(2), params={"groups": groups}, error_score="raise"
+    )
+    assert [len(given) for given in Spy.seen] == [40, 40]
+
+
+def test_groups_can_be_declined(routing):
+    assert ek.RidgeCV().get_metadata_routing().fit.requests["groups"] is True
+    declined = ek.RidgeCV().set_fit_request(groups=False)
+    assert declined.get_metadata_routing().fit.requests["groups"] is False
+
+
+def test_runs_of_all_lengths_are_ragged_lists_and_are_split(pipeline, cohort):
+    stories, runs = cohort(n_stories=6)
+    assert len({run.sizes["time"] for run in runs}) > 1
+    parts = train_test_split(stories, runs, test_size=2, random_state=0)
+    train_x, test_x, train_y, test_y = parts
+    assert [story.run_name for story in test_x] == [str(run.run.values[0]) for run in test_y]
+    assert np.isfinite(pipeline.fit(train_x, train_y).score(test_x, test_y))
+
+
+def test_a_frozen_extractor_is_not_fitted_again(pipeline, cohort):
+    stories, runs = cohort()
+    pipeline.fit(stories, runs)
+    frozen = make_pipeline(FrozenEstimator(pipeline[:-1]), ek.RidgeCV(ALPHAS)).fit(stories, runs)
+    assert frozen.predict(stories).identical(pipeline.predict(stories))
+    whole = FrozenEstimator(pipeline).fit(stories[:1], runs[:1])
+    assert whole.predict(stories).identical(pipeline.predict(stories))
+    assert whole.score(stories, runs) == pipeline.score(stories, runs)
+
+
+def test_feature_spaces_join_what_a_feature_union_cannot(extractor, cohort):
+    stories, runs = cohort()
+    spaces = ek.FeatureSpaces([("one", extractor), ("two", sklearn.clone(extractor))])
+    model = make_pipeline(spaces, ek.Delayer(), ek.RidgeCV(ALPHAS)).fit(stories, runs)
+    assert set(model[-1].coef_.band.values) == {"one", "two"}
+    assert np.isfinite(model.score(stories, runs))
+
+
+def test_scalers_of_scikit_learn_work_on_arrays():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((60, 3)), rng.standard_normal((60, 2))
+    model = make_pipeline(StandardScaler(), ek.RidgeCV([10.0], cv=KFold(3)))
+    assert cross_val_predict(model, X, Y, cv=KFold(3)).shape == Y.shape
+    found = cross_validate(model, X, Y, cv=KFold(3), scoring="r2", error_score="raise")
+    assert np.isfinite(found["test_score"]).all()
+
+
+# What does not work, and says so
+
+
+def test_cross_val_predict_is_refused_by_name(pipeline, cohort):
+    stories, runs = cohort()
+    with pytest.raises(TypeError, match=r"use ek\.cross_val_predict\(estimator, X, y\)"):
+        cross_val_predict(pipeline, stories, runs, cv=KFold(4))
+
+
+@pytest.mark.parametrize("as_list", [RunList, list])
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_squared_error"])
+def test_a_metric_of_scikit_learn_is_refused_by_name(pipeline, cohort, scoring, as_list):
+    stories, runs = cohort()
+    with pytest.raises(TypeError, match=r"scoring=.* leave scoring=None .* use ek\.r2 or ek\.corr"):
+        cross_validate(
+            pipeline, stories, as_list(runs), cv=KFold(4), scoring=scoring, error_score="raise"
+        )
+
+
+def test_a_stacking_regressor_is_refused_by_name(pipeline, cohort):
+    stories, runs = cohort()
+    with pytest.raises(TypeError, match=r"ek\.LayerSelector for StackingRegressor"):
+        StackingRegressor([("ridge", pipeline)]).fit(stories, runs)
+
+
+def test_a_transformed_target_regressor_is_refused(pipeline, cohort):
+    stories, runs = cohort()
+    with pytest.raises(TypeError, match="a list of runs does not become one array"):
+        TransformedTargetRegressor(pipeline, transformer=StandardScaler()).fit(stories, runs)
+
+
+def test_a_feature_union_is_refused_by_name(extractor, cohort):
+    stories, runs = cohort()
+    union = FeatureUnion([("one", extractor), ("two", sklearn.clone(extractor))])
+    with pytest.raises(
+        TypeError, match=r"FeatureUnion and np\.hstack lose the runs: .*ek\.Feature"
+    ):
+        make_pipeline(union, ek.RidgeCV(ALPHAS)).fit(stories, runs)
