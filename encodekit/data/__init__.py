@@ -1,7 +1,7 @@
 """Stimuli, studies and the data contract."""
 
 from encodekit.data._disjoint import check_disjoint
-from encodekit.data._files import atomic_write, check_manifest, write_manifest
+from encodekit.data._files import atomic_write, check_manifest, whole_folder, write_manifest
 from encodekit.data._models import load, save
 from encodekit.data._named_study import load_study
 from encodekit.data._response import concat_runs, drop_history, make_response, split_runs
@@ -25,5 +25,6 @@ __all__ = [
     "save",
     "split_runs",
     "validate",
+    "whole_folder",
     "write_manifest",
 ]

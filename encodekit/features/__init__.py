@@ -21,6 +21,7 @@ from encodekit.features._hrf import CanonicalHRF, canonical_hrf
 from encodekit.features._impulses import PhoneRate, WordRate
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._mel import MelSpectrogram
+from encodekit.features._progress import progress
 from encodekit.features._scaler import RunScaler
 from encodekit.features._spaces import FeatureSpaces
 from encodekit.features._speech import SpeechFeatures
@@ -47,6 +48,7 @@ __all__ = [
     "layer_outputs",
     "load_backbone",
     "normalise_waveform",
+    "progress",
     "resolve_backbone",
     "stream_windows",
     "transformer_blocks",

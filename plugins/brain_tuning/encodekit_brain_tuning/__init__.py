@@ -11,7 +11,17 @@ _HOME = {
     "_glasser": ("GlasserSelector", "glasser_atlas"),
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
-__all__ = sorted(_ROOM)
+__all__ = [
+    "BrainTunedFeatures",
+    "GlasserSelector",
+    "TunedOnWarning",
+    "correlation",
+    "cosine_l2",
+    "glasser_atlas",
+    "l2",
+    "shuffle_blocks",
+    "warn_if_tuned_on",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 import torch
-from encodekit.data import atomic_write, check_manifest, write_manifest
 
+from encodekit.data import atomic_write, check_manifest, whole_folder
 from encodekit_brain_tuning._backbone import trained_state
 from encodekit_brain_tuning._card import model_card
 from encodekit_brain_tuning._selection import from_json, to_json
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from encodekit_brain_tuning._extractor import BrainTunedFeatures
 
 FORMAT = 1
+KIND = "brain-tuned model"
+_PACKAGES = ("encodekit", "torch", "transformers", "peft")
 _FACTS = ("seed_", "head_alpha_", "tuned_on_", "validated_on_", "tuned_seconds_", "backbone_hash_",
           "weights_hash_", "participants_", "targets_")  # fmt: skip
 Extractor = TypeVar("Extractor", bound="BrainTunedFeatures")
 
 
 def save(extractor: "BrainTunedFeatures", folder: Path) -> None:
-    """Write a tuned extractor; whatever an interrupted save leaves does not load."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parameters = {
-        name: to_json(value, extractor.targets_) for name, value in extractor.get_params(False).items()
-    }
-    config = {"format": FORMAT, "parameters": parameters, "state": save_state(extractor, folder)}
-    atomic_write(folder / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())
-    atomic_write(folder / "README.md", model_card(extractor).encode())
-    write_manifest(folder)
+    """Write a tuned extractor; the folder appears whole or not at all."""
+    keys, given = extractor.targets_, extractor.get_params(deep=False)
+    parameters = {name: to_json(value, keys) for name, value in given.items()}
+    with whole_folder(folder, KIND) as part:
+        config = {"format": FORMAT, "parameters": parameters, "state": save_state(extractor, part)}
+        atomic_write(part / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())
+        atomic_write(part / "README.md", model_card(extractor).encode())
 
 
 def load(cls: type[Extractor], folder: Path, backbone: str | None) -> Extractor:
@@ -43,7 +43,7 @@ def load(cls: type[Extractor], folder: Path, backbone: str | None) -> Extractor:
     ValueError
         If a file is missing or changed, the format is another, or the backbone has other weights.
     """
-    check_manifest(folder)
+    check_manifest(folder, KIND)
     config = json.loads((folder / "config.json").read_text())
     if config.get("format") != FORMAT:
         raise ValueError(
@@ -70,7 +70,7 @@ def save_state(extractor: "BrainTunedFeatures", folder: Path) -> dict[str, Any]:
     return {
         **{name: getattr(extractor, name) for name in _FACTS},
         "history_": history.to_dict("records"),
-        "versions": {name: version(name) for name in ("encodekit", "torch", "transformers", "peft")},
+        "versions": {name: version(name) for name in _PACKAGES},
     }
 
 

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
 from encodekit.features import (
     Stem,
     layer_outputs,
@@ -14,9 +17,6 @@ from encodekit.features import (
     weights_hash,
 )
 from encodekit.features import load_backbone as load_pretrained
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
 from encodekit_brain_tuning._windows import FrameGrid
 
 Trainable = Literal["lora", "all", "head"]
@@ -47,16 +47,16 @@ class Backbone(nn.Module):
     name : str
     """
 
-    def __init__(self, model: nn.Module, *, rate: int, normalise: bool, name: str) -> None:
+    def __init__(self, model: Any, *, rate: int, normalise: bool, name: str) -> None:
         super().__init__()
         self.n_layers = len(transformer_blocks(model))
         self.pretrained_hash = weights_hash(model)
         stem: Any = model.feature_extractor
         self._frozen = (stem.eval().requires_grad_(False),)  # a tuple: not a submodule
         model.feature_extractor = nn.Identity()
-        self.model: Any = model
+        self.model = model
         self.rate, self.normalise, self.name = rate, normalise, name
-        self.n_features = int(self.model.config.hidden_size)
+        self.n_features = int(model.config.hidden_size)
         self.grid = FrameGrid(rate, Stem.of(self.model.config))
 
     @property
@@ -87,7 +87,7 @@ class Backbone(nn.Module):
         return self.layers(frames, [self.n_layers])[0]
 
     def layers(self, frames: Tensor, wanted: Sequence[int]) -> list[Tensor]:
-        """Return the wanted layers, each (n_clips, n_frames, n_features), from the stem's output."""
+        """Return the wanted layers, each (n_clips, n_frames, n_features), from the stem's."""
         found = layer_outputs(self.model, frames, wanted)
         return [found[layer] for layer in wanted]
 
@@ -126,9 +126,10 @@ def make_trainable(
         return
     from peft import LoraConfig, get_peft_model
 
+    scale: Any = 4 * rank if alpha is None else alpha
     config = LoraConfig(
         r=rank,
-        lora_alpha=4 * rank if alpha is None else alpha,
+        lora_alpha=scale,
         lora_dropout=float(backbone.model.config.hidden_dropout),
         target_modules=LORA_MODULES[modules],
     )

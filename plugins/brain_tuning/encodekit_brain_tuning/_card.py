@@ -3,6 +3,8 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from encodekit_brain_tuning._extractor import BrainTunedFeatures
 
@@ -75,5 +77,5 @@ def _kept(extractor: "BrainTunedFeatures") -> str:
     losses = extractor.history_["validation_loss"]
     if losses.isna().all():
         return " The last weights were kept."
-    step = extractor.history_["step"][losses.idxmin()]
+    step = extractor.history_["step"].iloc[int(np.nanargmin(losses.to_numpy()))]
     return f" The weights of step {step} were kept."

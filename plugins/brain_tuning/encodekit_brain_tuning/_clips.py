@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from encodekit.data import Stimulus
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from encodekit.data import Stimulus
 from encodekit_brain_tuning._backbone import Backbone
 from encodekit_brain_tuning._participants import SharedTargets
 from encodekit_brain_tuning._windows import Clip, WindowKind, make_clips
@@ -57,7 +57,7 @@ class TuningClips(Dataset[int]):
         run = stimulus.run_name
         audio = stimulus.load_audio(backbone.rate)
         begins = stimulus.grid + stimulus.offset - float(stimulus.t_r or 0) / 2
-        heard = self.targets.runs[run].weights.any(axis=(0, 2))
+        heard = np.any(self.targets.runs[run].weights, axis=(0, 2))
         clips = [
             clip
             for clip in make_clips(
@@ -129,7 +129,8 @@ class EqualLengthBatches(Sampler[list[int]]):
         batches = []
         for group in self.groups.values():
             order = [group[i] for i in self._order(len(group))]
-            batches += [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+            starts = range(0, len(order), self.batch_size)
+            batches += [order[start : start + self.batch_size] for start in starts]
         return iter([batches[i] for i in self._order(len(batches))])
 
     def _order(self, n: int) -> list[int]:
@@ -161,4 +162,3 @@ def stem_frames(
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """Move a batch."""
     return {name: tensor.to(device) for name, tensor in batch.items()}
-

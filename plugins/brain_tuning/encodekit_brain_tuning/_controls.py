@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from encodekit.data import RunList
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from encodekit.data import RunList
 from encodekit_brain_tuning._participants import run_list, run_name
 
 

@@ -7,15 +7,15 @@ from typing import Any, Self
 import numpy as np
 import torch
 import xarray as xr
-from encodekit import FeatureExtractor
-from encodekit._errors import unknown_name
-from encodekit.data import Stimulus
-from encodekit.features import stream_windows
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
+from encodekit import FeatureExtractor
+from encodekit.plugins import unknown_name
+from encodekit.data import Stimulus
+from encodekit.features import stream_windows
 from encodekit_brain_tuning._backbone import (
     LORA_MODULES,
     Backbone,
@@ -32,7 +32,7 @@ from encodekit_brain_tuning._participants import SharedTargets, align
 from encodekit_brain_tuning._ridge_start import start_head
 from encodekit_brain_tuning._tuned_on import tuned_runs, warn_of
 from encodekit_brain_tuning._tuning_data import Runs, match_runs, validation_runs
-from encodekit_brain_tuning._windows import SUPPORT, exact_bounds
+from encodekit_brain_tuning._windows import SUPPORT, Floats, exact_bounds
 
 _TRAINING = (
     "loss", "targets", "epochs", "learning_rate", "batch_size", "warmup", "weight_decay",
@@ -152,7 +152,7 @@ class BrainTunedFeatures(FeatureExtractor):
         weight_decay: float = 0.0,
         patience: int | None = 5,
         validate_every: int | None = None,
-        layer: None | int | Sequence[int] | str = None,
+        layer: int | Sequence[int] | str | None = None,
         z_score: bool = True,
         history: float = 16.0,
         cache: str | Path | None = "auto",
@@ -225,7 +225,8 @@ class BrainTunedFeatures(FeatureExtractor):
         self.participants_, self.targets_ = shared.participants, shared.keys
         self.tuned_on_ = {item.audio_hash: item.run_name for item in runs.stimuli}
         self.tuned_seconds_ = float(sum(item.n_trs * float(item.t_r or 0) for item in runs.stimuli))
-        self.validated_on_ = {item.audio_hash: item.run_name for item in held.stimuli} if held else {}
+        watching = held.stimuli if held else []
+        self.validated_on_ = {item.audio_hash: item.run_name for item in watching}
         self._finish(model)
         return self
 
@@ -240,7 +241,8 @@ class BrainTunedFeatures(FeatureExtractor):
 
     def frames(self, stimulus: Stimulus) -> xr.DataArray:
         """Return the frames (time, feature): coordinates ``seconds``, ``name`` and ``layer``."""
-        return xr.concat(list(self.frame_blocks(stimulus)), "time")
+        joined: xr.DataArray = xr.concat(list(self.frame_blocks(stimulus)), "time")
+        return joined
 
     def transform(self, X: Sequence[Stimulus]) -> xr.DataArray:
         """Return the tuned layers of all runs, (time, feature), on the TR grid.
@@ -252,7 +254,7 @@ class BrainTunedFeatures(FeatureExtractor):
             hashes of all tuning runs (``tuned_on``).
         """
         self._fitted_model()
-        features = super().transform(X)
+        features: xr.DataArray = super().transform(X)
         again = self.warn_if_tuned_on(X)
         features.attrs |= {
             "tuned_on": sorted(self.tuned_on_),
@@ -379,7 +381,7 @@ class BrainTunedFeatures(FeatureExtractor):
 
     def _streamed(
         self, stimulus: Stimulus, audio: NDArray[np.float32], backbone: Backbone, layers: list[int]
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float32]]]:
+    ) -> Iterator[tuple[Floats, NDArray[np.float32]]]:
         windows = stream_windows(audio.size, backbone.rate, self.chunk, self.overlap)
         for start, stop, keep_from in windows:
             values = encode(backbone, audio, [(start, stop)], layers)[0]
@@ -388,7 +390,7 @@ class BrainTunedFeatures(FeatureExtractor):
 
     def _exact(
         self, stimulus: Stimulus, audio: NDArray[np.float32], backbone: Backbone, layers: list[int]
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float32]]]:
+    ) -> Iterator[tuple[Floats, NDArray[np.float32]]]:
         t_r = float(stimulus.t_r or 0)
         _, onsets = stimulus.history_grid(self.history)
         seconds = onsets + stimulus.offset
@@ -414,9 +416,7 @@ def encode(
     return found
 
 
-def _frames(
-    seconds: NDArray[np.float64], values: NDArray[np.float32], layers: Sequence[int]
-) -> xr.DataArray:
+def _frames(seconds: Floats, values: NDArray[np.float32], layers: Sequence[int]) -> xr.DataArray:
     n_units = values.shape[1] // len(layers)
     width = max(3, len(str(n_units - 1)))
     names = [f"layer{layer}.{unit:0{width}d}" for layer in layers for unit in range(n_units)]
@@ -429,5 +429,3 @@ def _frames(
             "layer": ("feature", np.repeat(layers, n_units)),
         },
     )
-
-

@@ -13,6 +13,7 @@ uses the mean.
 from collections.abc import Callable
 from typing import Protocol, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,8 +31,9 @@ class Loss(Protocol):
 def _filled(predicted: Tensor, true: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Broadcast the three together, with 0 for what is masked out."""
     weights = mask.to(predicted.dtype)
-    predicted, true, weights = torch.broadcast_tensors(predicted, true, weights)
-    return predicted, torch.where(weights > 0, true, 0.0).to(predicted.dtype), weights
+    filled = torch.where(weights > 0, true, 0.0).to(predicted.dtype)
+    shape = np.broadcast_shapes(predicted.shape, filled.shape, weights.shape)
+    return predicted.expand(shape), filled.expand(shape), weights.expand(shape)
 
 
 def _per_pair(values: Tensor, weights: Tensor) -> Tensor:

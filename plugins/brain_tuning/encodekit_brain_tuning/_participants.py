@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from encodekit.data import RunList, drop_history, split_runs
 from numpy.typing import NDArray
+
+from encodekit.data import RunList, drop_history, split_runs
 
 Values = NDArray[np.float32]
 
@@ -38,7 +39,6 @@ class SharedTargets:
     keys: tuple[str, ...]
     participants: tuple[str, ...]
     runs: dict[str, RunTargets]
-
 
 
 def run_list(responses: Any) -> RunList:
@@ -183,9 +183,11 @@ def _z_scored(rows: Values) -> Values:
     n = np.maximum(there.sum(axis=0), 1)
     mean = np.where(there, wide, 0).sum(axis=0) / n
     squares = np.where(there, wide - mean, 0) ** 2
-    low, high = np.where(there, wide, np.inf).min(axis=0), np.where(there, wide, -np.inf).max(axis=0)
+    low = np.where(there, wide, np.inf).min(axis=0)
+    high = np.where(there, wide, -np.inf).max(axis=0)
     deviation = np.where(high > low, np.sqrt(squares.sum(axis=0) / n), np.nan)
-    return ((wide - mean) / deviation).astype(np.float32)
+    scaled: Values = ((wide - mean) / deviation).astype(np.float32)
+    return scaled
 
 
 def _mean(run: RunTargets) -> RunTargets:

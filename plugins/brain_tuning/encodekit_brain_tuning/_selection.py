@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from encodekit_brain_tuning._participants import target_keys
 
 
-class KeySelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class KeySelector(TransformerMixin, BaseEstimator):
     """Keep the targets of responses whose keys (``left/00123``) are listed.
 
     What a saved model's region selector becomes if no plugin registers its class.

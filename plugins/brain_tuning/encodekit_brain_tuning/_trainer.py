@@ -66,6 +66,7 @@ class BrainTrainer(Trainer):
         folder: str,
     ) -> None:
         self.clips, self.validation, self.loss, self.plan = clips, validation, loss, plan
+        self.tuned = model
         self.seen: list[Tensor] = []
         generator = torch.Generator().manual_seed(plan.seed)
         self.batches = EqualLengthBatches(clips, plan.batch_size, generator)
@@ -92,18 +93,19 @@ class BrainTrainer(Trainer):
 
     @torch.no_grad()
     def validation_loss(self) -> float:
-        """Return the loss on the validation clips, dropout off, batches weighted by their values."""
+        """Return the loss on the validation clips, dropout off; batches count by their values."""
         if self.validation is None:
             return math.nan
-        was_training = self.model.training
-        self.model.eval()
+        model = self.tuned
+        was_training = model.training
+        model.eval()
         total = weight = 0.0
         for indices in EqualLengthBatches(self.validation, self.plan.batch_size):
             batch = self._prepare_inputs(self.validation.batch(indices))
             n = float(batch["mask"].sum())
-            total += n * float(_loss(self.model, batch, self.loss) + _left_out(batch))
+            total += n * float(_loss(model, batch, self.loss) + _left_out(batch))
             weight += n
-        self.model.train(was_training)
+        model.train(was_training)
         return total / weight
 
     def take_training_loss(self) -> float:
@@ -150,7 +152,7 @@ def warmup_steps(plan: Plan, n_steps: int) -> int:
     return math.ceil(plan.warmup * n_steps)
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Watch(TrainerCallback):
     """Validate, remember the best weights, stop early, and keep the history.
 
     The untuned model counts as the first candidate: weights that are never better than it are
@@ -201,7 +203,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         better = loss < self.best_loss
         self.waited = 0 if better else self.waited + 1
         if better:
-            self.best_loss, self.best = loss, trained_state(self.trainer.model)
+            self.best_loss, self.best = loss, trained_state(self.trainer.tuned)
         patience = self.trainer.plan.patience
         if patience is not None and self.waited >= patience:
             control.should_training_stop = True
@@ -228,7 +230,7 @@ def tune(
     FloatingPointError
         If the training loss is no longer a number.
     """
-    from encodekit.features._progress import progress
+    from encodekit.features import progress
 
     with private_random(plan.seed), tempfile.TemporaryDirectory() as folder:
         trainer = BrainTrainer(model, clips, validation, loss, plan, folder)
@@ -247,13 +249,13 @@ def tune(
 @contextmanager
 def private_random(seed: int) -> Iterator[None]:
     """Seed Python, NumPy and torch, and give them back as they were."""
-    python, numpy = random.getstate(), np.random.get_state()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (Trainer draws from it)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
         random.seed(seed)
         try:
             yield
         finally:
             random.setstate(python)
-            np.random.set_state(numpy)
+            np.random.set_state(numpy)  # noqa: NPY002

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import xarray as xr
+
 from encodekit.data import Stimulus
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from encodekit.data import RunList, Stimulus
 
+from encodekit.data import RunList, Stimulus
 from encodekit_brain_tuning._participants import run_list, run_name, select_targets
 
 

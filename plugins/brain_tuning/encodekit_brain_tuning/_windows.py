@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from encodekit.features import Stem, stream_windows
 from numpy.typing import NDArray
+
+from encodekit.features import Stem, stream_windows
 
 Floats = NDArray[np.floating[Any]]
 WindowKind = Literal["streamed", "exact"]
@@ -68,7 +69,8 @@ def haemodynamic_weights(t_r: float) -> Floats:
     """
     lags = np.arange(int(np.floor(SUPPORT / t_r + 1e-9)) + 1) * t_r
     weights = np.interp(lags, _SECONDS, _WEIGHTS)
-    return weights / weights.sum()
+    scaled: Floats = weights / weights.sum()
+    return scaled
 
 
 def make_clips(
@@ -147,10 +149,12 @@ def _mix(
 
 def _overlap(begin: Floats, end: Floats, span: tuple[float, float]) -> Floats:
     """Seconds that each interval shares with ``span``."""
-    return np.clip(np.minimum(end, span[1]) - np.maximum(begin, span[0]), 0.0, None)
+    seconds: Floats = np.clip(np.minimum(end, span[1]) - np.maximum(begin, span[0]), 0.0, None)
+    return seconds
 
 
 def _interval_mean(centres: Floats, begin: Floats, end: Floats) -> Floats:
     """Weights (n_intervals, n_frames) of the mean over each interval; zeros where it is empty."""
     inside = (centres >= begin[:, None]) & (centres < end[:, None])
-    return inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    weights: Floats = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    return weights
