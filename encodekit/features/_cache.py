@@ -83,10 +83,10 @@ def read_rows(path: Path) -> tuple[np.ndarray[Any, Any], dict[str, list[Any]]] |
 
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata, values = file.metadata() or {}, file.get_tensor("values")
-        whole = metadata.get("sha256") == hashlib.sha256(values.tobytes()).hexdigest()
-        return (values, json.loads(metadata["feature"])) if whole else None
-    except (SafetensorError, OSError, KeyError, ValueError):
+            kept, values = json.loads(file.metadata()["rows"]), file.get_tensor("values")
+        whole = kept["sha256"] == make_key(json.dumps(kept["feature"]), values)
+        return (values, kept["feature"]) if whole else None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -102,13 +102,11 @@ def write_rows(path: Path, rows: xr.DataArray) -> None:
         for name in rows.coords
         if rows.coords[name].dims == ("feature",)
     }
-    metadata = {
-        "feature": json.dumps(coordinates),
-        "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
-    }
+    digest = make_key(json.dumps(coordinates), values)
+    described = json.dumps({"feature": coordinates, "sha256": digest})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, save({"values": values}, metadata))
+        atomic_write(path, save({"values": values}, {"rows": described}))
     except OSError as error:
         warnings.warn(
             f"features are not cached, {path.parent} cannot be written ({error}): set "

@@ -37,7 +37,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
     resample : "lanczos", "mean", "sum" or Lanczos
         How frames become rows. ``"lanczos"``: `Lanczos`, by which a constant signal keeps its
         value (to .3 %) whatever its frame rate, while events (class attribute ``events``) and
-        frames at irregular times are summed as published. ``"mean"`` and ``"sum"``: of the frames within the TR. Or a `Lanczos` of your own.
+        frames at irregular times are summed as published. ``"mean"`` and ``"sum"``: of the frames
+        within the TR. Or a `Lanczos` of your own.
     cache : None, "auto" or path
         Where rows are kept. ``"auto"`` is ``$ENCODEKIT_CACHE/features``, or the user's cache
         folder. They are found again by the content of the stimulus, its grid, the class and its
