@@ -53,7 +53,7 @@ def score(
     true = _in_model(true, predicted)
     names = true[0].coords["target"].values
     scores = ek.correlation(true, predicted.sel(target=names))
-    if not raw and max(int(run.coords["n_repeats"].max()) for run in true) > 1:
+    if not raw and _all_repeated(true):
         repeats = studied.repeats().sel(target=names)
         scores = ek.normalise(scores, ek.noise_ceiling(repeats))
     table = ek.by_region(scores, by=[key.strip() for key in by.split(",")])
@@ -75,7 +75,7 @@ def _in_model(true: list[Any], predicted: "xr.DataArray") -> list[Any]:
     if not known.any():
         raise ValueError(
             f"the model predicts none of the study's {known.size} targets "
-            f"({true[0].target.values[0]!r}, ...), but {predicted.target.values[0]!r}, ...: "
+            f"({true[0].target.values[0]}, ...), but {predicted.target.values[0]}, ...: "
             "it was fitted on other participants, or in another space"
         )
     if not known.all():
@@ -83,6 +83,18 @@ def _in_model(true: list[Any], predicted: "xr.DataArray") -> list[Any]:
             f"the model predicts {known.sum()} of the study's {known.size} targets", err=True
         )
     return [run.isel(target=known) for run in true]
+
+
+def _all_repeated(true: list[Any]) -> bool:
+    """Tell whether one ceiling holds for all: everybody heard every run as often, repeatedly."""
+    counts = sorted({int(n) for run in true for n in run.coords["n_repeats"].values})
+    if len(counts) > 1:
+        typer.echo(
+            f"no noise ceiling, the numbers of repeats differ ({', '.join(map(str, counts))}): "
+            "name what was repeated as often with --test and --participant",
+            err=True,
+        )
+    return len(counts) == 1 and counts[0] > 1
 
 
 def _show(table: "pd.DataFrame", title: str) -> None:
@@ -99,7 +111,18 @@ def _write(output: Path, table: "pd.DataFrame", scores: "xr.DataArray") -> None:
     from encodekit.data import atomic_write
 
     if output.suffix == ".csv":
-        atomic_write(output, table.to_csv(index=False).encode())
+        content = table.to_csv(index=False).encode()
     else:
-        atomic_write(output, bytes(scores.rename("score").to_dataset().to_netcdf()))
+        content = bytes(_plain(scores).to_dataset().to_netcdf(engine="scipy"))
+    atomic_write(output, content)
     typer.echo(f"wrote {output}", err=True)
+
+
+def _plain(scores: "xr.DataArray") -> "xr.DataArray":
+    """Return the scores with attributes that netCDF can hold, which knows no list of texts."""
+    named = scores.rename("score")
+    named.attrs = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in scores.attrs.items()
+    }
+    return named
