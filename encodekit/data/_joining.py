@@ -113,7 +113,7 @@ def _mean_counts(column: Column) -> NDArray[Any]:
 def _on_grid(values: Any, column: Column, stimulus: Stimulus) -> Any:
     n_trs = stimulus.n_trs
     if column.array is None or values is None:
-        return np.full((n_trs, column.n_targets), np.nan, dtype=np.float32)
+        return np.broadcast_to(np.float32(np.nan), (n_trs, column.n_targets))
     trs = column.array.coords["tr"].values
     if np.array_equal(trs, np.arange(n_trs)):
         return values
