@@ -176,3 +176,12 @@ def test_a_participant_without_any_run_scores_nan(make, join_participants):
     both = join_participants(make(true), make(true * np.nan, participant="P2"))
     predicted = join_participants(make(guess), make(guess, participant="P2"))
     assert np.isnan(ek.correlation(both, predicted)).values.tolist() == [False, False, True, True]
+
+
+def test_a_voxel_that_is_constant_up_to_rounding_scores_nan(two_runs):
+    true, predicted = two_runs(0), two_runs(1)
+    level = np.float32(1234.567)
+    for run in true:
+        run.values[:, 0] = level
+        run.values[::2, 0] = np.nextafter(level, np.float32(0))
+    assert np.isnan(ek.correlation(true, predicted)).values.tolist() == [True, False, False]
