@@ -13,9 +13,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
 from encodekit import FeatureExtractor
-from encodekit.plugins import unknown_name
 from encodekit.data import Stimulus
 from encodekit.features import stream_windows
+from encodekit.plugins import unknown_name
 from encodekit_brain_tuning._backbone import (
     LORA_MODULES,
     Backbone,

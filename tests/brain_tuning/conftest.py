@@ -1,0 +1,133 @@
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from encodekit.data import RunList, Stimulus, make_response
+
+RATE = 16000
+STRIDES = (5, 2, 2, 2, 2, 2, 2, 2)
+KERNELS = (10, 3, 3, 3, 3, 2, 2, 2)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENCODEKIT_CACHE", str(tmp_path / "own-cache"))
+
+
+@pytest.fixture(scope="session")
+def save_backbone():
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+    from transformers.utils import logging
+
+    def save(folder, seed=0, **changes):
+        settings = dict(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+            conv_dim=(4, 4, 8, 8, 8, 8, 16, 16), conv_kernel=KERNELS, conv_stride=STRIDES,
+            num_feat_extract_layers=8, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+            feat_extract_norm="group", mask_time_prob=0.0, layerdrop=0.0,
+        )  # fmt: skip
+        logging.disable_progress_bar()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = Wav2Vec2Model(Wav2Vec2Config(**(settings | changes)))
+        model.save_pretrained(folder)
+        Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+        return str(folder)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def backbone_folder(save_backbone, tmp_path_factory):
+    return save_backbone(tmp_path_factory.mktemp("backbone"))
+
+
+@pytest.fixture
+def backbone(backbone_folder):
+    from encodekit_brain_tuning._backbone import load_backbone
+
+    return load_backbone(backbone_folder, dropout=0.0)
+
+
+def loudness(seconds, rng):
+    """One level per second, as loud as it sounds."""
+    return rng.standard_normal(seconds)
+
+
+@pytest.fixture(scope="session")
+def make_story():
+    def make(name="story-1", seconds=40, seed=0, **keywords):
+        rng = np.random.default_rng(seed)
+        level = np.repeat(loudness(seconds, rng), RATE)
+        audio = (rng.standard_normal(seconds * RATE) * np.exp(level)).astype("float32")
+        return Stimulus(name, audio, RATE, **({"t_r": 2.0} | keywords))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_responses():
+    def make(stories, people=("P1", "P2"), n_targets=6, noise=0.3, seed=0):
+        rng = np.random.default_rng(seed)
+        weights = rng.standard_normal(n_targets)
+        runs = RunList()
+        for story in stories:
+            sound = story.load_audio()[: story.n_trs * 2 * RATE]
+            heard = np.log(sound.reshape(story.n_trs, -1).std(axis=1))
+            delayed = np.convolve(heard - heard.mean(), [0.01, 0.09, 0.33, 0.36, 0.21])
+            clean = delayed[: story.n_trs, None] * weights
+            parts = [
+                make_response(
+                    (clean + noise * rng.standard_normal(clean.shape)).astype("float32"),
+                    run=story.run_name, participant=person, tr_times=story.grid, t_r=2.0,
+                    hemisphere=["left"] * (n_targets - 2) + ["right"] * 2,
+                    vertex=np.arange(n_targets), region=["A1", "STSdp"] * (n_targets // 2),
+                    space="fsaverage5",
+                )
+                for person in people
+            ]  # fmt: skip
+            runs.append(xr.concat(parts, "target", combine_attrs="override"))
+        return runs
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stories(make_story):
+    return [make_story(f"story-{n}", seed=n) for n in range(4)]
+
+
+@pytest.fixture(scope="session")
+def responses(stories, make_responses):
+    return make_responses(stories)
+
+
+@pytest.fixture
+def tuned(backbone_folder):
+    """An untuned extractor with settings that tune in about a second."""
+    from encodekit_brain_tuning import BrainTunedFeatures
+
+    def make(**changes):
+        settings = dict(
+            epochs=2, trainable="all", learning_rate=3e-3, chunk=16.0, batch_size=4, dropout=0.0,
+            cache=None, device="cpu",
+        )  # fmt: skip
+        return BrainTunedFeatures(backbone_folder, **(settings | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reference():
+    def load(name):
+        path = Path(__file__).parents[1] / "reference" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
