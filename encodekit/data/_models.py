@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,9 @@ class _Writer:
         self._n_parts = 0
 
     def write(self, model: Any) -> None:
+        if isinstance(model, type) or not hasattr(model, "get_params"):
+            raise TypeError(f"save got {model!r:.60}, expected an estimator or pipeline")
         packed = self._packer.pack(model, type(model).__name__)
-        if not (isinstance(packed, dict) and packed["$"] == "estimator"):
-            raise TypeError(f"save got {type(model).__name__}, expected an estimator or pipeline")
         versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
         made_with = {"python": platform.python_version(), **versions}
         tree = {"model": packed, "made_with": made_with}
@@ -101,7 +102,7 @@ class _Writer:
                 f"{where} is a {name}, which encodekit does not know: register it by a plugin, "
                 f"or pass save(..., classes=[{name}])"
             )
-        params = value.get_params(deep=False) if hasattr(value, "get_params") else {}
+        params = _params(value)
         packed = {
             "$": "estimator",
             "class": key,
@@ -110,7 +111,8 @@ class _Writer:
         }
         if hasattr(value, "_save_state"):
             return packed | self._own_state(value, where)
-        fitted = {n: v for n, v in vars(value).items() if n not in params and n[0] != "_"}
+        known = {} if is_dataclass(value) else vars(value)
+        fitted = {n: v for n, v in known.items() if n not in params and n[0] != "_"}
         return packed | {"fitted": self._named(fitted, where)}
 
     def _named(self, values: dict[str, Any], where: str) -> Json:
@@ -135,7 +137,8 @@ class _Reader:
             raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder)!r}")
         cls = find_class(packed["class"], self._classes)
         params = self._named(packed["params"])
-        value = _made(cls, params) if hasattr(cls, "get_params") else object.__new__(cls)
+        is_made = hasattr(cls, "get_params") or is_dataclass(cls)
+        value = _made(cls, params) if is_made else object.__new__(cls)
         for name, item in self._named(packed.get("fitted", {})).items():
             setattr(value, name, item)
         if "state" in packed:
@@ -146,6 +149,15 @@ class _Reader:
 
     def _named(self, packed: Json) -> dict[str, Any]:
         return {name: self.unpacker.unpack(item) for name, item in packed.items()}
+
+
+def _params(value: Any) -> dict[str, Any]:
+    """Return what the class is called with to make ``value`` before it is fitted."""
+    if hasattr(value, "get_params"):
+        return dict(value.get_params(deep=False))
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+    return {}  # scikit-learn's splitters keep all in their attributes
 
 
 def _made(cls: type, params: dict[str, Any]) -> Any:

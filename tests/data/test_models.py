@@ -105,6 +105,17 @@ class TestRoundTrip:
         assert [step.weights_ for _, step in again.steps] == [b"www", b"wwwww"]
         assert [step.mean_.tolist() for _, step in again.steps] == [[0.0], [1.0]]
 
+    def test_an_atlas_in_a_parameter_comes_back(self, tmp_path):
+        labels = {"left": np.array([0, 1, 1]), "right": np.array([1, 0, 0])}
+        atlas = ek.Atlas("toy", labels, ["A1"], "native")
+        again = load(save(ek.RegionSelector(atlas, ["A1"]), tmp_path / "m"))
+        assert again.atlas.name == "toy"
+        np.testing.assert_array_equal(again.atlas.labels["left"], labels["left"])
+
+    def test_a_class_may_be_a_parameter(self, tmp_path):
+        with pytest.raises(TypeError, match="Toy.inner is a builtins.type, which cannot be saved"):
+            save(Toy(inner=StandardScaler), tmp_path / "m", classes=OWN)
+
     def test_routed_metadata_comes_back(self, tmp_path):
         with sklearn.config_context(enable_metadata_routing=True):
             model = StandardScaler().set_fit_request(sample_weight=True)
@@ -130,9 +141,9 @@ class TestRefusals:
         assert list(tmp_path.iterdir()) == []
 
     def test_what_is_no_estimator_is_refused(self, tmp_path):
-        with pytest.raises(TypeError, match="save got dict, expected an estimator"):
+        with pytest.raises(TypeError, match="save got {}, expected an estimator"):
             save({}, tmp_path / "m")
-        with pytest.raises(TypeError, match="type is a builtins.type, which cannot be saved"):
+        with pytest.raises(TypeError, match="save got <class .*Toy'>, expected an estimator"):
             save(Toy, tmp_path / "m")
 
     def test_a_parameter_that_is_code_is_refused_by_its_place(self, tmp_path):
