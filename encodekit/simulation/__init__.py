@@ -1,6 +1,9 @@
 """Spoken stories and the simulated study."""
 
 from encodekit.simulation._grammar import FRAMES, Sentence, compose_story
+from encodekit.simulation._oracle import TrueMeaning
+from encodekit.simulation._recipe import STUDY_VOICES
+from encodekit.simulation._simulate import simulate_study
 from encodekit.simulation._speech import (
     HELD_OUT_VOICE,
     SAMPLING_RATE,
@@ -25,6 +28,7 @@ __all__ = [
     "HELD_OUT_VOICE",
     "HELD_OUT_WORDS",
     "SAMPLING_RATE",
+    "STUDY_VOICES",
     "TOPICS",
     "VOCABULARY",
     "VOICES",
@@ -33,7 +37,9 @@ __all__ = [
     "Sentence",
     "Speech",
     "SpokenStory",
+    "TrueMeaning",
     "compose_story",
+    "simulate_study",
     "speak",
     "spoken_story",
     "vocabulary_without",

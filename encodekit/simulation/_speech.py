@@ -104,10 +104,12 @@ def _synthesise(job: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.int16]]
 
 
 def _resample(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
+    """Return the audio at `SAMPLING_RATE`, in steps of 2^-15: a 16-bit file holds it exactly."""
     import soxr
 
-    audio = soxr.resample(samples.astype(np.float32) / 32768, rate, SAMPLING_RATE)
-    return np.asarray(audio, dtype=np.float32)
+    audio = soxr.resample(samples.astype(np.float32), rate, SAMPLING_RATE)
+    steps = np.clip(np.round(audio), -32768, 32767)
+    return np.asarray(steps / 32768, dtype=np.float32)
 
 
 def _phone_table(header: dict[str, Any], n_samples: int) -> pd.DataFrame:

@@ -83,7 +83,7 @@ def spoken_story(
     ((160000,), dtype('float32'))
     """
     rng = np.random.default_rng(rng)
-    n_words = ceil(seconds * rate / 60 * 1.2) + 10
+    n_words = ceil(seconds * rate / 60) + 10
     sentences = compose_story(rng, n_words, vocabulary=vocabulary_without(words_held_out))
     said = speak(" ".join(sentence.text for sentence in sentences), voice, rate)
     words = _whole_sentences(said, sentences, seconds)
