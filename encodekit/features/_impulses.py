@@ -12,10 +12,11 @@ from encodekit.features._lanczos import Lanczos
 
 
 class WordRate(FeatureExtractor):
-    """Words per TR: an impulse of 1 at the onset of each word, summed within the TR.
+    """Words per TR: an impulse of 1 at the onset of each word, low-passed by `Lanczos`.
 
-    Needs ``words`` (columns word, onset, duration) in each stimulus. ``history`` is 32 s, what
-    `CanonicalHRF` needs.
+    ``resample="sum"`` counts the words within each TR instead, which loses where in the TR they
+    began. Needs ``words`` (columns word, onset, duration) in each stimulus. ``history`` is 32 s,
+    what `CanonicalHRF` needs.
 
     Examples
     --------
@@ -23,12 +24,11 @@ class WordRate(FeatureExtractor):
     >>> from encodekit.data import Stimulus
     >>> words = pd.DataFrame({"word": ["a", "b"], "onset": [0.5, 3.0], "duration": [0.2, 0.2]})
     >>> story = Stimulus("story-1", words=words, t_r=2.0, duration=6.0)
-    >>> WordRate().transform([story]).values.ravel().tolist()
+    >>> WordRate(resample="sum").transform([story]).values.ravel().tolist()
     [1.0, 1.0, 0.0]
     """
 
     history = 32.0
-    resample = "sum"
     events = True
     _table = "words"
     _name = "word_rate"
@@ -37,7 +37,7 @@ class WordRate(FeatureExtractor):
         self,
         *,
         history: float = 32.0,
-        resample: str | Lanczos = "sum",
+        resample: str | Lanczos = "lanczos",
         cache: str | Path | None = None,
     ) -> None:
         self.history = history

@@ -64,7 +64,7 @@ class SpeechFeatures(FeatureExtractor):
     Examples
     --------
     >>> SpeechFeatures("facebook/wav2vec2-base", layer=[4, 8])
-    SpeechFeatures(layer=[4, 8], model='facebook/wav2vec2-base')
+    SpeechFeatures(layer=[4, 8])
     """
 
     cache: str | Path | None = "auto"

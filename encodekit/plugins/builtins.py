@@ -22,9 +22,9 @@ def encodekit_features() -> Iterator[FeatureSpec]:
         summary="mel spectrogram of the audio",
         extra="acoustic",
     )
-    yield FeatureSpec("word-rate", load="encodekit.features:WordRate", summary="words per second")
+    yield FeatureSpec("word-rate", load="encodekit.features:WordRate", summary="words per TR")
     yield FeatureSpec(
-        "phone-rate", load="encodekit.features:PhoneRate", summary="phones per second"
+        "phone-rate", load="encodekit.features:PhoneRate", summary="phones per TR"
     )
 
 

@@ -22,7 +22,7 @@ def test_wav2vec2_has_frames_of_25_ms_every_20_ms():
 @settings(max_examples=25, deadline=None)
 @given(
     layers=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=4),
-    n_samples=st.integers(100, 400),
+    n_samples=st.integers(200, 400),
 )
 def test_frames_are_where_real_convolutions_look(layers, n_samples):
     config = SimpleNamespace(conv_kernel=[k for k, _ in layers], conv_stride=[s for _, s in layers])
