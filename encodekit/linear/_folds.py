@@ -84,7 +84,7 @@ def resolve_cv(cv: Any, groups: NDArray[Any] | None, who: str) -> Any:
             f"cv is {cv!r}, expected None, a number of folds, an unshuffled scikit-learn splitter, "
             "or an iterable of (train, test) rows"
         )
-    return cv if hasattr(cv, "split") else list(cv)
+    return cv
 
 
 def _refuse_shuffled(cv: Any) -> None:

@@ -1,7 +1,7 @@
 """Ridge for every target: patterns of missing rows, folds, blocks of targets."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,9 @@ def solve(problem: Problem, settings: Settings) -> Solution:
     ValueError
         If the folds cannot be made; see `encodekit.linear.RidgeCV`.
     """
+    # An iterator of folds is used up by the first pattern of missing rows.
+    folds = list(settings.cv) if isinstance(settings.cv, Iterator) else settings.cv
+    settings = replace(settings, cv=folds)
     patterns, degenerate = _patterns(problem)
     solution = _empty(problem, settings, degenerate)
     for pattern in patterns:

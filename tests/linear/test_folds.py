@@ -133,3 +133,13 @@ def test_folds_without_rows_are_refused():
     empty = [(np.arange(60), np.array([], dtype=int))]
     with pytest.raises(ValueError, match=r"no fold of cv=.* has both training and held-out rows"):
         ek.RidgeCV(cv=empty).fit(*plain())
+
+
+def test_an_iterator_of_folds_serves_every_pattern_of_missing_rows(labelled):
+    X, Y = labelled(participants=("P1", "P2"))
+    Y.values[:5, 3:] = np.nan
+    runs = X.run.values
+    pairs = [(np.flatnonzero(runs != r), np.flatnonzero(runs == r)) for r in np.unique(runs)]
+    expected = ek.RidgeCV(cv=pairs).fit(X, Y)
+    assert ek.RidgeCV(cv=iter(pairs)).fit(X, Y).cv_scores_.identical(expected.cv_scores_)
+    assert np.allclose(ek.RidgeCV().fit(X, Y).cv_scores_, expected.cv_scores_, atol=1e-5)

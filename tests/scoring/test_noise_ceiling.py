@@ -41,7 +41,7 @@ def test_the_signed_share_is_unbiased(share):
 @pytest.mark.parametrize("ceiling", [0.0, 0.1, 0.2, 0.3, 0.5, 0.7])
 def test_the_signed_share_is_unbiased_in_every_cell(n_repeats, n_trs, ceiling):
     share = share_of(ceiling**2, n_repeats)
-    bias, error = bias_of_share(share, n_repeats=n_repeats, n_trs=n_trs, n_targets=20000, seed=2)
+    bias, error = bias_of_share(share, n_repeats=n_repeats, n_trs=n_trs, n_targets=5000, seed=2)
     print(
         f"N {n_repeats} TRs {n_trs} CCmax {ceiling}: bias of the share {bias:+.4f} +- {error:.4f}"
     )
