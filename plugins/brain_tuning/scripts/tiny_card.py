@@ -1,5 +1,6 @@
 """The model card of "tiny", written from the figures that its script measured."""
 
+import textwrap
 from importlib.metadata import version
 from typing import Any
 
@@ -38,9 +39,10 @@ tells nothing about their topics.
 - Voices: {voices}, at 155-200 words a minute, each story then {speeds} times as
   fast and as high.
 - Words: the 10 function words and {n_heard} of 192 content words of `encodekit.simulation`.
-- Seeds from {training_seed:,} on, which no simulated study uses.
+- Seeds: from {training_seed:,} on, kept for this.
 
-**Never heard**: the voice {new_voice}, and these {n_new} content words: {new_words}.
+**Never heard**: the voice {new_voice}, and these {n_new} content words:
+{new_words}.
 
 ## How it was trained
 Stage 1, {unit_steps} steps: prediction of the k-means units (100) of log-mel frames under masks of
@@ -51,8 +53,9 @@ AdamW, rate {rate:g}, up to 40 s of speech a step, in clips of 10-30 s, each nor
     {command}
 
 took {total_seconds} s on one thread of a busy 2-core machine ({speech_seconds} s to generate the
-speech, {training_seconds} s to train). Made with Python {python}, {versions}. The same command on
-another processor or with other versions gives other last digits.
+speech, {training_seconds} s to train). Another processor or other versions give other last digits;
+these weights were made with Python {python},
+{versions}.
 
 SHA-256 of `model.safetensors`: `{sha256}`
 
@@ -70,8 +73,8 @@ heard and sentences without topics (layer 0 is the input of the first block):
 |---|{rules}
 {probes}
 
-The last row is near chance: words of one topic are not alike to this model. What brain-tuning adds
-to it can be read against that.
+The last row counts 40 words, so its standard error is about .05: words of one topic are hardly
+alike to this model. Topics can still be learnt from a word's identity, as the row above it shows.
 
 ## Use and limits
 Meant for tests, demonstrations and teaching on encodekit's simulated studies. It knows one
@@ -82,13 +85,21 @@ word labels. For research, use a published model such as `facebook/wav2vec2-base
 Licence: BSD-3-Clause. espeak-ng is GPL-3.0-or-later software; it generated the training audio and
 no part of it is contained here.
 """
-COMMAND = "python plugins/brain_tuning/scripts/pretrain_tiny.py"
+SCRIPT = "python plugins/brain_tuning/scripts/pretrain_tiny.py"
 CHANCE = {"identity": "1/40"}
 
 
 def versions(*packages: str) -> dict[str, str]:
     """Return the installed version of each package."""
     return {package: version(package) for package in packages}
+
+
+def _command(recipe: dict[str, Any]) -> str:
+    """Return the command line with its whole recipe, folded."""
+    options = [f"--{name.replace('_', '-')} {value}" for name, value in recipe.items()]
+    half = (len(options) + 1) // 2
+    lines = (SCRIPT, " ".join(options[:half]), " ".join(options[half:]))
+    return " \\\n        ".join(lines)
 
 
 def _table(rows: dict[str, list[float]]) -> str:
@@ -117,8 +128,8 @@ def write(figures: dict[str, Any], corpus: Corpus) -> str:
         evaluation_seed=EVALUATION_SEEDS,
         new_voice=HELD_OUT_VOICE,
         n_new=len(HELD_OUT_WORDS),
-        new_words=", ".join(sorted(HELD_OUT_WORDS)),
-        command=COMMAND,
+        new_words=textwrap.fill(", ".join(sorted(HELD_OUT_WORDS)), 98),
+        command=_command(recipe),
         total_seconds=sum(seconds.values()),
         speech_seconds=seconds["speech"],
         training_seconds=seconds["training"],
