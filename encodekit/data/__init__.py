@@ -8,6 +8,7 @@ from encodekit.data._response import concat_runs, drop_history, make_response, s
 from encodekit.data._runlist import RunList
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._study import Study
+from encodekit.data._textgrid import read_textgrid
 from encodekit.data._validate import validate
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "load",
     "load_study",
     "make_response",
+    "read_textgrid",
     "save",
     "split_runs",
     "validate",
