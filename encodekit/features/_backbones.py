@@ -1,6 +1,8 @@
 """Find, load and identify the weights of a speech model."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -67,16 +69,9 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
     """
     for package in ("torch", "transformers"):
         import_extra(package, extra="speech", purpose="SpeechFeatures")
-    import torch
-    from transformers import AutoFeatureExtractor, AutoModel
-
     where = resolve_backbone(name)
     try:
-        model, info = AutoModel.from_pretrained(
-            where, output_loading_info=True, dtype=torch.float32
-        )
-        reader: Any = AutoFeatureExtractor
-        extractor = reader.from_pretrained(where)
+        model, info, extractor = _from_disk_or_hub(where)
     except OSError as error:
         raise BackboneNotFoundError(_nowhere(name, where, error)) from error
     random = sorted(key for key in info["missing_keys"] if key.rpartition(".")[2] not in _UNTRAINED)
@@ -86,6 +81,48 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
             f"first {random[0]!r}; they would be random: give a checkpoint of this architecture"
         )
     return model.eval(), extractor
+
+
+def _from_disk_or_hub(where: str) -> tuple[Any, dict[str, Any], Any]:
+    """Return (model, loading info, extractor); the hub is asked only for what is not on disk."""
+    try:
+        return _read(where, local_files_only=True)
+    except OSError:
+        if Path(where).is_dir():
+            raise
+    from huggingface_hub import hf_hub_download
+
+    hf_hub_download(where, "config.json")  # without a network this fails once, not per file
+    return _read(where, local_files_only=False)
+
+
+def _read(where: str, *, local_files_only: bool) -> tuple[Any, dict[str, Any], Any]:
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    given = {"local_files_only": local_files_only}
+    with _no_bar() if local_files_only else nullcontext():
+        model, info = AutoModel.from_pretrained(
+            where, output_loading_info=True, dtype=torch.float32, **given
+        )
+    reader: Any = AutoFeatureExtractor
+    return model, info, reader.from_pretrained(where, **given)
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """Keep the loading bar of transformers away: weights that are on disk load in no time."""
+    from huggingface_hub.utils import are_progress_bars_disabled
+    from transformers.utils import logging
+
+    if are_progress_bars_disabled() or not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
 
 
 def _nowhere(name: str | Path, where: str, error: OSError) -> str:

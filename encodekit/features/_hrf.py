@@ -65,8 +65,8 @@ class CanonicalHRF(TransformerMixin, BaseEstimator):
     >>> words = pd.DataFrame({"word": ["now"], "onset": [4.5], "duration": [0.3]})
     >>> story = Stimulus("story-1", words=words, t_r=2.0, duration=30.0)
     >>> rows = CanonicalHRF().fit_transform(WordRate().transform([story]))
-    >>> int(rows.values[:, 0].argmax())  # the word is in TR 2, the peak 6 s later
-    5
+    >>> int(rows.values[:, 0].argmax())  # the word is in TR 2, the peak 4 to 6 s later
+    4
     """
 
     def __init__(self, shape: str = "spm", length: float = 32.0) -> None:

@@ -88,6 +88,12 @@ def test_a_model_comes_in_evaluation_mode_and_float32(folder):
     assert extractor.sampling_rate == 16000
 
 
+def test_a_model_on_disk_loads_without_a_bar_or_a_look_at_the_network(folder, monkeypatch, capfd):
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", None)
+    load_backbone(folder)
+    assert "Loading weights" not in capfd.readouterr().err
+
+
 def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(offline, monkeypatch):
     monkeypatch.setattr("encodekit.features._backbones.known_names", lambda kind: [])
     with pytest.raises(BackboneNotFoundError) as caught:
