@@ -23,9 +23,7 @@ def encodekit_features() -> Iterator[FeatureSpec]:
         extra="acoustic",
     )
     yield FeatureSpec("word-rate", load="encodekit.features:WordRate", summary="words per TR")
-    yield FeatureSpec(
-        "phone-rate", load="encodekit.features:PhoneRate", summary="phones per TR"
-    )
+    yield FeatureSpec("phone-rate", load="encodekit.features:PhoneRate", summary="phones per TR")
 
 
 @hookimpl
