@@ -4,11 +4,12 @@ Everybody heard the same chapter, so chance is what a feature that is shifted ag
 responses by the same time reaches (joint circular shifts of at least 15 TRs).
 """
 
-import encodekit as ek
 import numpy as np
 import pytest
-from encodekit.data import make_response
 from sklearn.pipeline import make_pipeline
+
+import encodekit as ek
+from encodekit.data import make_response
 
 PURGE = 16.0  # s between a test fold and what the weights are fitted on
 N_FOLDS = 5

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+
 from encodekit.data import read_textgrid
 
 

@@ -124,7 +124,7 @@ def make_trainable(
     backbone.model.requires_grad_(trainable == "all")
     if trainable != "lora":
         return
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, inject_adapter_in_model
 
     scale: Any = 4 * rank if alpha is None else alpha
     config = LoraConfig(
@@ -133,7 +133,7 @@ def make_trainable(
         lora_dropout=float(backbone.model.config.hidden_dropout),
         target_modules=LORA_MODULES[modules],
     )
-    backbone.model = get_peft_model(backbone.model, config)
+    inject_adapter_in_model(config, backbone.model)
 
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:

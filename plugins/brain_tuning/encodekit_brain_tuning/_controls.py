@@ -17,7 +17,8 @@ def shuffle_blocks(
 ) -> RunList:
     """Permute the fMRI of each run in blocks of TRs, the same for all its participants.
 
-    Only values move: rows keep their ``tr`` and ``seconds``. What participants share stays
+    Only values move: rows keep their ``tr`` and ``seconds``. No block stays in its place: one that
+    did would go on telling the truth. What participants share stays
     shared, and what a block holds stays together; only its bond with the audio is cut.
 
     Parameters
@@ -59,10 +60,10 @@ def _permuted(run: xr.DataArray, block: int, random: np.random.RandomState) -> x
 
 
 def block_order(n_trs: int, block: int, random: np.random.RandomState) -> NDArray[np.intp]:
-    """Return an order of TRs that permutes blocks and is not the order they came in."""
+    """Return an order of TRs that permutes blocks and leaves none of them in its place."""
     blocks = [np.arange(start, min(start + block, n_trs)) for start in range(0, n_trs, block)]
     identity = np.arange(len(blocks))
     order = random.permutation(len(blocks))
-    while np.array_equal(order, identity):
+    while (order == identity).any():
         order = random.permutation(len(blocks))
     return np.concatenate([blocks[i] for i in order])

@@ -35,9 +35,9 @@ from encodekit_brain_tuning._tuning_data import Runs, match_runs, validation_run
 from encodekit_brain_tuning._windows import SUPPORT, Floats, exact_bounds
 
 _TRAINING = (
-    "loss", "targets", "epochs", "learning_rate", "batch_size", "warmup", "weight_decay",
-    "patience", "validate_every", "z_score", "device", "random_state", "dropout", "lora_alpha",
-    "lora_rank", "lora_targets", "trainable", "backbone",
+    "loss", "targets", "epochs", "learning_rate", "head_learning_rate", "batch_size",
+    "warmup", "weight_decay", "patience", "validate_every", "z_score", "device",
+    "random_state", "dropout", "lora_alpha", "lora_rank", "lora_targets", "trainable", "backbone",
 )  # fmt: skip
 _CHOICES = {
     "windows": ("streamed", "exact"),
@@ -81,7 +81,10 @@ class BrainTunedFeatures(FeatureExtractor):
         s, of streamed windows.
     learning_rate : float
         Its peak: it rises linearly over the first ``warmup`` share of the steps, then falls to 0.
-        1e-4 suits base-size models; one of 1-3 M parameters needs 3e-3 ("all") or 1e-2 ("lora").
+        1e-4 suits base-size models; the backbone "tiny" needs 1e-3 ("all").
+    head_learning_rate : float, optional
+        The head's; a tenth of ``learning_rate`` if not given. The head begins at a ridge solution,
+        from which the backbone's rate would throw it.
     batch_size : int
         Clips per optimizer step.
     warmup, weight_decay : float
@@ -105,7 +108,8 @@ class BrainTunedFeatures(FeatureExtractor):
     Attributes
     ----------
     history_ : DataFrame
-        ``epoch``, ``step``, ``train_loss``, ``validation_loss``, ``seconds``; the first row is
+        ``epoch``, ``step``, ``train_loss``, ``validation_loss``, ``validation_r``, ``seconds``; the
+        weights of the highest ``validation_r`` are kept, and the first row is
         the untuned model with its ridge head.
     participants_ : tuple of str
     targets_ : tuple of str
@@ -123,7 +127,7 @@ class BrainTunedFeatures(FeatureExtractor):
 
     Examples
     --------
-    >>> tuned = BrainTunedFeatures("tiny", trainable="all", learning_rate=3e-3, epochs=12)
+    >>> tuned = BrainTunedFeatures("tiny", trainable="all", learning_rate=1e-3, epochs=6)
     >>> tuned.get_params()["loss"]
     'l2'
     """
@@ -147,6 +151,7 @@ class BrainTunedFeatures(FeatureExtractor):
         chunk: float = 30.0,
         overlap: float = 8.0,
         learning_rate: float = 1e-4,
+        head_learning_rate: float | None = None,
         batch_size: int = 8,
         warmup: float = 0.1,
         weight_decay: float = 0.0,
@@ -172,6 +177,7 @@ class BrainTunedFeatures(FeatureExtractor):
         self.chunk = chunk
         self.overlap = overlap
         self.learning_rate = learning_rate
+        self.head_learning_rate = head_learning_rate
         self.batch_size = batch_size
         self.warmup = warmup
         self.weight_decay = weight_decay
@@ -217,7 +223,8 @@ class BrainTunedFeatures(FeatureExtractor):
         watched = self._validation_clips(held, shared, model.backbone, reduce)
         self.head_alpha_ = start_head(model, clips, self.batch_size)
         plan = Plan(
-            epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size,
+            epochs=self.epochs, learning_rate=self.learning_rate,
+            head_learning_rate=self.head_learning_rate, batch_size=self.batch_size,
             warmup=self.warmup, weight_decay=self.weight_decay, patience=self.patience,
             validate_every=self.validate_every, seed=self.seed_, device=self.device,
         )  # fmt: skip

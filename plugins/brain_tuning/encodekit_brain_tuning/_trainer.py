@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from encodekit_brain_tuning._alignment import RunningAlignment
 from encodekit_brain_tuning._backbone import trained_state
 from encodekit_brain_tuning._clips import Batch, EqualLengthBatches, TuningClips
 from encodekit_brain_tuning._losses import Loss
@@ -29,6 +30,7 @@ class Plan:
     ``warmup`` is the share of the real number of optimizer steps in which the rate rises from 0;
     it then falls linearly to 0. ``validate_every`` counts steps (None: every epoch).
     ``patience`` counts validations without a new best (None: never stop early).
+    ``head_learning_rate`` is a tenth of ``learning_rate`` if None.
     """
 
     epochs: int
@@ -41,6 +43,7 @@ class Plan:
     validate_every: int | None = None
     seed: int = 0
     device: str | None = None
+    head_learning_rate: float | None = None
 
 
 class BrainTrainer(Trainer):
@@ -74,6 +77,22 @@ class BrainTrainer(Trainer):
         super().__init__(model=model, args=arguments, train_dataset=clips)
         self.remove_callback(PrinterCallback)
 
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return AdamW with a rate of its own for the head."""
+        if self.optimizer is None:
+            plan, head = self.plan, self.tuned.head
+            backbone = [p for p in self.tuned.backbone.parameters() if p.requires_grad]
+            rate = plan.head_learning_rate
+            head_rate = plan.learning_rate / 10 if rate is None else rate
+            groups = [
+                {"params": backbone, "lr": plan.learning_rate},
+                {"params": list(head.parameters()), "lr": head_rate},
+            ]
+            self.optimizer = torch.optim.AdamW(
+                [group for group in groups if group["params"]], weight_decay=plan.weight_decay
+            )
+        return self.optimizer
+
     def get_train_dataloader(self) -> DataLoader[int]:
         """Return batches of clips of one length."""
         loader = DataLoader(self.clips, batch_sampler=self.batches, collate_fn=self.clips.batch)
@@ -87,26 +106,29 @@ class BrainTrainer(Trainer):
         num_items_in_batch: Any = None,
     ) -> Tensor:
         """Return the loss of a batch over all its (TR, participant) pairs."""
-        loss = _loss(model, inputs, self.loss)
+        loss = _loss_of(model(inputs["frames"], inputs["mixing"]), inputs, self.loss)
         self.seen.append(loss.detach() + _left_out(inputs))
         return loss
 
     @torch.no_grad()
-    def validation_loss(self) -> float:
-        """Return the loss on the validation clips, dropout off; batches count by their values."""
+    def validate(self) -> tuple[float, float]:
+        """Return the loss and the mean r over targets on the validation clips, dropout off."""
         if self.validation is None:
-            return math.nan
-        model = self.tuned
+            return math.nan, math.nan
+        model, clips = self.tuned, self.validation
         was_training = model.training
         model.eval()
         total = weight = 0.0
-        for indices in EqualLengthBatches(self.validation, self.plan.batch_size):
-            batch = self._prepare_inputs(self.validation.batch(indices))
+        alignment = RunningAlignment()
+        for indices in EqualLengthBatches(clips, self.plan.batch_size):
+            batch = self._prepare_inputs(clips.batch(indices))
+            predicted = model(batch["frames"], batch["mixing"])
             n = float(batch["mask"].sum())
-            total += n * float(_loss(model, batch, self.loss) + _left_out(batch))
+            total += n * float(_loss_of(predicted, batch, self.loss) + _left_out(batch))
             weight += n
+            alignment.add([clips.runs[i] for i in indices], predicted, batch["true"], batch["mask"])
         model.train(was_training)
-        return total / weight
+        return total / weight, alignment.mean()
 
     def take_training_loss(self) -> float:
         """Return the mean loss of the steps since the last call."""
@@ -115,8 +137,7 @@ class BrainTrainer(Trainer):
         return mean
 
 
-def _loss(model: Any, batch: Batch, loss: Loss) -> Tensor:
-    predicted = model(batch["frames"], batch["mixing"])
+def _loss_of(predicted: Tensor, batch: Batch, loss: Loss) -> Tensor:
     return loss(predicted.unsqueeze(0), batch["true"], batch["mask"])
 
 
@@ -155,15 +176,17 @@ def warmup_steps(plan: Plan, n_steps: int) -> int:
 class Watch(TrainerCallback):
     """Validate, remember the best weights, stop early, and keep the history.
 
-    The untuned model counts as the first candidate: weights that are never better than it are
-    not kept.
+    The best weights are those of the highest mean r over time on the validation stories. A loss is
+    no judge of features: while they still improve, the head follows the noise of the tuning
+    stories, which costs a mean squared error more than better features bring. The untuned model
+    counts as the first candidate: weights that are never better than it are not kept.
     """
 
     def __init__(self, trainer: BrainTrainer, tick: Callable[[float], None]) -> None:
         self.trainer, self.tick = trainer, tick
         self.rows: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
-        self.best_loss, self.waited, self.begun = math.inf, 0, time.monotonic()
+        self.best_r, self.waited, self.begun = -math.inf, 0, time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Validate the model as it starts."""
@@ -188,22 +211,23 @@ class Watch(TrainerCallback):
             self._look(state.global_step, state.epoch, control)
 
     def _look(self, step: int, epoch: float, control: Any) -> None:
-        loss = self.trainer.validation_loss()
+        loss, r = self.trainer.validate()
         self.rows.append(
             {
                 "epoch": epoch,
                 "step": step,
                 "train_loss": self.trainer.take_training_loss(),
                 "validation_loss": loss,
+                "validation_r": r,
                 "seconds": time.monotonic() - self.begun,
             }
         )
         if self.trainer.validation is None:
             return
-        better = loss < self.best_loss
+        better = r > self.best_r
         self.waited = 0 if better else self.waited + 1
         if better:
-            self.best_loss, self.best = loss, trained_state(self.trainer.tuned)
+            self.best_r, self.best = r, trained_state(self.trainer.tuned)
         patience = self.trainer.plan.patience
         if patience is not None and self.waited >= patience:
             control.should_training_stop = True
@@ -223,7 +247,7 @@ def tune(
     -------
     DataFrame
         One row per validation, the first before any step: ``epoch``, ``step``, ``train_loss``,
-        ``validation_loss``, ``seconds``.
+        ``validation_loss``, ``validation_r`` (mean over targets of r over time), ``seconds``.
 
     Raises
     ------

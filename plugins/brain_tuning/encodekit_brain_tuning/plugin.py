@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import BackboneSpec, FeatureSpec, LossSpec, RegionSpec, hookimpl
+from encodekit.plugins import BackboneSpec, CommandSpec, FeatureSpec, LossSpec, RegionSpec, hookimpl
 
 encodekit_api = 1
 
@@ -54,4 +54,19 @@ def encodekit_losses() -> Iterator[LossSpec]:
         "cosine_l2",
         load="encodekit_brain_tuning._losses:cosine_l2",
         summary="half (1 - cosine over targets), half mean squared error",
+    )
+
+
+@hookimpl
+def encodekit_commands() -> Iterator[CommandSpec]:
+    """Return the commands ``demo`` and ``tune``."""
+    yield CommandSpec(
+        "demo",
+        load="encodekit_brain_tuning._demo:demo",
+        summary="Tune a small speech model on simulated people, test it on others, write a report.",
+    )
+    yield CommandSpec(
+        "tune",
+        load="encodekit_brain_tuning._tune_command:tune",
+        summary="Tune a speech model on the fMRI of a study's participants and save it.",
     )

@@ -1,0 +1,92 @@
+"""An experiment over many simulated cohorts, each with its own stories, brains and noise."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+import encodekit as ek
+from encodekit_brain_tuning._experiment import AREAS, MODELS, Say, Settings, compare_models
+
+
+def run_cohort(
+    seed: int,
+    settings: Settings,
+    models: Sequence[str] = MODELS,
+    threads: int | None = None,
+    **simulated: Any,
+) -> pd.DataFrame:
+    """Return one row per model and area: the mean normalised score over held-out people."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    study = ek.simulate_study(seed=seed, cache=False, **simulated)
+    result = compare_models(study, settings, models=models, random_state=seed)
+    rows = [
+        {"cohort": seed, "area": area, "model": model, "score": score}
+        for area in AREAS
+        for model, score in result.mean(area).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def run_cohorts(
+    seeds: Iterable[int],
+    settings: Settings,
+    *,
+    models: Sequence[str] = MODELS,
+    n_jobs: int = 2,
+    say: Say = print,
+    **simulated: Any,
+) -> pd.DataFrame:
+    """Run `run_cohort` for every seed, ``n_jobs`` at a time on one thread each.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``cohort``, ``area``, ``model``, ``score``; ``say`` is told as a cohort
+        ends.
+    """
+    work = partial(run_cohort, settings=settings, models=models, threads=1, **simulated)
+    with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
+        tables = []
+        for done in as_completed([pool.submit(work, seed) for seed in seeds]):
+            tables.append(done.result())
+            say(_one_line(tables[-1]))
+    return pd.concat(tables, ignore_index=True).sort_values("cohort", kind="stable")
+
+
+def _one_line(table: pd.DataFrame) -> str:
+    seed = table["cohort"].iloc[0]
+    scores = [f"{row.area} {row.model} {row.score:.3f}" for row in table.itertuples()]
+    return f"cohort {seed}: " + " · ".join(scores)
+
+
+def paired_gain(
+    table: pd.DataFrame, model: str, reference: str = "pretrained", area: str = "language"
+) -> pd.Series:
+    """Return, over cohorts, the mean gain of ``model`` over ``reference`` with its 95 % t interval.
+
+    Returns
+    -------
+    Series
+        ``mean``, ``low``, ``high``, ``n_positive``, ``n_cohorts``.
+    """
+    wide = table[table["area"] == area].pivot(index="cohort", columns="model", values="score")
+    gain = (wide[model] - wide[reference]).to_numpy()
+    half = stats.t.ppf(0.975, gain.size - 1) * gain.std(ddof=1) / np.sqrt(gain.size)
+    return pd.Series(
+        {
+            "mean": gain.mean(),
+            "low": gain.mean() - half,
+            "high": gain.mean() + half,
+            "n_positive": int((gain > 0).sum()),
+            "n_cohorts": gain.size,
+        }
+    )

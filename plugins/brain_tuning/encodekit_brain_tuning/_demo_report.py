@@ -1,0 +1,259 @@
+"""The demo's table and its report, written from what came out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from rich.console import Console
+from rich.table import Table as Printed
+
+import encodekit as ek
+from encodekit.reports import (
+    Highlight,
+    Picture,
+    Section,
+    Table,
+    plot_by_region,
+    plot_layer_profile,
+    plot_models_by_participant,
+    plot_surface,
+    plot_training,
+    t_interval,
+)
+from encodekit_brain_tuning._experiment import AREAS, MODELS, Comparison, Settings
+
+SCORE = "normalised r (mean r / mean ceiling)"
+REFERENCE, TUNED = "pretrained", "multi-tuned"
+
+
+def print_table(result: Comparison, console: Console) -> None:
+    """Print each model's mean normalised score over the held-out people, per area."""
+    table = Printed(title="normalised r of held-out participants, held-out stories")
+    table.add_column("features")
+    for area in AREAS:
+        table.add_column(area, justify="right")
+        table.add_column("above pretrained", justify="right")
+    means = {area: result.mean(area) for area in AREAS}
+    for model in means["language"].index:
+        cells = [model]
+        for area in AREAS:
+            gain = gains(result, model, area)
+            above = "" if model == REFERENCE else f"{(gain > 0).sum()} of {len(gain)} people"
+            cells += [f"{means[area][model]:.3f}", above]
+        table.add_row(*cells)
+    console.print(table)
+
+
+def gains(result: Comparison, model: str, area: str) -> pd.Series:
+    """Return each held-out participant's score with ``model`` minus that with pretrained."""
+    rows = result.table[result.table["area"] == area]
+    wide = rows.pivot(index="participant", columns="model", values="score")
+    return wide[model] - wide[REFERENCE]
+
+
+def write_report(
+    path: Path, study: Any, result: Comparison, settings: Settings, *, seed: int, seconds: float
+) -> Path:
+    """Write the demo's report, one HTML file."""
+    return ek.report(
+        path,
+        title="Brain-tuning a small speech model",
+        subtitle=f"A simulated cohort of {len(study.participants)} people, seed {seed}",
+        summary=_summary(result),
+        highlights=_highlights(result),
+        sections=[
+            _scores(result),
+            _maps(result),
+            _regions(result),
+            _layers(result),
+            _training(result),
+            _limits(settings),
+        ],
+        provenance=_provenance(study, result, settings, seed, seconds),
+    )
+
+
+def _sentence(result: Comparison, model: str, area: str) -> str:
+    gain, means = gains(result, model, area), result.mean(area)
+    verb = "better" if gain.mean() > 0 else "worse"
+    return (
+        f"**{model}** features predict {area} areas {verb} than {REFERENCE} ones: "
+        f"{means[model]:.3f} against {means[REFERENCE]:.3f} of the noise ceiling, "
+        f"higher in {(gain > 0).sum()} of {len(gain)} people."
+    )
+
+
+def _summary(result: Comparison) -> str:
+    told = [_sentence(result, model, "language") for model in MODELS[1:]]
+    who = ", ".join(result.splits["held out"])
+    return "\n\n".join(
+        [
+            f"Scored on people ({who}) and stories ({', '.join(result.splits['test'])}) that no "
+            "tuning saw; ridge and layer were fitted on yet other stories. The brains are "
+            "simulated, with a **clear signal**, stronger than in real fMRI.",
+            "\n".join(f"- {sentence}" for sentence in told),
+        ]
+    )
+
+
+def _highlights(result: Comparison) -> list[Highlight]:
+    means = result.mean("language")
+    gain = t_interval(gains(result, TUNED, "language").to_numpy(), 0.95)
+    return [
+        Highlight(f"{means[REFERENCE]:.3f}", f"{REFERENCE}, language areas"),
+        Highlight(f"{means[TUNED]:.3f}", f"{TUNED}, language areas"),
+        Highlight(
+            f"{means[TUNED] / means[REFERENCE] - 1:+.0%}",
+            "relative gain",
+            f"{gain.mean:+.3f}, over people [{gain.low:.3f}, {gain.high:.3f}]",
+        ),
+    ]
+
+
+def _scores(result: Comparison) -> Section:
+    pictures = []
+    for area in AREAS:
+        rows = result.table[result.table["area"] == area]
+        drawn = plot_models_by_participant(rows, order=list(result.maps.model.values), label=SCORE)
+        means = ", ".join(f"{model} {score:.3f}" for model, score in result.mean(area).items())
+        pictures.append(
+            Picture(
+                drawn,
+                alt=f"Scores in {area} areas by features, each participant a point: {means}.",
+                caption=f"{area.capitalize()} areas. A line is one held-out participant; the bar "
+                "is their mean with its 95 % t interval over people.",
+            )
+        )
+    wide = result.table.pivot_table(
+        index=["area", "model", "layer"], columns="participant", values="score", sort=False
+    )
+    wide.insert(0, "mean", wide.mean(axis=1))
+    table = Table(wide.reset_index(), caption=f"Each held-out participant: {SCORE}.")
+    text = (
+        "What predicts people whose fMRI tuned no model? An interval over people says nothing "
+        "about other stories: everybody heard the same ones."
+    )
+    return Section("Scores", text, pictures, [table], columns=2)
+
+
+def _by_model(result: Comparison, model: str) -> xr.DataArray:
+    return result.maps.sel(model=model)
+
+
+def _maps(result: Comparison) -> Section:
+    """Both maps on one scale, and their difference (of mean r over mean ceiling per vertex)."""
+    tuned, reference = _by_model(result, TUNED), _by_model(result, REFERENCE)
+    ceiling = float(np.nanquantile(tuned.values, 0.99))
+    difference = tuned.copy(data=tuned["raw"].values - reference["raw"].values)
+    difference = difference.drop_vars(["raw", "ceiling"])
+    pictures = [
+        Picture(
+            plot_surface(_by_model(result, model), vmin=0, vmax=ceiling, label="normalised r"),
+            alt=f"Cortical map of the scores of {model} features on fsaverage5.",
+            caption=f"{model}, mean over held-out people.",
+        )
+        for model in (REFERENCE, TUNED)
+    ]
+    pictures.append(
+        Picture(
+            plot_surface(difference, diverging=True, label="difference in r"),
+            alt=f"Cortical map of the difference in r, {TUNED} minus {REFERENCE}.",
+            caption=f"{TUNED} minus {REFERENCE}, r before the ceiling.",
+        )
+    )
+    return Section(
+        "Cortical maps",
+        "fsaverage5, early auditory and late language areas of the Glasser atlas (210V). "
+        "Grey: not scored, or a ceiling of 0.",
+        pictures,
+    )
+
+
+def _regions(result: Comparison) -> Section:
+    table = pd.concat(
+        [
+            ek.by_region(_by_model(result, model), by=["area", "region", "participant"]).assign(
+                model=model
+            )
+            for model in (REFERENCE, TUNED)
+        ]
+    )
+    pictures = [
+        Picture(
+            plot_by_region(table[table["area"] == area], model="model", label=SCORE),
+            alt=f"Scores of {REFERENCE} and {TUNED} features in each {area} region.",
+            caption=f"{area.capitalize()} areas; small points are participants.",
+        )
+        for area in AREAS
+    ]
+    return Section("By region", "Glasser areas, both hemispheres.", pictures, columns=2)
+
+
+def _layers(result: Comparison) -> Section:
+    pictures = []
+    for area in AREAS:
+        rows = result.layers[result.layers["area"] == area]
+        best = rows[rows["chosen"]].set_index("model")["layer"].to_dict()
+        pictures.append(
+            Picture(
+                plot_layer_profile(rows, chosen=best, interval=None, label="cross-validated r"),
+                alt=f"Score by layer in {area} areas; chosen layers {best}.",
+                caption=f"{area.capitalize()} areas; the ring is the layer that was chosen.",
+            )
+        )
+    text = (
+        "Each model's layer was chosen by cross-validation over the stories that fit the ridge "
+        f"({', '.join(result.splits['fit'])}); the test stories had no say."
+    )
+    return Section("Layers", text, pictures, columns=2)
+
+
+def _training(result: Comparison) -> Section:
+    rows, best = [], {}
+    for model, history in result.histories.items():
+        for split in ("train", "validation"):
+            losses = history[["epoch", f"{split}_loss"]].set_axis(["epoch", "loss"], axis=1)
+            rows.append(losses.assign(split=split, model=model))
+        lowest = history["validation_loss"].idxmin()
+        best[model] = float(history.loc[lowest, "epoch"])
+    drawn = plot_training(pd.concat(rows), step="epoch", model="model", best=best)
+    text = (
+        f"Tuned on {', '.join(result.splits['tuned'])}, stopped by their fMRI on "
+        f"{', '.join(result.splits['validate'])}. With this loss and one linear head, tuning on "
+        "several people equals tuning on their mean response, so losses of different models "
+        "stand on different scales."
+    )
+    alt = f"Training and validation loss by epoch; best epochs {best}."
+    return Section("Tuning", text, [Picture(drawn, alt=alt, caption="The ring is what was kept.")])
+
+
+def _limits(settings: Settings) -> Section:
+    return Section(
+        "What this does not show",
+        "- The brains are simulated; their language areas follow the words by construction.\n"
+        f"- The backbone `{settings.backbone}` was pretrained to recognise words of the same "
+        "small vocabulary in synthetic speech. It is no self-supervised model.\n"
+        "- One cohort is one draw: `make check-slow` runs ten.\n"
+        "- Z-scores of a test run use that run's own mean and spread.",
+    )
+
+
+def _provenance(
+    study: Any, result: Comparison, settings: Settings, seed: int, seconds: float
+) -> Mapping[str, Any]:
+    chosen = result.table[["model", "area", "layer"]].drop_duplicates()
+    return {
+        "Command": {
+            "command": f"encodekit demo --seed {seed}",
+            "seconds": round(seconds),
+            "seed": seed,
+        },
+        "Which stories and people did what": dict(result.splits),
+        "Layers chosen in training runs": chosen,
+        "Settings": {**asdict(settings), **dict(settings.tuning)} | {"tuning": "see above"},
+        "Study": {"description": study.describe()},
+    }
