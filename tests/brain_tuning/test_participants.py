@@ -96,8 +96,8 @@ def test_an_unweighted_mean_would_have_another_gradient():
     targets = aligned([run], reduce=True).runs["a"]
     weight = torch.ones(2, dtype=torch.float64, requires_grad=True)
     true, mask = (torch.from_numpy(each).double() for each in (targets.values, targets.weights))
-    weighted, = torch.autograd.grad(l2(weight, true, mask), weight)
-    plain, = torch.autograd.grad(l2(weight, true, (mask > 0).double()), weight)
+    (weighted,) = torch.autograd.grad(l2(weight, true, mask), weight)
+    (plain,) = torch.autograd.grad(l2(weight, true, (mask > 0).double()), weight)
     assert float((weighted - plain).abs().max()) > 0.01
 
 

@@ -1,0 +1,167 @@
+import functools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+import encodekit as ek
+from encodekit.data import write_manifest
+from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector
+from encodekit_brain_tuning._selection import KeySelector, from_json, to_json
+
+IN_A_NEW_PROCESS = """
+import sys
+import numpy as np
+from encodekit.data import Stimulus
+from encodekit_brain_tuning import BrainTunedFeatures
+
+stimulus = Stimulus("new", np.load(sys.argv[1]), 2000, t_r=2.0)
+for folder in sys.argv[2:]:
+    rows = BrainTunedFeatures.load(folder).transform([stimulus])
+    np.save(folder + ".npy", rows.values)
+"""
+
+
+@pytest.fixture(scope="module")
+def tuned_as(backbone_folder, stories, responses):
+    @functools.cache
+    def make(trainable):
+        features = BrainTunedFeatures(
+            backbone_folder, epochs=1, trainable=trainable, learning_rate=3e-3, chunk=16.0,
+            batch_size=4, layer="all", cache=None, device="cpu",
+        )  # fmt: skip
+        return features.fit(stories[:2], responses[:2], validation=(stories[2:], responses[2:]))
+
+    return make
+
+
+@pytest.fixture(params=["lora", "all"])
+def fitted(request, tuned_as):
+    return tuned_as(request.param)
+
+
+@pytest.fixture
+def saved(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_new_process_gives_identical_features(tuned_as, stories, tmp_path):
+    np.save(tmp_path / "audio.npy", stories[3].load_audio())
+    folders = {kind: str(tmp_path / kind) for kind in ("lora", "all")}
+    for kind, folder in folders.items():
+        tuned_as(kind).save(folder)
+    subprocess.run(
+        [sys.executable, "-c", IN_A_NEW_PROCESS, tmp_path / "audio.npy", *folders.values()],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for kind, folder in folders.items():
+        expected = tuned_as(kind).transform(stories[3:]).values
+        np.testing.assert_array_equal(np.load(folder + ".npy"), expected)
+
+
+def test_everything_known_about_the_tuning_comes_back(fitted, saved):
+    loaded = BrainTunedFeatures.load(saved)
+    assert loaded.get_params() == fitted.get_params()
+    for name in ("tuned_on_", "validated_on_", "participants_", "targets_", "seed_",
+                 "weights_hash_", "head_alpha_"):  # fmt: skip
+        assert getattr(loaded, name) == getattr(fitted, name)
+    np.testing.assert_allclose(
+        loaded.history_.to_numpy(float), fitted.history_.to_numpy(float), equal_nan=True
+    )
+
+
+def test_there_is_no_pickle_in_the_folder(saved):
+    names = sorted(path.name for path in saved.iterdir())
+    assert names == ["README.md", "config.json", "manifest.json", "tuned.safetensors"]
+
+
+def test_the_card_says_what_happened(fitted, saved):
+    card = (saved / "README.md").read_text()
+    for fact in ("P1, P2", "story-0, story-1", "story-2, story-3", "6, shared", str(fitted.seed_)):
+        assert fact in card
+    assert f"| 0 | 0 | - | {fitted.history_['validation_loss'][0]:.5f} |" in card
+
+
+@pytest.mark.parametrize("name", ["tuned.safetensors", "config.json"])
+def test_a_flipped_bit_is_refused(saved, name):
+    content = bytearray((saved / name).read_bytes())
+    content[-20] ^= 1
+    (saved / name).write_bytes(content)
+    with pytest.raises(ValueError, match=name):
+        BrainTunedFeatures.load(saved)
+
+
+def test_a_folder_without_its_manifest_is_refused(saved):
+    (saved / "manifest.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
+        BrainTunedFeatures.load(saved)
+
+
+def test_another_backbone_is_refused(saved, save_backbone, tmp_path):
+    other = save_backbone(tmp_path / "other", seed=5)
+    with pytest.raises(ValueError, match="other weights"):
+        BrainTunedFeatures.load(saved, backbone=other)
+
+
+def test_a_backbone_that_moved_is_named(fitted, saved, save_backbone, tmp_path, stories):
+    moved = save_backbone(tmp_path / "moved")
+    loaded = BrainTunedFeatures.load(saved, backbone=moved)
+    assert loaded.backbone == moved
+    np.testing.assert_array_equal(
+        loaded.transform(stories[3:]).values, fitted.transform(stories[3:]).values
+    )
+
+
+def rewritten(saved, change):
+    config = json.loads((saved / "config.json").read_text())
+    change(config)
+    (saved / "config.json").write_text(json.dumps(config))
+    write_manifest(saved, "brain-tuned model")
+
+
+def test_a_newer_format_is_refused(saved):
+    rewritten(saved, lambda config: config.update(format=99))
+    with pytest.raises(ValueError, match="format 99"):
+        BrainTunedFeatures.load(saved)
+
+
+def test_tensors_that_do_not_fit_the_parameters_are_refused(saved):
+    rewritten(saved, lambda config: config["parameters"].update(trainable="head"))
+    with pytest.raises(ValueError, match="they differ in"):
+        BrainTunedFeatures.load(saved)
+
+
+def test_saving_again_replaces_the_old_model(fitted, saved):
+    fitted.save(saved)
+    assert BrainTunedFeatures.load(saved).weights_hash() == fitted.weights_hash()
+
+
+def test_a_pipeline_with_a_frozen_tuned_model_is_saved(fitted, stories, responses, tmp_path):
+    road = make_pipeline(fitted.frozen(), ek.Delayer(seconds=[2, 4]), ek.RidgeCV())
+    road.fit(stories[2:], responses[2:])
+    ek.save(road, tmp_path / "road")
+    loaded = ek.load(tmp_path / "road")
+    np.testing.assert_array_equal(
+        loaded.predict(stories[2:3]).values, road.predict(stories[2:3]).values
+    )
+
+
+def test_a_registered_selector_comes_back_as_itself():
+    selector = from_json(json.loads(json.dumps(to_json(GlasserSelector(["A1"]), ("left/1",)))))
+    assert isinstance(selector, GlasserSelector)
+    assert selector.regions == ["A1"]
+
+
+def test_any_other_selector_comes_back_as_the_targets_it_chose(responses):
+    selector = ek.RegionSelector(regions=["STSdp"])
+    selector.atlas = object()
+    loaded = from_json(json.loads(json.dumps(to_json(selector, ("left/00001", "right/00005")))))
+    assert isinstance(loaded, KeySelector)
+    kept = loaded.fit_transform(responses[0])
+    assert kept.target.values.tolist() == [
+        "P1/left/00001", "P1/right/00005", "P2/left/00001", "P2/right/00005"
+    ]  # fmt: skip

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from encodekit.features import encode_layers
+from encodekit.features import load_backbone as load_pretrained
+from encodekit_brain_tuning._backbone import (
+    Backbone,
+    hash_tensors,
+    load_backbone,
+    make_trainable,
+    trained_state,
+)
+from encodekit_brain_tuning._clips import EqualLengthBatches, stem_frames
+
+
+@pytest.fixture
+def audio():
+    return np.random.default_rng(0).standard_normal(2000 * 6).astype("float32")
+
+
+def test_a_cached_stem_gives_what_the_whole_model_gives(backbone, backbone_folder, audio):
+    model, _ = load_pretrained(backbone_folder)
+    _, hidden = encode_layers(model, audio, [0, 1, 2], rate=2000)
+    frames = stem_frames(backbone, audio, [(0, audio.size)])[0]
+    with torch.no_grad():
+        again = backbone.layers(frames[None], [0, 1, 2])
+    for layer, values in enumerate(again):
+        np.testing.assert_array_equal(values[0].numpy(), hidden[layer])
+
+
+def test_spans_are_scaled_and_encoded_by_themselves(backbone, audio):
+    spans = [(0, 4000), (1000, 3000), (2000, 6000)]
+    together = stem_frames(backbone, audio, spans)
+    for span, frames in zip(spans, together, strict=True):
+        alone = stem_frames(backbone, audio[slice(*span)], [(0, span[1] - span[0])])[0]
+        torch.testing.assert_close(frames, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("modules", ["attention", "attention+feed_forward"])
+def test_lora_trains_adapters_alone(backbone, modules):
+    make_trainable(backbone, "lora", modules=modules, rank=4)
+    names = list(trained_state(backbone))
+    assert names
+    assert all("lora_" in name for name in names)
+    assert any("intermediate_dense" in name for name in names) == ("feed" in modules)
+
+
+def test_lora_scales_alpha_with_its_rank(backbone):
+    make_trainable(backbone, "lora", rank=4)
+    projection = backbone.model.encoder.layers[0].attention.q_proj
+    assert projection.scaling["default"] == 4.0
+
+
+def test_all_trains_every_transformer_weight_and_never_the_stem(backbone):
+    make_trainable(backbone, "all")
+    assert len(trained_state(backbone)) == len(list(backbone.model.parameters()))
+    assert not any(weight.requires_grad for weight in backbone.stem.parameters())
+    assert not any("conv_layers" in name for name in trained_state(backbone))
+
+
+def test_head_trains_nothing_of_the_backbone(backbone):
+    make_trainable(backbone, "head")
+    assert trained_state(backbone) == {}
+
+
+def test_dropout_can_be_set_everywhere(backbone_folder):
+    quiet = load_backbone(backbone_folder, dropout=0.0).train()
+    frames = torch.randn(1, 16, 40, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(quiet(frames), quiet(frames), rtol=0, atol=0)
+
+
+def test_the_backbones_own_dropout_is_kept_if_none_is_given(backbone_folder):
+    lively = load_backbone(backbone_folder).train()
+    frames = torch.randn(1, 16, 40, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert float((lively(frames) - lively(frames)).abs().max()) > 0.01
+
+
+def test_a_model_without_a_stem_is_refused():
+    with pytest.raises(TypeError, match="convolutional stem"):
+        Backbone(nn.Linear(2, 2), rate=2000, normalise=True, name="linear")
+
+
+def test_hashes_tell_names_shapes_and_values_apart():
+    ones = torch.ones(4)
+    hashes = {
+        hash_tensors(tensors)
+        for tensors in ({"a": ones}, {"b": ones}, {"a": ones * 2}, {"a": ones.reshape(2, 2)})
+    }
+    assert len(hashes) == 4
+
+
+class Lengths:
+    def __init__(self, *lengths):
+        self.frames = [torch.zeros(1, n) for n in lengths]
+
+
+def test_batches_hold_clips_of_one_length_and_each_clip_once():
+    lengths = [5, 7, 5, 5, 7, 9, 5]
+    batches = EqualLengthBatches(Lengths(*lengths), 2, torch.Generator().manual_seed(0))
+    passes = [list(batches) for _ in range(3)]
+    for found in passes:
+        assert len(found) == len(batches) == 4
+        assert sorted(i for batch in found for i in batch) == list(range(7))
+        assert all(len({lengths[i] for i in batch}) == 1 for batch in found)
+    assert passes[0] != passes[1]
