@@ -70,6 +70,7 @@ def speak(library: str, data: str, job: dict[str, Any]) -> tuple[dict[str, Any],
     rate = espeak.espeak_Initialize(_RETRIEVAL, 0, data.encode(), _PHONEME_EVENTS)
     if rate <= 0:
         raise RuntimeError(f"espeak-ng did not start from its data folder {data}")
+    espeak.espeak_ng_SetRandSeed(ctypes.c_long(1))  # else seeded by the process id: breath noise
     espeak.espeak_SetSynthCallback(callback)
     if espeak.espeak_SetVoiceByName(job["voice"].encode()) != 0:
         raise LookupError("voice")

@@ -1,6 +1,7 @@
 """The simulated study: spoken stories, and the fMRI of people who heard them."""
 
 import os
+import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -122,9 +123,9 @@ def _cached(recipe: Recipe) -> "Study":
         try:
             return load_study(path)
         except (OSError, ValueError) as error:
-            warnings.warn(
-                f"the cached study {path} is not whole, and is made anew: {error}", stacklevel=3
-            )
+            why = f"the cached study {path} is not whole, and is made anew: {error}"
+            warnings.warn(why, stacklevel=3)
+            shutil.rmtree(path)
     study = _build(recipe)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
