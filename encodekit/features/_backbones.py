@@ -112,17 +112,18 @@ def _read(where: str, *, local_files_only: bool) -> tuple[Any, dict[str, Any], A
 @contextmanager
 def _no_bar() -> Iterator[None]:
     """Keep the loading bar of transformers away: weights that are on disk load in no time."""
-    from huggingface_hub.utils import are_progress_bars_disabled
+    from huggingface_hub import utils as hub
     from transformers.utils import logging
 
-    if are_progress_bars_disabled() or not logging.is_progress_bar_enabled():
+    bars: Any = logging
+    if hub.are_progress_bars_disabled() or not bars.is_progress_bar_enabled():
         yield
         return
-    logging.disable_progress_bar()
+    bars.disable_progress_bar()
     try:
         yield
     finally:
-        logging.enable_progress_bar()
+        bars.enable_progress_bar()
 
 
 def _nowhere(name: str | Path, where: str, error: OSError) -> str:
