@@ -29,6 +29,8 @@ def save(extractor: "BrainTunedFeatures", folder: Path) -> None:
     """Write a tuned extractor; the folder appears whole or not at all."""
     keys, given = extractor.targets_, extractor.get_params(deep=False)
     parameters = {name: to_json(value, keys) for name, value in given.items()}
+    if not isinstance(parameters["random_state"], int):
+        parameters["random_state"] = None
     with whole_folder(folder, KIND) as part:
         config = {"format": FORMAT, "parameters": parameters, "state": save_state(extractor, part)}
         atomic_write(part / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())

@@ -2,9 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from encodekit_brain_tuning._experiment import Say
 
 REPORT = Path("report.html")
 
@@ -44,7 +49,7 @@ def demo(
         typer.launch(path.resolve().as_uri())
 
 
-def _clock(console: "Console", began: float) -> "Say":  # noqa: F821
+def _clock(console: "Console", began: float) -> "Say":
     def say(text: str) -> None:
         console.print(f"[dim]{time.perf_counter() - began:5.0f} s[/dim]  {text}", highlight=False)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def write_report(
     path: Path, study: Any, result: Comparison, settings: Settings, *, seed: int, seconds: float
 ) -> Path:
     """Write the demo's report, one HTML file."""
-    return ek.report(
+    written: Path = ek.report(
         path,
         title="Brain-tuning a small speech model",
         subtitle=f"A simulated cohort of {len(study.participants)} people, seed {seed}",
@@ -75,6 +76,7 @@ def write_report(
         ],
         provenance=_provenance(study, result, settings, seed, seconds),
     )
+    return written
 
 
 def _sentence(result: Comparison, model: str, area: str) -> str:
@@ -197,7 +199,8 @@ def _layers(result: Comparison) -> Section:
     pictures = []
     for area in AREAS:
         rows = result.layers[result.layers["area"] == area]
-        best = rows[rows["chosen"]].set_index("model")["layer"].to_dict()
+        chosen = rows[rows["chosen"]]
+        best = {str(m): int(k) for m, k in zip(chosen["model"], chosen["layer"], strict=True)}
         pictures.append(
             Picture(
                 plot_layer_profile(rows, chosen=best, interval=None, label="cross-validated r"),
@@ -213,22 +216,37 @@ def _layers(result: Comparison) -> Section:
 
 
 def _training(result: Comparison) -> Section:
-    rows, best = [], {}
+    losses, aligned, best = [], [], {}
     for model, history in result.histories.items():
+        epochs = history["epoch"]
         for split in ("train", "validation"):
-            losses = history[["epoch", f"{split}_loss"]].set_axis(["epoch", "loss"], axis=1)
-            rows.append(losses.assign(split=split, model=model))
-        lowest = history["validation_loss"].idxmin()
-        best[model] = float(history.loc[lowest, "epoch"])
-    drawn = plot_training(pd.concat(rows), step="epoch", model="model", best=best)
+            loss = history[f"{split}_loss"]
+            losses.append(pd.DataFrame({"epoch": epochs, "value": loss, "split": split}))
+            losses[-1]["model"] = model
+        aligned.append(pd.DataFrame({"epoch": epochs, "value": history["validation_r"]}))
+        aligned[-1]["model"] = model
+        kept = int(history["validation_r"].to_numpy().argmax())
+        best[model] = float(epochs.iloc[kept])
+    drawn = partial(plot_training, step="epoch", value="value", model="model")
+    pictures = [
+        Picture(
+            drawn(pd.concat(losses), label="mean squared error"),
+            alt="Loss on tuning and validation stories by epoch, one colour per model.",
+            caption="Loss on the tuning stories and on the validation stories.",
+        ),
+        Picture(
+            drawn(pd.concat(aligned), split=None, best=best, label="mean r"),
+            alt=f"Mean r on the validation stories by epoch; epochs kept: {best}.",
+            caption="Mean r on the validation stories. The ring is the epoch that is kept.",
+        ),
+    ]
     text = (
-        f"Tuned on {', '.join(result.splits['tuned'])}, stopped by their fMRI on "
-        f"{', '.join(result.splits['validate'])}. With this loss and one linear head, tuning on "
-        "several people equals tuning on their mean response, so losses of different models "
-        "stand on different scales."
+        f"Tuned on {', '.join(result.splits['tuned'])}; the epoch that is kept has the highest r "
+        f"with their fMRI on {', '.join(result.splits['validate'])}. With this loss and one linear "
+        "head, tuning on several people equals tuning on their mean response, so the losses of "
+        "different models stand on different scales."
     )
-    alt = f"Training and validation loss by epoch; best epochs {best}."
-    return Section("Tuning", text, [Picture(drawn, alt=alt, caption="The ring is what was kept.")])
+    return Section("Tuning", text, pictures, columns=2)
 
 
 def _limits(settings: Settings) -> Section:

@@ -219,4 +219,5 @@ def _table(maps: Mapping[str, list[xr.DataArray]], layers: list[pd.DataFrame]) -
         for scores in areas
     ]
     chosen = pd.concat(layers).query("chosen")[["model", "area", "layer"]]
-    return pd.concat(rows, ignore_index=True).merge(chosen, on=["model", "area"])
+    table: pd.DataFrame = pd.concat(rows, ignore_index=True).merge(chosen, on=["model", "area"])
+    return table

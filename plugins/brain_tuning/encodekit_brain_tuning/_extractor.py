@@ -4,17 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
 from encodekit import FeatureExtractor
 from encodekit.data import Stimulus
-from encodekit.features import stream_windows
 from encodekit.plugins import unknown_name
 from encodekit_brain_tuning._backbone import (
     LORA_MODULES,
@@ -24,7 +21,13 @@ from encodekit_brain_tuning._backbone import (
     make_trainable,
     trained_state,
 )
-from encodekit_brain_tuning._clips import TuningClips, WindowSettings, stem_frames
+from encodekit_brain_tuning._clips import TuningClips, WindowSettings
+from encodekit_brain_tuning._encoding import (
+    as_frames,
+    chosen_layers,
+    exact_blocks,
+    streamed_blocks,
+)
 from encodekit_brain_tuning._heads import SharedLinearHead
 from encodekit_brain_tuning._losses import joint_equals_mean, resolve_loss
 from encodekit_brain_tuning._model import TuningModel
@@ -32,12 +35,11 @@ from encodekit_brain_tuning._participants import SharedTargets, align
 from encodekit_brain_tuning._ridge_start import start_head
 from encodekit_brain_tuning._tuned_on import tuned_runs, warn_of
 from encodekit_brain_tuning._tuning_data import Runs, match_runs, validation_runs
-from encodekit_brain_tuning._windows import SUPPORT, Floats, exact_bounds
+from encodekit_brain_tuning._windows import SUPPORT
 
-_TRAINING = (
-    "loss", "targets", "epochs", "learning_rate", "head_learning_rate", "batch_size",
-    "warmup", "weight_decay", "patience", "validate_every", "z_score", "device",
-    "random_state", "dropout", "lora_alpha", "lora_rank", "lora_targets", "trainable", "backbone",
+_TRAINING = (  # what the tuned weights already say
+    "backbone", "loss", "targets", "epochs", "learning_rate", "batch_size", "warmup",
+    "weight_decay", "patience", "validate_every", "z_score", "device", "random_state", "dropout",
 )  # fmt: skip
 _CHOICES = {
     "windows": ("streamed", "exact"),
@@ -239,12 +241,17 @@ class BrainTunedFeatures(FeatureExtractor):
 
     def frame_blocks(self, stimulus: Stimulus) -> Iterator[xr.DataArray]:
         """Yield the frames (time, feature) of one window, or some clips, after the other."""
-        model = self._fitted_model()
-        audio = stimulus.load_audio(model.backbone.rate)
-        blocks = self._exact if self.windows == "exact" else self._streamed
-        layers = self._layers(model.backbone.n_layers)
-        for seconds, values in blocks(stimulus, audio, model.backbone, layers):
-            yield _frames(seconds, values, layers)
+        backbone = self._fitted_model().backbone
+        audio = stimulus.load_audio(backbone.rate)
+        layers = chosen_layers(self.layer, backbone.n_layers)
+        if self.windows == "exact":
+            _, onsets = stimulus.history_grid(self.history)
+            times, t_r = onsets + stimulus.offset, float(stimulus.t_r or 0)
+            blocks = exact_blocks(backbone, audio, times, t_r, layers, self.batch_size)
+        else:
+            blocks = streamed_blocks(backbone, audio, layers, self.chunk, self.overlap)
+        for seconds, values in blocks:
+            yield as_frames(seconds, values, layers)
 
     def frames(self, stimulus: Stimulus) -> xr.DataArray:
         """Return the frames (time, feature): coordinates ``seconds``, ``name`` and ``layer``."""
@@ -332,7 +339,8 @@ class BrainTunedFeatures(FeatureExtractor):
             backbone, self.trainable, modules=self.lora_targets,  # type: ignore[arg-type]
             rank=self.lora_rank, alpha=self.lora_alpha,
         )  # fmt: skip
-        return TuningModel(backbone, SharedLinearHead(backbone.n_features, n_targets))
+        model = TuningModel(backbone, SharedLinearHead(backbone.n_features, n_targets))
+        return model.to(_device(self.device))
 
     def _finish(self, model: TuningModel) -> None:
         self.model_ = model.eval()
@@ -375,64 +383,6 @@ class BrainTunedFeatures(FeatureExtractor):
         )
         return TuningClips(held.stimuli, targets, backbone, self._window_settings())
 
-    def _layers(self, n_layers: int) -> list[int]:
-        if self.layer is None:
-            return [n_layers]
-        if isinstance(self.layer, str) and self.layer == "all":
-            return list(range(n_layers + 1))
-        wanted = np.atleast_1d(np.asarray(self.layer))
-        for layer in wanted:
-            if layer not in range(n_layers + 1):
-                raise ValueError(unknown_name("layer", layer, [*range(n_layers + 1), "all"]))
-        return [int(layer) for layer in wanted]
 
-    def _streamed(
-        self, stimulus: Stimulus, audio: NDArray[np.float32], backbone: Backbone, layers: list[int]
-    ) -> Iterator[tuple[Floats, NDArray[np.float32]]]:
-        windows = stream_windows(audio.size, backbone.rate, self.chunk, self.overlap)
-        for start, stop, keep_from in windows:
-            values = encode(backbone, audio, [(start, stop)], layers)[0]
-            new = backbone.grid.stem.first_new(start, keep_from) if keep_from else 0
-            yield backbone.grid.centres(start, stop)[new:], values[new:]
-
-    def _exact(
-        self, stimulus: Stimulus, audio: NDArray[np.float32], backbone: Backbone, layers: list[int]
-    ) -> Iterator[tuple[Floats, NDArray[np.float32]]]:
-        t_r = float(stimulus.t_r or 0)
-        _, onsets = stimulus.history_grid(self.history)
-        seconds = onsets + stimulus.offset
-        spans = [exact_bounds(audio.size, backbone.rate, s - t_r / 2, t_r) for s in seconds]
-        for first in range(0, len(spans), self.batch_size):
-            some = slice(first, first + self.batch_size)
-            values = encode(backbone, audio, spans[some], layers)
-            yield seconds[some], np.stack([clip.mean(axis=0) for clip in values])
-
-
-@torch.no_grad()
-def encode(
-    backbone: Backbone,
-    audio: NDArray[np.float32],
-    spans: Sequence[tuple[int, int]],
-    layers: Sequence[int],
-) -> list[NDArray[np.float32]]:
-    """Return the layers of each span of samples, (n_frames, n_layers * n_features)."""
-    found = []
-    for frames in stem_frames(backbone, audio, spans):
-        hidden = backbone.layers(frames[None].to(backbone.device), layers)
-        found.append(torch.cat(hidden, dim=-1)[0].cpu().numpy())
-    return found
-
-
-def _frames(seconds: Floats, values: NDArray[np.float32], layers: Sequence[int]) -> xr.DataArray:
-    n_units = values.shape[1] // len(layers)
-    width = max(3, len(str(n_units - 1)))
-    names = [f"layer{layer}.{unit:0{width}d}" for layer in layers for unit in range(n_units)]
-    return xr.DataArray(
-        values,
-        dims=("time", "feature"),
-        coords={
-            "seconds": ("time", seconds),
-            "name": ("feature", names),
-            "layer": ("feature", np.repeat(layers, n_units)),
-        },
-    )
+def _device(asked: str | None) -> torch.device:
+    return torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -33,8 +33,10 @@ def start_head(model: TuningModel, clips: TuningClips, batch_size: int) -> float
     is the one with the least error on runs left out (at most five folds), one for all targets.
     """
     rows = collect_rows(model, clips, batch_size)
-    model.head.set_statistics(rows.pooled, rows.coverage)
-    x = model.head.standardise(rows.pooled, rows.coverage).double().numpy()
+    device = model.backbone.device
+    pooled, coverage = rows.pooled.to(device), rows.coverage.to(device)
+    model.head.set_statistics(pooled, coverage)
+    x = model.head.standardise(pooled, coverage).double().cpu().numpy()
     folds = _folds(rows.run)
     alpha = _best_alpha(x, rows, folds) if folds.max() > 0 else float(ALPHAS[len(ALPHAS) // 2])
     coefficients, intercept = weighted_ridge(x, rows.true, rows.weights, [alpha])[0]

@@ -70,7 +70,7 @@ def tune(
     console = Console()
     table = Table(title="tuning")
     for column in tuned.history_:
-        table.add_column(column, justify="right")
+        table.add_column(str(column), justify="right")
     for row in tuned.history_.itertuples(index=False):
         table.add_row(*(f"{value:.4g}" for value in row))
     console.print(table)

@@ -1,0 +1,94 @@
+"""Frames of a tuned model, from the same windows as in tuning."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from encodekit.features import stream_windows
+from encodekit.plugins import unknown_name
+from encodekit_brain_tuning._backbone import Backbone
+from encodekit_brain_tuning._clips import stem_frames
+from encodekit_brain_tuning._windows import Floats, exact_bounds
+
+Blocks = Iterator[tuple[Floats, NDArray[np.float32]]]
+
+
+def chosen_layers(layer: Any, n_layers: int) -> list[int]:
+    """Return the layers that ``layer`` means: None (the last), a number, a list, or "all"."""
+    if layer is None:
+        return [n_layers]
+    if isinstance(layer, str) and layer == "all":
+        return list(range(n_layers + 1))
+    wanted = np.atleast_1d(np.asarray(layer))
+    for each in wanted:
+        if each not in range(n_layers + 1):
+            raise ValueError(unknown_name("layer", each, [*range(n_layers + 1), "all"]))
+    return [int(each) for each in wanted]
+
+
+def streamed_blocks(
+    backbone: Backbone,
+    audio: NDArray[np.float32],
+    layers: Sequence[int],
+    chunk: float,
+    overlap: float,
+) -> Blocks:
+    """Yield (seconds, values) of one window after the other, the frames that are new in it."""
+    for start, stop, keep_from in stream_windows(audio.size, backbone.rate, chunk, overlap):
+        values = encode(backbone, audio, [(start, stop)], layers)[0]
+        new = backbone.grid.stem.first_new(start, keep_from) if keep_from else 0
+        yield backbone.grid.centres(start, stop)[new:], values[new:]
+
+
+def exact_blocks(
+    backbone: Backbone,
+    audio: NDArray[np.float32],
+    times: Floats,
+    t_r: float,
+    layers: Sequence[int],
+    batch_size: int,
+) -> Blocks:
+    """Yield (seconds, values) of some TRs at a time, each the mean over its own 10 s.
+
+    ``times`` are the TRs' sample times; the clip ends half a TR later.
+    """
+    spans = [exact_bounds(audio.size, backbone.rate, time - t_r / 2, t_r) for time in times]
+    for first in range(0, len(spans), batch_size):
+        some = slice(first, first + batch_size)
+        clips = encode(backbone, audio, spans[some], layers)
+        yield times[some], np.stack([clip.mean(axis=0) for clip in clips])
+
+
+@torch.no_grad()
+def encode(
+    backbone: Backbone,
+    audio: NDArray[np.float32],
+    spans: Sequence[tuple[int, int]],
+    layers: Sequence[int],
+) -> list[NDArray[np.float32]]:
+    """Return the layers of each span of samples, (n_frames, n_layers * n_features)."""
+    found = []
+    for frames in stem_frames(backbone, audio, spans):
+        hidden = backbone.layers(frames[None].to(backbone.device), layers)
+        found.append(torch.cat(hidden, dim=-1)[0].cpu().numpy())
+    return found
+
+
+def as_frames(seconds: Floats, values: NDArray[np.float32], layers: Sequence[int]) -> xr.DataArray:
+    """Return values (n_frames, n_layers * n_units) with ``seconds``, ``name`` and ``layer``."""
+    n_units = values.shape[1] // len(layers)
+    width = max(3, len(str(n_units - 1)))
+    names = [f"layer{layer}.{unit:0{width}d}" for layer in layers for unit in range(n_units)]
+    return xr.DataArray(
+        values,
+        dims=("time", "feature"),
+        coords={
+            "seconds": ("time", seconds),
+            "name": ("feature", names),
+            "layer": ("feature", np.repeat(layers, n_units)),
+        },
+    )
