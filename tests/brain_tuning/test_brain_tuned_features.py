@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 import encodekit as ek
 from encodekit.data import RunList
 from encodekit_brain_tuning import BrainTunedFeatures, TunedOnWarning, warn_if_tuned_on
+from encodekit_brain_tuning._encoding import encode
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +90,6 @@ def test_exact_windows_give_one_clips_mean_per_tr(tuned, stories, responses):
     model = features.model_
     story = stories[1]
     audio = story.load_audio(2000)
-    from encodekit_brain_tuning._extractor import encode
-
     for tr in (0, 3, 12, 19):
         stop = int((story.grid[tr] + 2) * 2000)
         clip = encode(model.backbone, audio, [(max(0, stop - 20000), stop)], [2])[0]
