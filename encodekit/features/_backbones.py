@@ -116,7 +116,8 @@ def _no_bar() -> Iterator[None]:
     from transformers.utils import logging
 
     bars: Any = logging
-    if hub.are_progress_bars_disabled() or not bars.is_progress_bar_enabled():
+    of_hub: Any = hub
+    if of_hub.are_progress_bars_disabled() or not bars.is_progress_bar_enabled():
         yield
         return
     bars.disable_progress_bar()
