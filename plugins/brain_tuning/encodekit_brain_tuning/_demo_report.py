@@ -18,6 +18,7 @@ from encodekit.reports import (
     Picture,
     Section,
     Table,
+    colours_of,
     plot_by_region,
     plot_layer_profile,
     plot_models_by_participant,
@@ -29,6 +30,7 @@ from encodekit_brain_tuning._experiment import AREAS, MODELS, Comparison, Settin
 
 SCORE = "normalised r (mean r / mean ceiling)"
 REFERENCE, TUNED = "pretrained", "multi-tuned"
+COLOURS = colours_of(MODELS)
 
 
 def print_table(result: Comparison, console: Console) -> None:
@@ -120,7 +122,9 @@ def _scores(result: Comparison) -> Section:
     pictures = []
     for area in AREAS:
         rows = result.table[result.table["area"] == area]
-        drawn = plot_models_by_participant(rows, order=list(result.maps.model.values), label=SCORE)
+        drawn = plot_models_by_participant(
+            rows, order=list(result.maps.model.values), colours=COLOURS, label=SCORE
+        )
         means = ", ".join(f"{model} {score:.3f}" for model, score in result.mean(area).items())
         pictures.append(
             Picture(
@@ -149,12 +153,14 @@ def _by_model(result: Comparison, model: str) -> xr.DataArray:
 def _maps(result: Comparison) -> Section:
     """Both maps on one scale, and their difference (of mean r over mean ceiling per vertex)."""
     tuned, reference = _by_model(result, TUNED), _by_model(result, REFERENCE)
-    ceiling = float(np.nanquantile(tuned.values, 0.99))
+    top = min(1.0, float(np.nanquantile(tuned.values, 0.99)))
     difference = tuned.copy(data=tuned["raw"].values - reference["raw"].values)
     difference = difference.drop_vars(["raw", "ceiling"])
     pictures = [
         Picture(
-            plot_surface(_by_model(result, model), vmin=0, vmax=ceiling, label="normalised r"),
+            plot_surface(
+                _by_model(result, model), vmin=0, vmax=top, views=["lateral"], label="normalised r"
+            ),
             alt=f"Cortical map of the scores of {model} features on fsaverage5.",
             caption=f"{model}, mean over held-out people.",
         )
@@ -162,7 +168,7 @@ def _maps(result: Comparison) -> Section:
     ]
     pictures.append(
         Picture(
-            plot_surface(difference, diverging=True, label="difference in r"),
+            plot_surface(difference, diverging=True, views=["lateral"], label="difference in r"),
             alt=f"Cortical map of the difference in r, {TUNED} minus {REFERENCE}.",
             caption=f"{TUNED} minus {REFERENCE}, r before the ceiling.",
         )
@@ -186,13 +192,15 @@ def _regions(result: Comparison) -> Section:
     )
     pictures = [
         Picture(
-            plot_by_region(table[table["area"] == area], model="model", label=SCORE),
+            plot_by_region(
+                table[table["area"] == area], model="model", colours=COLOURS, label=SCORE
+            ),
             alt=f"Scores of {REFERENCE} and {TUNED} features in each {area} region.",
             caption=f"{area.capitalize()} areas; small points are participants.",
         )
         for area in AREAS
     ]
-    return Section("By region", "Glasser areas, both hemispheres.", pictures, columns=2)
+    return Section("By region", "Glasser areas, both hemispheres.", pictures)
 
 
 def _layers(result: Comparison) -> Section:
@@ -203,7 +211,9 @@ def _layers(result: Comparison) -> Section:
         best = {str(m): int(k) for m, k in zip(chosen["model"], chosen["layer"], strict=True)}
         pictures.append(
             Picture(
-                plot_layer_profile(rows, chosen=best, interval=None, label="cross-validated r"),
+                plot_layer_profile(
+                    rows, chosen=best, interval=None, colours=COLOURS, label="cross-validated r"
+                ),
                 alt=f"Score by layer in {area} areas; chosen layers {best}.",
                 caption=f"{area.capitalize()} areas; the ring is the layer that was chosen.",
             )
@@ -227,7 +237,7 @@ def _training(result: Comparison) -> Section:
         aligned[-1]["model"] = model
         kept = int(history["validation_r"].to_numpy().argmax())
         best[model] = float(epochs.iloc[kept])
-    drawn = partial(plot_training, step="epoch", value="value", model="model")
+    drawn = partial(plot_training, step="epoch", value="value", model="model", colours=COLOURS)
     pictures = [
         Picture(
             drawn(pd.concat(losses), label="mean squared error"),
