@@ -9,12 +9,17 @@ _PATIENCE = 2.0  # s without a bar
 
 @contextmanager
 def progress(title: str, total: float) -> Iterator[Callable[[float], None]]:
-    """Give a function that advances a bar by some of ``total``; it shows itself after 2 s."""
+    """Give a function that advances a bar by some of ``total``; it shows itself after 2 s.
+
+    Nothing is written where stderr is no terminal, or one that cannot move its cursor.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    shown = console.is_terminal and not console.is_dumb_terminal
+    bar = Progress(*columns, console=console, transient=True, disable=not shown)
     task = bar.add_task(title, total=total)
     timer = Timer(_PATIENCE, bar.start)
     timer.daemon = True
