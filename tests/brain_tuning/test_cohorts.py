@@ -5,8 +5,8 @@ import pytest
 from encodekit_brain_tuning._cohorts import paired_gain, run_cohorts
 from encodekit_brain_tuning._settings import COHORT, SETTINGS
 
-FRESH = range(2001, 2011)  # development used 101 to 105
-FRESH_NULL = range(2101, 2104)
+FRESH = range(3001, 3011)  # 101-105 chose the settings; 1001-1005 and 2001-2005 were looked at
+FRESH_NULL = range(3101, 3104)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * 3600)]
 
