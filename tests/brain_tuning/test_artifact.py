@@ -84,6 +84,8 @@ def test_the_card_says_what_happened(fitted, saved):
     for fact in ("P1, P2", "story-0, story-1", "story-2, story-3", "6, shared", str(fitted.seed_)):
         assert fact in card
     assert f"| 0 | 0 | - | {fitted.history_['validation_loss'][0]:.5f} |" in card
+    kept = fitted.history_["step"][fitted.history_["validation_r"].argmax()]
+    assert f"The weights of step {kept} were kept." in card
 
 
 @pytest.mark.parametrize("name", ["tuned.safetensors", "config.json"])

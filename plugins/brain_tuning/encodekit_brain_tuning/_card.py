@@ -74,8 +74,8 @@ def _loss_table(extractor: "BrainTunedFeatures") -> str:
 
 
 def _kept(extractor: "BrainTunedFeatures") -> str:
-    losses = extractor.history_["validation_loss"]
-    if losses.isna().all():
+    aligned = extractor.history_["validation_r"]
+    if aligned.isna().all():
         return " The last weights were kept."
-    step = extractor.history_["step"].iloc[int(np.nanargmin(losses.to_numpy()))]
+    step = extractor.history_["step"].iloc[int(np.nanargmax(aligned.to_numpy()))]
     return f" The weights of step {step} were kept."

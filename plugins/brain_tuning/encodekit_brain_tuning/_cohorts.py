@@ -6,11 +6,10 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 import encodekit as ek
+from encodekit.reports import t_interval
 from encodekit_brain_tuning._experiment import AREAS, MODELS, Say, Settings, compare_models
 
 
@@ -80,12 +79,12 @@ def paired_gain(
     """
     wide = table[table["area"] == area].pivot(index="cohort", columns="model", values="score")
     gain = (wide[model] - wide[reference]).to_numpy()
-    half = stats.t.ppf(0.975, gain.size - 1) * gain.std(ddof=1) / np.sqrt(gain.size)
+    interval = t_interval(gain)
     return pd.Series(
         {
-            "mean": gain.mean(),
-            "low": gain.mean() - half,
-            "high": gain.mean() + half,
+            "mean": interval.mean,
+            "low": interval.low,
+            "high": interval.high,
             "n_positive": int((gain > 0).sum()),
             "n_cohorts": gain.size,
         }

@@ -151,7 +151,7 @@ def _by_model(result: Comparison, model: str) -> xr.DataArray:
 
 
 def _maps(result: Comparison) -> Section:
-    """Both maps on one scale, and their difference (of mean r over mean ceiling per vertex)."""
+    """Both maps on one scale, and their difference in r, before the ceiling."""
     tuned, reference = _by_model(result, TUNED), _by_model(result, REFERENCE)
     top = min(1.0, float(np.nanquantile(tuned.values, 0.99)))
     difference = tuned.copy(data=tuned["raw"].values - reference["raw"].values)
