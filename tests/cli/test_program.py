@@ -167,27 +167,38 @@ def test_errors_are_described_in_words(error, said):
     assert describe(error) == said
 
 
-def test_help_starts_fast_and_loads_nothing_heavy():
-    code = """
-import resource, sys, encodekit.cli
+OUR_HELP = "import encodekit.cli; show = encodekit.cli.main"
+BARE_HELP = """
+import typer
+show = typer.Typer()
+show.command("first")(lambda: None)
+show.command("second")(lambda: None)
+"""
+MEASURE_HELP = """
+{program}
+import resource, sys
 try:
-    encodekit.cli.main(["--help"])
+    show(["--help"])
 except SystemExit as stopped:
     assert not stopped.code
 used = resource.getrusage(resource.RUSAGE_SELF)
-heavy = {"torch", "transformers", "nilearn", "librosa", "matplotlib", "xarray", "pandas"}
-sys.stderr.write(f"{used.ru_utime + used.ru_stime} {sorted(heavy & set(sys.modules))}")
+heavy = {{"torch", "transformers", "nilearn", "librosa", "matplotlib", "xarray", "pandas"}}
+sys.stderr.write(f"{{used.ru_utime + used.ru_stime}} {{sorted(heavy & set(sys.modules))}}")
 """
-    seconds = []
-    for _ in range(3):
+
+
+def test_help_loads_nothing_heavy_and_costs_little_more_than_typer_itself():
+    seconds = {OUR_HELP: [], BARE_HELP: []}
+    for program in [OUR_HELP, BARE_HELP] * 4:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False
-        )
+            [sys.executable, "-c", MEASURE_HELP.format(program=program)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         spent, _, loaded = done.stderr.partition(" ")
         assert loaded == "[]"
-        seconds.append(float(spent))
-    assert min(seconds) < 0.7, seconds
+        seconds[program].append(float(spent))
+    assert min(seconds[OUR_HELP]) < 2.5 * min(seconds[BARE_HELP]), seconds
 
 
 def test_the_installed_program_runs_without_the_project_as_folder(tmp_path):
