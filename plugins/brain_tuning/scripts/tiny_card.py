@@ -53,8 +53,8 @@ AdamW, rate {rate:g}, up to 40 s of speech a step, in clips of 10-30 s, each nor
     {command}
 
 took {total_seconds} s on one thread of a busy 2-core machine ({speech_seconds} s to generate the
-speech, {training_seconds} s to train). A repeat does not give these weights bit for bit:
-the processor, the versions and espeak-ng's breath noise take part. Made with Python {python},
+speech, {training_seconds} s to train). Another processor, or other versions,
+need not give these weights bit for bit. Made with Python {python},
 {versions}.
 
 SHA-256 of `model.safetensors`: `{sha256}`
