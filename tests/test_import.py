@@ -26,6 +26,7 @@ PUBLIC = [
     "ConfoundRemover",
     "FeatureSpaces",
     "RidgeCV",
+    "BandedRidgeCV",
     "LayerSelector",
     "correlation",
     "r2",

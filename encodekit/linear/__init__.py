@@ -1,7 +1,9 @@
 """Ridge regression for encoding models: solvers on arrays, estimators that keep the labels."""
 
+from encodekit.linear._banded import BandedRidgeCV
 from encodekit.linear._cross_val import cross_val_predict
+from encodekit.linear._fir import fir
 from encodekit.linear._layers import LayerSelector
 from encodekit.linear._ridge import RidgeCV
 
-__all__ = ["LayerSelector", "RidgeCV", "cross_val_predict"]
+__all__ = ["BandedRidgeCV", "LayerSelector", "RidgeCV", "cross_val_predict", "fir"]

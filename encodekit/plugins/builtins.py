@@ -28,11 +28,17 @@ def encodekit_features() -> Iterator[FeatureSpec]:
 
 @hookimpl
 def encodekit_regressors() -> Iterator[RegressorSpec]:
-    """Ridge regression, one penalty per target."""
+    """Ridge regression, one penalty per target, or one per target and feature space."""
     yield RegressorSpec(
         "ridge",
         load="encodekit.linear:RidgeCV",
         summary="ridge regression, the penalty of each target chosen by cross-validation",
+    )
+    yield RegressorSpec(
+        "banded-ridge",
+        load="encodekit.linear:BandedRidgeCV",
+        summary="ridge regression with a penalty for each feature space",
+        extra="banded",
     )
 
 

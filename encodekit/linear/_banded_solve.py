@@ -1,0 +1,311 @@
+"""Banded ridge for every target, by himalaya's random search: arrays in, arrays out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encodekit.linear._fold_scores import FoldScores, Pair
+from encodekit.linear._folds import folds_of, resolve_cv
+from encodekit.linear._himalaya import himalaya_backend, import_himalaya
+from encodekit.scoring import group_targets
+from encodekit.scoring._missing import load_columns
+
+_BUDGET = 256 * 2**20  # bytes of himalaya's work arrays
+_LEAST = 1e-12  # share of a band: himalaya divides by its root, and takes its logarithm
+
+
+@dataclass(frozen=True, eq=False)
+class BandedSettings:
+    """How to solve it; ``alphas`` in the convention ``||XB - Y||^2 + alpha ||B||^2``."""
+
+    alphas: NDArray[np.float64]
+    n_iter: int
+    concentration: tuple[float, ...]
+    random_state: Any
+    cv: Any
+    scoring: str
+    fit_intercept: bool
+    backend: str
+
+
+@dataclass(frozen=True, eq=False)
+class BandedSolution:
+    """Weights and scores, NaN for degenerate targets; ``chosen`` is -1 there.
+
+    Attributes
+    ----------
+    coef : array (feature, target)
+    intercept, mean : array (target,)
+    band_means : array (band, target)
+        Mean over the training rows of what each band predicts.
+    deltas : array (band, target)
+    chosen : array (target,) of int
+        Position of the alpha.
+    gammas : array (candidate, band)
+    scores : array (candidate, target)
+    degenerate : array (target,) of bool
+    """
+
+    coef: NDArray[Any]
+    intercept: NDArray[Any]
+    mean: NDArray[np.float64]
+    band_means: NDArray[np.float64]
+    deltas: NDArray[np.float64]
+    chosen: NDArray[np.intp]
+    gammas: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    degenerate: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pattern:
+    """Targets that have the same rows."""
+
+    who: str
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+
+def solve_banded(
+    problem: Any, members: Sequence[NDArray[np.intp]], names: Sequence[Any], settings: Any
+) -> BandedSolution:
+    """Choose the share of each band and an alpha per target, and refit on all rows it has.
+
+    Parameters
+    ----------
+    problem : Problem
+        ``features`` (time, feature), ``targets`` (time, target), ``participants``, ``runs``,
+        ``groups``.
+    members : sequence of arrays of int
+        The features of each band.
+    names : sequence
+        Of the bands.
+    settings : BandedSettings
+
+    Raises
+    ------
+    MissingExtraError
+        If himalaya is not installed.
+    ValueError
+        If the folds cannot be made, or no target has a value.
+    """
+    with himalaya_backend(settings.backend) as backend:
+        gammas = _candidates(names, settings, backend)
+        patterns, degenerate = _patterns(problem)
+        # An iterator of folds would be used up by the first pattern.
+        cv = settings.cv if hasattr(settings.cv, "split") else _as_list(settings.cv)
+        solution = _empty(problem, gammas, degenerate)
+        for pattern in patterns:
+            folds = _folds(problem, cv, settings.scoring, pattern)
+            _solve_pattern(problem, members, settings, pattern, folds, solution, backend)
+    return solution
+
+
+def _as_list(cv: Any) -> Any:
+    return cv if cv is None or isinstance(cv, int | np.integer | float) else list(cv)
+
+
+def _candidates(names: Sequence[Any], settings: BandedSettings, backend: Any) -> NDArray[Any]:
+    """Return shares of the bands to try, (candidate, band); the first ones are equal.
+
+    They are drawn for the bands in the order of their names, so that the order of the features
+    changes nothing.
+    """
+    if len(names) == 1:
+        return np.ones((1, 1))
+    sample = import_himalaya("kernel_ridge").generate_dirichlet_samples
+    drawn = sample(
+        settings.n_iter,
+        len(names),
+        concentration=list(settings.concentration),
+        random_state=settings.random_state,
+    )
+    shares = np.asarray(backend.to_numpy(drawn), dtype=np.float64)
+    if not np.isfinite(shares).all():
+        raise ValueError(
+            f"concentration={settings.concentration} is so small that all shares of a draw are 0: "
+            "use 0.01 or more"
+        )
+    gammas = np.maximum(shares, _LEAST)
+    gammas[0] = 1 / len(names)
+    place: NDArray[np.intp] = np.argsort(np.argsort(np.asarray([str(name) for name in names])))
+    return gammas[:, place]
+
+
+def _patterns(problem: Any) -> tuple[list[_Pattern], NDArray[np.bool_]]:
+    degenerate = np.zeros(problem.targets.shape[1], dtype=bool)
+    found: dict[bytes, list[Any]] = {}
+    groups = group_targets(problem.targets, problem.participants)
+    if not any(group.present.any() for group in groups):
+        raise ValueError("y holds nothing but NaN: no target has a value in any row")
+    for group in groups:
+        degenerate[group.columns] = group.degenerate
+        if not group.degenerate.all():
+            found.setdefault(group.present.tobytes(), []).append(group)
+    named = problem.participants.dtype.kind not in "iu"
+    patterns = []
+    for same in found.values():
+        columns = np.sort(np.concatenate([group.columns[~group.degenerate] for group in same]))
+        who = f"participant {same[0].name!r}" if named else "the targets"
+        patterns.append(_Pattern(who, np.flatnonzero(same[0].present), columns))
+    return patterns, degenerate
+
+
+def _empty(problem: Any, gammas: NDArray[Any], degenerate: NDArray[np.bool_]) -> BandedSolution:
+    n_features, n_targets, n_bands = problem.features.shape[1], degenerate.size, gammas.shape[1]
+    dtype = problem.features.dtype
+    return BandedSolution(
+        np.full((n_features, n_targets), np.nan, dtype=dtype),
+        np.full(n_targets, np.nan, dtype=dtype),
+        np.full(n_targets, np.nan),
+        np.full((n_bands, n_targets), np.nan),
+        np.full((n_bands, n_targets), np.nan),
+        np.full(n_targets, -1, dtype=np.intp),
+        gammas,
+        np.full((len(gammas), n_targets), np.nan),
+        degenerate,
+    )
+
+
+def _folds(problem: Any, cv: Any, scoring: str, pattern: _Pattern) -> list[Pair]:
+    """Return (train, held-out) positions within the rows of the pattern."""
+    some = None if problem.groups is None else problem.groups[pattern.rows]
+    splits = resolve_cv(cv, some, pattern.who)
+    pairs = folds_of(splits, pattern.rows, problem.groups, pattern.who)
+    if scoring == "correlation":
+        _check_lengths([test for _, test in pairs], problem.runs, cv)
+    return [
+        (np.searchsorted(pattern.rows, train), np.searchsorted(pattern.rows, test))
+        for train, test in pairs
+    ]
+
+
+def _check_lengths(held_out: list[NDArray[np.intp]], runs: NDArray[Any] | None, cv: Any) -> None:
+    longest = max(
+        int(rows.size if runs is None else np.unique(runs[rows], return_counts=True)[1].max())
+        for rows in held_out
+    )
+    if longest < 2:
+        raise ValueError(
+            f"cv={cv!r} holds out one TR of a run at a time, for which a correlation is undefined: "
+            "use larger folds, or scoring='r2'"
+        )
+
+
+def _solve_pattern(
+    problem: Any,
+    members: Sequence[NDArray[np.intp]],
+    settings: BandedSettings,
+    pattern: _Pattern,
+    folds: list[Pair],
+    solution: BandedSolution,
+    backend: Any,
+) -> None:
+    rows, columns = pattern.rows, pattern.columns
+    features = problem.features[rows].astype(np.float64)
+    # All at once: the weights, which are kept, are as many numbers per target or more.
+    targets = load_columns(problem.targets, columns)[rows]
+    x_mean, y_mean = features.mean(axis=0), targets.mean(axis=0, dtype=np.float64)
+    if settings.fit_intercept:
+        features -= x_mean
+    batches = _Batches.of(features.shape, targets.shape[1], settings.alphas.size, folds)
+    scores = FoldScores(
+        targets,
+        folds,
+        None if problem.runs is None else problem.runs[rows],
+        scoring=settings.scoring,
+        fit_intercept=settings.fit_intercept,
+        alphas=_slices(settings.alphas.size, batches.n_alphas),
+        columns=_slices(targets.shape[1], batches.n_targets),
+        backend=backend,
+    )
+    centred = targets - y_mean if settings.fit_intercept else targets.astype(np.float64)
+    deltas, weights, by_candidate = _search(
+        [features[:, some] for some in members],
+        centred,
+        solution.gammas,
+        backend,
+        alphas=backend.asarray(settings.alphas),
+        score_func=scores,
+        cv=folds,
+        fit_intercept=settings.fit_intercept,
+        n_alphas_batch=batches.n_alphas,
+        n_targets_batch=batches.n_targets,
+        n_targets_batch_refit=batches.n_refit,
+        progress_bar=False,
+    )
+    coef = np.empty((features.shape[1], columns.size))
+    coef[np.concatenate(members)] = weights
+    parts = np.stack([x_mean[some] @ coef[some] for some in members])
+    solution.coef[:, columns] = coef
+    solution.intercept[columns] = y_mean - parts.sum(axis=0) if settings.fit_intercept else 0
+    solution.mean[columns] = y_mean
+    solution.band_means[:, columns] = parts
+    solution.deltas[:, columns] = deltas
+    solution.chosen[columns] = _nearest(deltas, settings.alphas)
+    solution.scores[:, columns] = np.where(scores.defined, by_candidate, np.nan)
+
+
+def _search(
+    bands: list[NDArray[np.float64]],
+    targets: NDArray[np.float64],
+    gammas: NDArray[np.float64],
+    backend: Any,
+    **keywords: Any,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return deltas (band, target), weights (feature of band after band, target), and scores.
+
+    Over features where there are fewer of them than rows, else over kernels; the weights are the
+    same: ``b = g X' (sum_b g_b X_b X_b' + alpha I)^-1 y``.
+    """
+    n_features = sum(band.shape[1] for band in bands)
+    tried = backend.asarray(gammas)
+    if n_features <= len(targets):
+        solver = import_himalaya("ridge").solve_group_ridge_random_search
+        found = solver(bands, targets, n_iter=tried, return_weights=True, warn=False, **keywords)
+        deltas, weights, scores = (np.asarray(backend.to_numpy(item)) for item in found[:3])
+        return deltas, weights, scores
+    solver = import_himalaya("kernel_ridge").solve_multiple_kernel_ridge_random_search
+    kernels = backend.asarray(np.stack([band @ band.T for band in bands]))
+    found = solver(kernels, targets, n_iter=tried, return_weights="dual", **keywords)
+    deltas, dual, scores = (np.asarray(backend.to_numpy(item)) for item in found[:3])
+    by_band = zip(bands, deltas, strict=True)
+    weights = np.concatenate([np.exp(delta) * (band.T @ dual) for band, delta in by_band])
+    return deltas, weights, scores
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """How many alphas and targets at a time, so that himalaya's arrays stay within the budget."""
+
+    n_alphas: int
+    n_targets: int
+    n_refit: int
+
+    @classmethod
+    def of(
+        cls, shape: tuple[int, ...], n_targets: int, n_alphas: int, folds: list[Pair]
+    ) -> "_Batches":
+        n_rows, n_features = shape
+        number = np.dtype(np.float64).itemsize
+        smaller = min(n_rows, n_features)
+        alphas = min(n_alphas, max(1, _BUDGET // (number * n_rows * smaller)))
+        held_out = max(test.size for _, test in folds)
+        # Predictions, and three arrays of their size while they are scored.
+        targets = max(1, _BUDGET // (4 * number * alphas * held_out))
+        refit = max(1, _BUDGET // (number * alphas * smaller))
+        return cls(alphas, min(n_targets, targets), min(n_targets, refit))
+
+
+def _slices(n: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def _nearest(deltas: NDArray[Any], alphas: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the alphas' positions: ``exp(delta) = gamma / alpha``, and the gammas sum to one."""
+    found = -np.log(np.exp(deltas).sum(axis=0))
+    positions: NDArray[np.intp] = np.argmin(np.abs(np.log(alphas)[:, None] - found), axis=0)
+    return positions

@@ -1,0 +1,126 @@
+"""The scores of `RidgeCV`, in the form in which himalaya asks for them: fold by fold."""
+
+from collections.abc import Sequence
+from itertools import cycle, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encodekit.scoring import is_constant
+
+Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class FoldScores:
+    """``score_func(true, predicted)`` whose mean over folds is the score over all held-out rows.
+
+    himalaya averages over folds, whatever their sizes. So each fold's share is scaled by the number
+    of folds over the total: of the TRs, for ``correlation`` (r within each held-out run, weighted
+    by its TRs; runs in which the target is constant are left out), or of the squared deviations
+    from the training means, for ``r2``. A prediction that is constant in a run counts as r = 0.
+
+    himalaya says neither which fold nor which targets it asks about: it walks the folds, within
+    them the batches of alphas, and within these the batches of targets, and so does this.
+
+    Parameters
+    ----------
+    targets : array (time, target)
+        As they came: in float32 a constant is one up to the rounding of float32.
+    folds : sequence of (train, held-out) rows
+    runs : array (time,) or None
+        None: the held-out rows of a fold are one run.
+    scoring : {"correlation", "r2"}
+    fit_intercept : bool
+    alphas, columns : sequence of slice
+        The batches.
+    backend : module
+        himalaya's.
+    """
+
+    def __init__(
+        self,
+        targets: NDArray[Any],
+        folds: Sequence[Pair],
+        runs: NDArray[Any] | None,
+        *,
+        scoring: str,
+        fit_intercept: bool,
+        alphas: Sequence[slice],
+        columns: Sequence[slice],
+        backend: Any,
+    ) -> None:
+        self._steps = cycle(product(range(len(folds)), alphas, columns))
+        self._backend = backend
+        self._by_run = scoring == "correlation"
+        self._runs = [_stretches(held_out, runs) for _, held_out in folds]
+        if self._by_run:
+            weights = [_run_weights(targets[held_out], rows)
+                       for (_, held_out), rows in zip(folds, self._runs, strict=True)]  # fmt: skip
+        else:
+            weights = [_spread(targets, *pair, fit_intercept=fit_intercept) for pair in folds]
+        total = sum(weight.sum(axis=0) for weight in weights)
+        self.defined: NDArray[np.bool_] = total > 0
+        scale = len(folds) / np.where(self.defined, total, np.inf)[None]
+        # R2 divides every fold by the same total; the weights of runs differ.
+        self._weights = [scale * (weight if self._by_run else [1.0]) for weight in weights]
+
+    def __call__(self, true: Any, predicted: Any) -> Any:
+        """Return the share (alpha, target) of one fold for predictions (alpha, time, target)."""
+        fold, alphas, columns = next(self._steps)
+        weights = self._weights[fold][..., columns]
+        expected = (alphas.stop - alphas.start, len(true), weights.shape[-1])
+        if tuple(predicted.shape) != expected:
+            raise RuntimeError(
+                f"himalaya asks for the score of predictions {tuple(predicted.shape)} where "
+                f"{expected} were due: this version walks its folds in another order; use 0.4.11"
+            )
+        weights = self._backend.asarray_like(weights, predicted)
+        if not self._by_run:
+            return 1 - weights[0] * ((predicted - true) ** 2).sum(1)
+        shares = [
+            weight * _correlate(true[rows], predicted[:, rows])
+            for rows, weight in zip(self._runs[fold], weights, strict=True)
+        ]
+        return sum(shares[1:], shares[0])
+
+
+def _correlate(true: Any, predicted: Any) -> Any:
+    """Return r (alpha, target), 0 where it is undefined, of arrays of any of himalaya's kinds."""
+    left = true - true.mean(0)
+    right = predicted - predicted.mean(1)[:, None]
+    size = ((left * left).sum(0) * (right * right).sum(1)) ** 0.5
+    return (left * right).sum(1) / (size + (size == 0))
+
+
+def _stretches(rows: NDArray[np.intp], runs: NDArray[Any] | None) -> list[Any]:
+    """Return where within the held-out rows each run is; a slice where it is in one piece."""
+    if runs is None:
+        return [slice(0, rows.size)]
+    found = [np.flatnonzero(runs[rows] == run) for run in np.unique(runs[rows])]
+    return [
+        slice(int(at[0]), int(at[-1]) + 1) if at[-1] - at[0] == at.size - 1 else at for at in found
+    ]
+
+
+def _run_weights(targets: NDArray[Any], runs: list[Any]) -> NDArray[np.float64]:
+    """Return the TRs of each run, 0 for targets that are constant in it: (run, target)."""
+    weights = []
+    for rows in runs:
+        part = targets[rows]
+        flat = is_constant(part.max(axis=0), part.min(axis=0), part.dtype)
+        weights.append(len(part) * ~flat)
+    return np.asarray(weights, dtype=np.float64)
+
+
+def _spread(
+    targets: NDArray[Any],
+    train: NDArray[np.intp],
+    held_out: NDArray[np.intp],
+    *,
+    fit_intercept: bool,
+) -> NDArray[np.float64]:
+    """Return the squared deviations from the training mean, (1, target)."""
+    mean = targets[train].mean(axis=0, dtype=np.float64) if fit_intercept else 0.0
+    squares: NDArray[np.float64] = np.square(targets[held_out] - mean).sum(axis=0)
+    return squares[None]
