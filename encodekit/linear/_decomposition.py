@@ -1,4 +1,4 @@
-"""One eigendecomposition of the features that every target and every alpha shares."""
+"""One eigendecomposition of the features that every target, alpha and fold shares."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,78 +6,73 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encodekit.linear._arrays import cast, namespace, on_device, wide
+
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """``coef = basis @ ((projector.T @ Y) / (eigenvalues + alpha))``, for rows of one training set.
+    """``features - mean = rows @ basis.T`` where ``rows.T @ rows = diag(eigenvalues)``.
+
+    The ridge of rotated features is the rotated ridge, so that folds and scores work on ``rows``
+    whichever of features and TRs there are more of.
 
     Attributes
     ----------
     mean : array (feature,), float64
-        Mean of the training rows; zeros where no intercept is fitted.
+        Mean of the rows; zeros where no intercept is fitted.
     basis : array (feature, component)
-    projector : array (time, component)
+        Orthonormal columns; in the precision of the features.
+    rows : array (time, component), float64
     eigenvalues : array (component,), float64
+        Ascending.
     """
 
-    mean: NDArray[np.float64]
-    basis: NDArray[Any]
-    projector: NDArray[Any]
-    eigenvalues: NDArray[np.float64]
+    mean: Any
+    basis: Any
+    rows: Any
+    eigenvalues: Any
 
 
-def decompose(features: NDArray[Any], *, fit_intercept: bool) -> Decomposition:
-    """Decompose ``X' X`` (primal) or ``X X'`` (dual), whichever is smaller.
-
-    Products and eigenvectors are in float64, whatever the features are; the result is in the
-    features' own precision, which the products with targets use.
+def decompose(
+    features: NDArray[Any], *, fit_intercept: bool, device: str | None = None
+) -> Decomposition:
+    """Decompose ``X' X`` (primal) or ``X X'`` (dual), whichever is smaller, in float64.
 
     Parameters
     ----------
     features : array (time, feature), float32 or float64
     fit_intercept : bool
         Whether to remove the mean of each feature first.
+    device : str, optional
+        Where torch is to do it; None: NumPy.
     """
+    given = on_device(features, device)
+    xp = namespace(given)
+    centred = wide(given)
+    mean = centred.mean(axis=0) if fit_intercept else 0 * centred[0]
+    centred = centred - mean
     n_rows, n_features = features.shape
-    wide = features.astype(np.float64)
-    mean = wide.mean(axis=0) if fit_intercept else np.zeros(n_features)
-    wide -= mean
     if n_features <= n_rows:
-        eigenvalues, basis = np.linalg.eigh(wide.T @ wide)
-        projector = wide @ basis
+        eigenvalues, basis = xp.linalg.eigh(centred.T @ centred)
+        rows = centred @ basis
     else:
-        eigenvalues, projector = np.linalg.eigh(wide @ wide.T)
-        basis = wide.T @ projector
-    return Decomposition(
-        mean,
-        basis.astype(features.dtype, copy=False),
-        projector.astype(features.dtype, copy=False),
-        np.maximum(eigenvalues, 0),
-    )
+        eigenvalues, vectors = xp.linalg.eigh(centred @ centred.T)
+        # Centred rows are one short of full rank, and a component of no size has no direction.
+        some = eigenvalues > eigenvalues[-1] * n_rows * np.finfo(np.float64).eps
+        eigenvalues, vectors = eigenvalues[some], vectors[:, some]
+        size = xp.sqrt(eigenvalues)
+        basis, rows = (centred.T @ vectors) / size, vectors * size
+    return Decomposition(mean, cast(basis, given), rows, xp.clip(eigenvalues, 0, None))
 
 
-def components(
-    parts: Decomposition, targets: NDArray[Any], *, fit_intercept: bool
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return the centred targets in the decomposition's components, and their means.
+def coefficients(parts: Decomposition, projected: Any, alphas: Any) -> Any:
+    """Return the weights (feature, target) for one alpha per target, in one product.
 
     Parameters
     ----------
-    parts : Decomposition
-        Of the same rows.
-    targets : array (time, target)
-        In the precision of the decomposition.
+    projected : array (target, component)
+        ``Y' rows``.
+    alphas : array (target,), float64
     """
-    n_targets = targets.shape[1]
-    mean = targets.mean(axis=0, dtype=np.float64) if fit_intercept else np.zeros(n_targets)
-    centred = targets - mean.astype(targets.dtype)
-    return parts.projector.T @ centred, mean
-
-
-def coefficients(
-    parts: Decomposition, projected: NDArray[Any], alphas: NDArray[np.float64]
-) -> NDArray[Any]:
-    """Return the weights (feature, target) for one alpha per target, in one product."""
-    filters = parts.eigenvalues[:, None] + alphas[None, :]
-    weights: NDArray[Any] = parts.basis @ (projected / filters).astype(projected.dtype, copy=False)
-    return weights
+    filters = 1 / (parts.eigenvalues[None, :] + alphas[:, None])
+    return parts.basis @ (projected * cast(filters, projected)).T

@@ -99,17 +99,32 @@ def _refuse_shuffled(cv: Any) -> None:
 
 
 def folds_of(
-    cv: Any, rows: NDArray[np.intp], groups: NDArray[Any] | None, who: str
+    cv: Any,
+    rows: NDArray[np.intp],
+    groups: NDArray[Any] | None,
+    who: str,
+    *,
+    runs: NDArray[Any] | None = None,
+    purge: int = 0,
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Return (train, held-out) positions within all rows, for those ``rows`` that are present.
 
     A splitter splits the present rows alone, so that what one participant lacks never changes the
     fit of another. Explicit (train, test) rows are cut down to the present ones.
 
+    Parameters
+    ----------
+    rows : array of int
+        Those present.
+    groups, runs : array (time,) or None
+        Of all rows; without ``runs``, all rows are one run.
+    purge : int
+        Training rows so many TRs or fewer from a held-out row of their run are dropped.
+
     Raises
     ------
     ValueError
-        If no fold has both training and held-out rows.
+        If no fold has both training and held-out rows, or a row is in both.
     """
     if hasattr(cv, "split"):
         some = groups[rows] if groups is not None and _takes_groups(cv) else None
@@ -117,12 +132,34 @@ def folds_of(
         pairs = [(rows[train], rows[test]) for train, test in cv.split(blank, blank[:, 0], some)]
     else:
         pairs = [(_rows(train, rows), _rows(test, rows)) for train, test in cv]
+    if any(np.intersect1d(train, test).size for train, test in pairs):
+        raise ValueError(
+            f"{who}: cv={reprlib.repr(cv)} trains on rows that it holds out: make the two disjoint"
+        )
+    pairs = [(_purged(train, test, runs, purge), test) for train, test in pairs]
     pairs = [(train, test) for train, test in pairs if train.size and test.size]
     if not pairs:
+        purged = f" after purging {purge} TRs" if purge else ""
         raise ValueError(
-            f"{who}: no fold of cv={reprlib.repr(cv)} has both training and held-out rows"
+            f"{who}: no fold of cv={reprlib.repr(cv)} has both training and held-out rows{purged}"
         )
     return pairs
+
+
+def _purged(
+    train: NDArray[np.intp], test: NDArray[np.intp], runs: NDArray[Any] | None, purge: int
+) -> NDArray[np.intp]:
+    """Return ``train`` without rows at most ``purge`` TRs from a held-out row of their run."""
+    if not purge or not test.size:
+        return train
+    held_out = np.sort(test)
+    places = np.searchsorted(held_out, train)
+    near = np.zeros(train.size, dtype=bool)
+    for neighbour in (places - 1, places):
+        other = held_out[np.clip(neighbour, 0, held_out.size - 1)]
+        same = True if runs is None else runs[other] == runs[train]
+        near |= (np.abs(train - other) <= purge) & same
+    return train[~near]
 
 
 def _takes_groups(cv: Any) -> bool:

@@ -30,11 +30,14 @@ class RidgeCV(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     alphas : array (alpha,)
-        Positive; every target tries all of them.
+        Positive.
     cv : None, int, splitter or iterable of (train, test), optional
         None leaves stimuli out: each one in turn up to five stimuli, else five groups of them. A
         number makes that many groups. An unshuffled scikit-learn splitter splits TRs, with
         ``groups`` if it takes them.
+    purge : int
+        TRs next to a held-out stretch of the same run that no fold trains on: for splitters that
+        cut a long run, at least the longest delay plus the haemodynamic response.
     targets : None, list, selector or callable, optional
         Which targets of y to fit and score: names, anything with ``transform(responses)`` such as
         a region selector, or a function of the responses.
@@ -46,8 +49,15 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         training mean.
     single_alpha : bool
         One alpha for all targets, the best on average.
+    exhaustive : bool
+        Whether every target tries every alpha. If not, and there are 2,048 targets or more, 512 of
+        them try all, and the others leave out alphas that these say cannot be best (see Notes).
     block_size : int, optional
-        Targets at a time; from a budget of 256 MB if not given.
+        Targets at a time; from a budget of 512 MB if not given.
+    device : str, optional
+        Of torch, such as "cuda", to compute on; NumPy if not given, which is as fast on a CPU.
+    coef_store : path, optional
+        A zarr folder, not there yet, for weights larger than memory; ``coef_`` is then lazy.
 
     Attributes
     ----------
@@ -57,6 +67,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
     best_alphas_ : (target,)
         In the convention of ``alphas``; NaN for degenerate targets.
     cv_scores_ : (alpha, target)
+        NaN for alphas that a target did not try.
     best_scores_ : (target,)
         The score of the chosen alpha, optimistic as any maximum.
     degenerate_ : array
@@ -89,21 +100,29 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         alphas: ArrayLike = DEFAULT_ALPHAS,
         *,
         cv: Any = None,
+        purge: int = 0,
         targets: Any = None,
         fit_intercept: bool = True,
         alpha_convention: str = "ridge",
         scoring: str = "correlation",
         single_alpha: bool = False,
+        exhaustive: bool = False,
         block_size: int | None = None,
+        device: str | None = None,
+        coef_store: Any = None,
     ) -> None:
         self.alphas = alphas
         self.cv = cv
+        self.purge = purge
         self.targets = targets
         self.fit_intercept = fit_intercept
         self.alpha_convention = alpha_convention
         self.scoring = scoring
         self.single_alpha = single_alpha
+        self.exhaustive = exhaustive
         self.block_size = block_size
+        self.device = device
+        self.coef_store = coef_store
 
     def fit(self, X: Any, y: Any, groups: Any = None, runs: Any = None) -> Self:
         """Choose alphas and fit.
@@ -153,7 +172,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values, features = read_features(self, X)
-        coef = np.asarray(self.coef_)
+        coef = self.coef_.data if isinstance(self.coef_, xr.DataArray) else self.coef_
         predicted = values @ coef + np.asarray(self.intercept_)
         if features is None:
             return predicted
@@ -192,15 +211,21 @@ class RidgeCV(RegressorMixin, BaseEstimator):
             mistakes.append(unknown_name("scoring", self.scoring, _SCORINGS))
         if self.block_size is not None and self.block_size < 1:
             mistakes.append(f"block_size must be a number of targets, got {self.block_size!r}")
+        if isinstance(self.purge, bool) or not isinstance(self.purge, int) or self.purge < 0:
+            mistakes.append(f"purge must be a number of TRs, got {self.purge!r}")
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
         return Settings(
             alphas**2 if self.alpha_convention == "huth" else alphas,
             self.cv,
+            self.purge,
             self.scoring,
             self.fit_intercept,
             self.single_alpha,
+            self.exhaustive,
             self.block_size,
+            self.device,
+            self.coef_store,
         )
 
     def _store(self, solution: Solution, training: Training) -> None:
@@ -209,7 +234,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         best = np.where(fitted, alphas[solution.chosen], np.nan)
         scores = np.where(fitted, solution.scores[solution.chosen, np.arange(fitted.size)], np.nan)
         wrap = _wrapper(training)
-        self.coef_ = wrap(solution.coef, "feature", "target")
+        self.coef_ = wrap(_lazy(solution.coef), "feature", "target")
         self.intercept_ = wrap(solution.intercept, "target")
         self.training_mean_ = wrap(solution.mean, "target")
         self.best_alphas_ = wrap(best, "target")
@@ -243,6 +268,14 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _lazy(coef: Any) -> Any:
+    if isinstance(coef, np.ndarray):
+        return coef
+    import dask.array as da
+
+    return da.from_zarr(coef)  # type: ignore[no-untyped-call]
 
 
 def refuse_weights(sample_weight: Any) -> None:

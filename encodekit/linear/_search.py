@@ -1,151 +1,201 @@
-"""Cross-validated scores of a grid of alphas, for a block of targets."""
+"""Cross-validated scores of alphas for a block of targets: all of them, or those that matter."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._decomposition import Decomposition, components, decompose
+from encodekit.linear._arrays import cast, namespace, take, to_numpy
+from encodekit.linear._decomposition import Decomposition
+from encodekit.linear._fold import Fold, centred_by_run, take_columns
+from encodekit.linear._surrogate import Surrogate
 from encodekit.scoring import is_constant
 
 
 @dataclass(frozen=True, eq=False)
-class Fold:
-    """One fold, decomposed: what its training rows give, and where to score.
+class Candidates:
+    """What the alphas of a grid are scored on: a decomposition and its folds.
 
     Attributes
     ----------
-    train, held_out : arrays of int
-        Rows; the held-out ones sorted by run.
-    runs : list of slice
-        The stretches of ``held_out`` that belong to one run.
-    parts : Decomposition
-        Of the training rows, with an empty ``basis``.
-    inner : array (held_out, component)
-        The held-out features in the components.
-    """
-
-    train: NDArray[np.intp]
-    held_out: NDArray[np.intp]
-    runs: list[slice]
-    parts: Decomposition
-    inner: NDArray[Any]
-
-
-def decompose_fold(
-    features: NDArray[Any],
-    train: NDArray[np.intp],
-    held_out: NDArray[np.intp],
-    runs: NDArray[Any] | None,
-    *,
-    fit_intercept: bool,
-) -> Fold:
-    """Decompose the training rows of a fold and project the held-out ones.
-
-    Parameters
-    ----------
-    features : array (time, feature)
-    train, held_out : arrays of int
-    runs : array (time,) or None
-        Run of every row of ``features``; None: the held-out rows are one run.
-    """
-    parts = decompose(features[train], fit_intercept=fit_intercept)
-    stretches = [slice(0, held_out.size)]
-    if runs is not None:
-        held_out = held_out[np.argsort(runs[held_out], kind="stable")]
-        borders = np.flatnonzero(runs[held_out][1:] != runs[held_out][:-1]) + 1
-        edges = [0, *borders.tolist(), held_out.size]
-        stretches = [slice(a, b) for a, b in pairwise(edges)]
-    inner = (features[held_out] - parts.mean.astype(features.dtype)) @ parts.basis
-    light = Decomposition(parts.mean, parts.basis[:0], parts.projector, parts.eigenvalues)
-    return Fold(train, held_out, stretches, light, inner)
-
-
-def score_alphas(
-    folds: Sequence[Fold],
-    targets: NDArray[Any],
-    alphas: NDArray[np.float64],
-    *,
-    scoring: str,
-    fit_intercept: bool,
-) -> NDArray[np.float64]:
-    """Return the CV score of each alpha, array (alpha, target).
-
-    ``correlation``: r within each held-out run, then the TR-weighted mean over runs, those left
-    out in which it is undefined. ``r2``: one minus the squared error over all held-out rows,
-    relative to that of the training means. NaN where no held-out run defines a score.
-
-    Parameters
-    ----------
-    folds : sequence of Fold
-    targets : array (time, target)
     alphas : array (alpha,)
         In the convention ``||XB - Y||^2 + alpha ||B||^2``.
+    scoring : {"correlation", "r2"}
+        ``correlation``: r within each held-out run, then the TR-weighted mean over runs, those left
+        out in which it is undefined. ``r2``: one minus the squared error over all held-out rows,
+        relative to that of the training means.
     """
-    score = _by_run if scoring == "correlation" else _by_error
-    top = np.zeros((alphas.size, targets.shape[1]))
-    bottom = np.zeros_like(top)
-    for fold in folds:
-        projected, mean = components(fold.parts, targets[fold.train], fit_intercept=fit_intercept)
-        true = targets[fold.held_out] - mean.astype(targets.dtype)
-        more_top, more_bottom = score(fold, projected, true, alphas)
-        top += more_top
-        bottom += more_bottom
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: NDArray[np.float64] = top / bottom
-    return ratio if scoring == "correlation" else 1 - ratio
+
+    parts: Decomposition
+    folds: Sequence[Fold]
+    alphas: NDArray[np.float64]
+    scoring: str
+    fit_intercept: bool
 
 
-def _predictions(
-    fold: Fold, inner: NDArray[Any], projected: NDArray[Any], alphas: NDArray[np.float64]
-) -> Iterator[NDArray[Any]]:
-    for alpha in alphas:
-        filters = (1 / (fold.parts.eigenvalues + alpha)).astype(inner.dtype)
-        yield (inner * filters) @ projected
+class BlockScores:
+    """The scores of a block of targets, one (alpha, target) at a time or all at once.
+
+    Targets are rows in here: a few of them are then a few contiguous stretches of memory.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    targets : array (target, time)
+        Centred over all rows where an intercept is fitted; on the device of the candidates.
+    raw : array (target, time)
+        Before centring, for the test of a constant.
+    """
+
+    def __init__(self, candidates: Candidates, targets: Any, raw: NDArray[Any]) -> None:
+        self.candidates = candidates
+        folds, like = candidates.folds, targets
+        rows = cast(candidates.parts.rows, like)
+        removed = [
+            take_columns(targets, fold.split.removed) @ take(rows, fold.split.removed)
+            for fold in folds
+        ]
+        self.total = _total(folds, removed, targets, rows)
+        self._expected = partial(_expect, candidates, removed, self.total, targets)
+        self._truths = [_Truth(fold, candidates, targets, raw) for fold in folds]
+        self._projected = [
+            fold.project(self.total, part, targets)
+            for fold, part in zip(folds, removed, strict=True)
+        ]
+
+    def score(self, place: int, columns: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+        """Return the scores of the alpha at ``place``, for some targets or all of them.
+
+        NaN where no held-out run defines a score.
+        """
+        alpha = float(self.candidates.alphas[place])
+        top, bottom = np.zeros((2, len(self.total) if columns is None else columns.size))
+        for fold, truth, projected in zip(
+            self.candidates.folds, self._truths, self._projected, strict=True
+        ):
+            some = projected if columns is None else take(projected, columns)
+            more_top, more_bottom = truth.compare(some @ fold.predictor(alpha).T, columns)
+            top, bottom = top + more_top, bottom + more_bottom
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio: NDArray[np.float64] = np.asarray(top / bottom)
+        return ratio if self.candidates.scoring == "correlation" else 1 - ratio
+
+    def all_scores(self) -> NDArray[np.float64]:
+        """Return the scores of every alpha, (alpha, target)."""
+        return np.stack([self.score(place) for place in range(self.candidates.alphas.size)])
+
+    def surrogate(self) -> Surrogate:
+        """Return what these targets, as a pilot, say about the scores of others."""
+        return Surrogate(self._expected(), self.all_scores())
+
+    def some_scores(self, surrogate: Surrogate) -> NDArray[np.float64]:
+        """Return the scores (alpha, target) that may be a target's best; NaN for the others."""
+        expected = self._expected()
+        scores = np.full((self.candidates.alphas.size, len(self.total)), np.nan)
+        while True:
+            wanted = surrogate.next_alphas(expected, scores)
+            if (wanted < 0).all():
+                return np.where(np.isneginf(scores), np.nan, scores)
+            for place in np.unique(wanted[wanted >= 0]):
+                columns = np.flatnonzero(wanted == place)
+                found = self.score(place, columns)
+                scores[place, columns] = found
+                # A target without any defined score asks no further.
+                scores[:, columns[np.isnan(found)]] = -np.inf
 
 
-def _by_run(
-    fold: Fold, projected: NDArray[Any], true: NDArray[Any], alphas: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sums over runs of n r, and of n where r is defined, both (alpha, target)."""
-    # Rows centred within the run give predictions that are centred within the run.
-    inner, truth = _centred(fold.inner, fold.runs), _centred(true, fold.runs)
-    lengths = np.stack([_norm(truth[run]) for run in fold.runs])
-    for place, run in enumerate(fold.runs):
-        high, low = true[run].max(axis=0), true[run].min(axis=0)
-        lengths[place, is_constant(high, low, true.dtype)] = 0
-    top, bottom = np.zeros((2, alphas.size, true.shape[1]))
-    for place, predicted in enumerate(_predictions(fold, inner, projected, alphas)):
-        for run, length in zip(fold.runs, lengths, strict=True):
-            size = _norm(predicted[run]) * length
-            product = np.einsum("ij,ij->j", predicted[run], truth[run])
+def _total(folds: Sequence[Fold], removed: list[Any], targets: Any, rows: Any) -> Any:
+    """Return ``Y' rows`` of all rows: the sum over folds where each row is removed once."""
+    places = np.concatenate([fold.split.removed for fold in folds])
+    if places.size == rows.shape[0] == np.unique(places).size:
+        return sum(removed[1:], removed[0])
+    return targets @ rows
+
+
+def _expect(
+    candidates: Candidates, removed: list[Any], total: Any, targets: Any
+) -> NDArray[np.float64]:
+    """Return approximate scores: products of predictions with the truth and with themselves.
+
+    In the components of the whole, both the training and the removed rows have nearly uncorrelated
+    columns, so that sums over components stand for the products of matrices.
+    """
+    xp, rows = namespace(targets), candidates.parts.rows
+    alphas = candidates.alphas[:, None]
+    eigenvalues = to_numpy(candidates.parts.eigenvalues)[None, :]
+    n_rows = rows.shape[0]
+    scores = np.zeros((candidates.alphas.size, targets.shape[0]))
+    for fold, part in zip(candidates.folds, removed, strict=True):
+        places = fold.split.removed
+        share = places.size / n_rows
+        true, inner = take_columns(targets, places), take(rows, places)
+        size = to_numpy(xp.einsum("ij,ij->i", true, true)).astype(np.float64)
+        energy = to_numpy(xp.einsum("ij,ij->j", inner, inner))
+        filters = 1 / ((1 - share) * eigenvalues + alphas)
+        learnt = total - part
+        product = _sums(filters, learnt * part)
+        power = _sums(filters**2 * energy, learnt * learnt)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if candidates.scoring == "correlation":
+                score = product / np.sqrt(power * size)
+            else:
+                score = (2 * product - power) / size
+        scores += share * np.nan_to_num(score, nan=0.0, posinf=0.0, neginf=0.0)
+    return scores
+
+
+def _sums(filters: NDArray[np.float64], values: Any) -> NDArray[np.float64]:
+    xp = namespace(values)
+    # Scaled to one, lest the squares of large features leave the range of float32.
+    scale = np.abs(filters).max() or 1.0
+    weights = filters / scale
+    weights = weights.astype(values.dtype) if xp is np else xp.as_tensor(weights).to(values)
+    return to_numpy(weights @ values.T).astype(np.float64) * scale
+
+
+class _Truth:
+    """The held-out targets of one fold, in the form in which a score compares them."""
+
+    def __init__(self, fold: Fold, candidates: Candidates, targets: Any, raw: NDArray[Any]) -> None:
+        self._runs = fold.split.runs
+        self._by_run = candidates.scoring == "correlation"
+        true = take_columns(targets, fold.split.held_out)
+        if self._by_run:
+            self._true = centred_by_run(true, self._runs, axis=1)
+            self._lengths = np.stack([_norm(self._true[:, run]) for run in self._runs])
+            values = take_columns(raw, fold.split.held_out)
+            for place, run in enumerate(self._runs):
+                high, low = values[:, run].max(axis=1), values[:, run].min(axis=1)
+                self._lengths[place, is_constant(high, low, values.dtype)] = 0
+        else:
+            lost = take_columns(targets, fold.split.removed).sum(axis=1) / fold.split.train.size
+            self._true = true + lost[:, None] if candidates.fit_intercept else true
+            self._power = np.square(_norm(self._true))
+
+    def compare(
+        self, predicted: Any, columns: NDArray[np.intp] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what is summed above and below the fraction of a score."""
+        true = self._true if columns is None else take(self._true, columns)
+        every = slice(None) if columns is None else columns
+        if not self._by_run:
+            return np.square(_norm(predicted - true)), self._power[every]
+        top, bottom = np.zeros((2, true.shape[0]))
+        for run, lengths in zip(self._runs, self._lengths, strict=True):
+            size = _norm(predicted[:, run]) * lengths[every]
+            product = _dots(predicted[:, run], true[:, run])
             n_rows = run.stop - run.start
-            top[place] += n_rows * np.divide(product, size, out=np.zeros_like(size), where=size > 0)
-            bottom[place] += n_rows * (size > 0)
-    return top, bottom
+            top += n_rows * np.divide(product, size, out=np.zeros_like(size), where=size > 0)
+            bottom += n_rows * (size > 0)
+        return top, bottom
 
 
-def _by_error(
-    fold: Fold, projected: NDArray[Any], true: NDArray[Any], alphas: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the squared errors (alpha, target), and those of the training means (1, target)."""
-    errors = [
-        np.square(_norm(predicted - true))
-        for predicted in _predictions(fold, fold.inner, projected, alphas)
-    ]
-    return np.stack(errors), np.square(_norm(true))[None]
+def _dots(left: Any, right: Any) -> NDArray[np.float64]:
+    return to_numpy(namespace(left).einsum("ij,ij->i", left, right)).astype(np.float64)
 
 
-def _centred(values: NDArray[Any], runs: Sequence[slice]) -> NDArray[Any]:
-    out = np.empty_like(values)
-    for run in runs:
-        out[run] = values[run] - values[run].mean(axis=0, dtype=np.float64).astype(values.dtype)
-    return out
-
-
-def _norm(values: NDArray[Any]) -> NDArray[np.float64]:
-    squares: NDArray[np.float64] = np.einsum("ij,ij->j", values, values).astype(np.float64)
-    return np.sqrt(squares)
+def _norm(values: Any) -> NDArray[np.float64]:
+    return np.sqrt(_dots(values, values))

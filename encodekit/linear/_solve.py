@@ -1,19 +1,26 @@
-"""Ridge for every target: patterns of missing rows, folds, blocks of targets."""
+"""Ridge for every target: patterns of missing rows, their plans, blocks of targets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._decomposition import Decomposition, coefficients, components, decompose
+from encodekit.linear._arrays import cast, on_device, to_numpy
+from encodekit.linear._blocks import over_blocks
+from encodekit.linear._decomposition import Decomposition, coefficients, decompose
+from encodekit.linear._fold import Split, make_fold, make_split
 from encodekit.linear._folds import folds_of, resolve_cv
-from encodekit.linear._search import Fold, decompose_fold, score_alphas
+from encodekit.linear._search import BlockScores, Candidates
+from encodekit.linear._surrogate import Surrogate
 from encodekit.scoring import group_targets
 from encodekit.scoring._missing import blocks, load_columns
 
-_BUDGET = 256 * 2**20  # bytes of work arrays for a block of targets
+_BUDGET = 512 * 2**20  # bytes of work arrays for a block of targets
+_N_PILOT = 512
+_WORTH_A_PILOT = 4 * _N_PILOT
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +49,28 @@ class Settings:
 
     alphas: NDArray[np.float64]
     cv: Any
+    purge: int
     scoring: str
     fit_intercept: bool
     single_alpha: bool
+    exhaustive: bool
     block_size: int | None
+    device: str | None
+    coef_store: Any
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Weights and scores, NaN for degenerate targets; ``chosen`` is -1 there."""
+    """Weights and scores, NaN for degenerate targets; ``chosen`` is -1 there.
 
-    coef: NDArray[Any]
+    ``scores`` is NaN for alphas that were not tried. ``coef`` is an array, or a zarr array.
+    """
+
+    coef: Any
     intercept: NDArray[Any]
     mean: NDArray[np.float64]
     chosen: NDArray[np.intp]
-    scores: NDArray[np.float64]
+    scores: NDArray[Any]
     degenerate: NDArray[np.bool_]
 
 
@@ -69,11 +83,44 @@ class _Pattern:
     columns: NDArray[np.intp]
 
 
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What every block of targets with the same rows shares; sent once to each worker.
+
+    Attributes
+    ----------
+    rows : array of int
+    alpha : position of the one alpha for all targets, or None
+    surrogate : what spares alphas, or None to try them all
+    refit : whether to solve for weights; without, only scores
+    """
+
+    rows: NDArray[np.intp]
+    candidates: Candidates
+    dtype: Any
+    device: str | None
+    surrogate: Surrogate | None = None
+    alpha: int | None = None
+    refit: bool = True
+    coef: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """The solution of one block."""
+
+    coef: NDArray[Any] | None
+    intercept: NDArray[Any] | None
+    mean: NDArray[np.float64]
+    chosen: NDArray[np.intp]
+    scores: NDArray[Any] | None
+
+
 def solve(problem: Problem, settings: Settings) -> Solution:
     """Choose an alpha per target by cross-validation and refit on all rows it has.
 
-    Targets with the same missing rows share the decompositions of every fold; each block of
-    targets is read once (twice for ``single_alpha``).
+    Targets with the same missing rows share one eigendecomposition, over folds too; each block of
+    targets is read once (twice for ``single_alpha``, besides the pilot).
 
     Raises
     ------
@@ -85,10 +132,19 @@ def solve(problem: Problem, settings: Settings) -> Solution:
     settings = replace(settings, cv=folds)
     patterns, degenerate = _patterns(problem)
     solution = _empty(problem, settings, degenerate)
-    for pattern in patterns:
-        _solve_pattern(problem, settings, pattern, solution)
     if settings.single_alpha:
-        _use_one_alpha(problem, settings, patterns, solution)
+        scored = [replace(_plan(problem, settings, one), refit=False) for one in patterns]
+        for plan, pattern in zip(scored, patterns, strict=True):
+            _run(problem, settings, plan, pattern, solution)
+        alpha = _one_alpha(solution.scores, settings.alphas)
+        for plan, pattern in zip(scored, patterns, strict=True):
+            again = replace(plan, refit=True, alpha=alpha)
+            _run(problem, settings, again, pattern, solution)
+    else:
+        for pattern in patterns:
+            plan = _plan(problem, settings, pattern)
+            plan = replace(plan, surrogate=_surrogate(problem, settings, plan, pattern))
+            _run(problem, settings, plan, pattern, solution)
     return solution
 
 
@@ -115,105 +171,170 @@ def _patterns(problem: Problem) -> tuple[list[_Pattern], NDArray[np.bool_]]:
 def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) -> Solution:
     n_features, n_targets = problem.features.shape[1], degenerate.size
     dtype = problem.features.dtype
+    shape = (n_features, n_targets)
+    if settings.coef_store is None:
+        coef: Any = np.full(shape, np.nan, dtype=dtype)
+    else:
+        import zarr
+
+        if Path(settings.coef_store).exists():
+            raise FileExistsError(
+                f"coef_store={str(settings.coef_store)!r} is there already: name another folder, "
+                "or remove it"
+            )
+        chunks = (n_features, min(n_targets, _block_size(problem, settings)))
+        coef = zarr.create_array(
+            settings.coef_store, shape=shape, dtype=dtype, chunks=chunks, fill_value=np.nan
+        )
     return Solution(
-        np.full((n_features, n_targets), np.nan, dtype=dtype),
+        coef,
         np.full(n_targets, np.nan, dtype=dtype),
         np.full(n_targets, np.nan),
         np.full(n_targets, -1, dtype=np.intp),
-        np.full((settings.alphas.size, n_targets), np.nan),
+        np.full((settings.alphas.size, n_targets), np.nan, dtype=dtype),
         degenerate,
     )
 
 
-def _solve_pattern(
-    problem: Problem, settings: Settings, pattern: _Pattern, solution: Solution
-) -> None:
-    folds = list(_folds(problem, settings, pattern))
-    if settings.scoring == "correlation":
-        _check_lengths(folds, settings.cv)
-    whole = _whole(problem, settings, pattern)
-    for columns in blocks(pattern.columns, _block_size(problem, settings)):
-        targets = load_columns(problem.targets, columns).astype(problem.features.dtype, copy=False)
-        scores = score_alphas(
-            folds,
-            targets,
+def _plan(problem: Problem, settings: Settings, pattern: _Pattern) -> _Plan:
+    features = problem.features[pattern.rows]
+    parts = decompose(features, fit_intercept=settings.fit_intercept, device=settings.device)
+    like = on_device(features[:0], settings.device)
+    splits = _splits(problem, settings, pattern)
+    folds = [
+        make_fold(
+            parts,
+            split,
             settings.alphas,
-            scoring=settings.scoring,
-            fit_intercept=settings.fit_intercept,
+            by_run=settings.scoring == "correlation",
+            intercept=settings.fit_intercept,
+            like=like,
         )
-        solution.scores[:, columns] = scores
-        solution.chosen[columns] = choose(scores, settings.alphas)
-        if not settings.single_alpha:
-            _refit(whole, settings, targets[pattern.rows], columns, solution)
+        for split in splits
+    ]
+    candidates = Candidates(parts, folds, settings.alphas, settings.scoring, settings.fit_intercept)
+    return _Plan(pattern.rows, candidates, features.dtype, settings.device)
 
 
-def _use_one_alpha(
-    problem: Problem, settings: Settings, patterns: list[_Pattern], solution: Solution
-) -> None:
-    usable = ~np.isnan(solution.scores).any(axis=0)
-    mean = solution.scores[:, usable].mean(axis=1, keepdims=True) if usable.any() else None
-    solution.chosen[solution.chosen >= 0] = (
-        np.argmax(settings.alphas) if mean is None else choose(mean, settings.alphas)[0]
-    )
-    for pattern in patterns:
-        whole = _whole(problem, settings, pattern)
-        for columns in blocks(pattern.columns, _block_size(problem, settings)):
-            targets = load_columns(problem.targets, columns)[pattern.rows]
-            targets = targets.astype(problem.features.dtype, copy=False)
-            _refit(whole, settings, targets, columns, solution)
-
-
-def _whole(problem: Problem, settings: Settings, pattern: _Pattern) -> Decomposition:
-    return decompose(problem.features[pattern.rows], fit_intercept=settings.fit_intercept)
-
-
-def _folds(problem: Problem, settings: Settings, pattern: _Pattern) -> Iterator[Fold]:
-    some = None if problem.groups is None else problem.groups[pattern.rows]
+def _splits(problem: Problem, settings: Settings, pattern: _Pattern) -> list[Split]:
+    rows, runs = pattern.rows, problem.runs
+    some = None if problem.groups is None else problem.groups[rows]
     cv = resolve_cv(settings.cv, some, pattern.who)
-    pairs = folds_of(cv, pattern.rows, problem.groups, pattern.who)
-    for train, held_out in pairs:
-        yield decompose_fold(
-            problem.features,
-            train,
-            held_out,
-            problem.runs,
-            fit_intercept=settings.fit_intercept,
-        )
-
-
-def _check_lengths(folds: list[Fold], cv: Any) -> None:
-    longest = max(run.stop - run.start for fold in folds for run in fold.runs)
-    if longest < 2:
+    pairs = folds_of(cv, rows, problem.groups, pattern.who, runs=runs, purge=settings.purge)
+    there = None if runs is None else runs[rows]
+    splits = [
+        make_split(np.searchsorted(rows, train), np.searchsorted(rows, held_out), there, rows.size)
+        for train, held_out in pairs
+    ]
+    longest = max(run.stop - run.start for split in splits for run in split.runs)
+    if settings.scoring == "correlation" and longest < 2:
         raise ValueError(
-            f"cv={cv!r} holds out one TR of a run at a time, for which a correlation is undefined: "
-            "use larger folds, or scoring='r2'"
+            f"cv={settings.cv!r} holds out one TR of a run at a time, for which a correlation is "
+            "undefined: use larger folds, or scoring='r2'"
         )
+    return splits
+
+
+def _surrogate(
+    problem: Problem, settings: Settings, plan: _Plan, pattern: _Pattern
+) -> Surrogate | None:
+    """Score every alpha for a few targets, evenly spread, where there are many more of them."""
+    n_targets = pattern.columns.size
+    if settings.exhaustive or n_targets < _WORTH_A_PILOT or settings.alphas.size < 3:
+        return None
+    places = np.linspace(0, n_targets - 1, _N_PILOT).astype(np.intp)
+    values = load_columns(problem.targets, pattern.columns[places])
+    targets, raw, _ = _rows_of(plan, values)
+    return BlockScores(plan.candidates, targets, raw).surrogate()
+
+
+def _rows_of(plan: _Plan, values: NDArray[Any]) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
+    """Return targets as rows: centred on the device, as they came, and their means."""
+    raw = np.ascontiguousarray(values[plan.rows].T)
+    mean = raw.mean(axis=1, dtype=np.float64)
+    lost = mean if plan.candidates.fit_intercept else np.zeros_like(mean)
+    centred = (raw - lost[:, None].astype(raw.dtype)).astype(plan.dtype, copy=False)
+    return on_device(centred, plan.device), raw, mean
+
+
+def solve_block(plan: _Plan, columns: NDArray[np.intp], values: NDArray[Any]) -> _Block:
+    """Solve for the targets ``values`` (time, target), which lie at ``columns`` of the result."""
+    targets, raw, mean = _rows_of(plan, values)
+    scores = None
+    alphas = plan.candidates.alphas
+    if plan.alpha is None:
+        surrogate = plan.surrogate
+        block = BlockScores(plan.candidates, targets, raw)
+        scores = block.all_scores() if surrogate is None else block.some_scores(surrogate)
+        chosen, total = choose(scores, alphas), block.total
+        scores = scores.astype(plan.dtype)
+    else:
+        chosen = np.full(len(targets), plan.alpha)
+        total = targets @ cast(plan.candidates.parts.rows, targets)
+    if not plan.refit:
+        return _Block(None, None, mean, chosen, scores)
+    coef, intercept = _refit(plan, total, alphas[chosen], mean)
+    if plan.coef is not None:
+        _write(plan.coef, columns, coef)
+    return _Block(None if plan.coef is not None else coef, intercept, mean, chosen, scores)
+
+
+def _refit(
+    plan: _Plan, total: Any, alphas: NDArray[np.float64], mean: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    parts: Decomposition = plan.candidates.parts
+    coef = to_numpy(coefficients(parts, total, on_device(alphas, plan.device)))
+    intercept = mean - to_numpy(parts.mean) @ coef
+    if not plan.candidates.fit_intercept:
+        intercept = np.zeros_like(intercept)
+    return coef, intercept.astype(plan.dtype)
+
+
+def _write(store: Any, columns: NDArray[np.intp], coef: NDArray[Any]) -> None:
+    start, stop = int(columns[0]), int(columns[-1]) + 1
+    if stop - start == columns.size:
+        store[:, start:stop] = coef
+    else:
+        store.oindex[:, columns] = coef
+
+
+def _run(
+    problem: Problem, settings: Settings, plan: _Plan, pattern: _Pattern, solution: Solution
+) -> None:
+    """Solve every block of a pattern, and put what it gives into the solution."""
+    stored = settings.coef_store is not None
+    plan = replace(plan, coef=solution.coef if stored else None)
+    pieces = list(blocks(pattern.columns, _block_size(problem, settings)))
+    for columns, block in over_blocks(solve_block, plan, problem.targets, pieces):
+        solution.mean[columns] = block.mean
+        solution.chosen[columns] = block.chosen
+        if block.scores is not None:
+            solution.scores[:, columns] = block.scores
+        if block.coef is not None:
+            solution.coef[:, columns] = block.coef
+        if block.intercept is not None:
+            solution.intercept[columns] = block.intercept
+
+
+def _one_alpha(scores: NDArray[Any], alphas: NDArray[np.float64]) -> int:
+    usable = ~np.isnan(scores).any(axis=0)
+    if not usable.any():
+        return int(np.argmax(alphas))
+    mean = scores[:, usable].mean(axis=1, keepdims=True, dtype=np.float64)
+    return int(choose(mean, alphas)[0])
 
 
 def _block_size(problem: Problem, settings: Settings) -> int:
     if settings.block_size is not None:
         return settings.block_size
     n_rows, n_features = problem.features.shape
-    per_target: int = problem.features.dtype.itemsize * (4 * n_rows + 3 * min(n_rows, n_features))
-    return max(64, _BUDGET // per_target)
+    # Targets, held-out truths, a fold's predictions; projections by fold and in all.
+    per_target = problem.features.dtype.itemsize * (4 * n_rows + 8 * min(n_rows, n_features))
+    return int(max(64, _BUDGET // per_target))
 
 
-def choose(scores: NDArray[np.float64], alphas: NDArray[np.float64]) -> NDArray[np.intp]:
+def choose(scores: NDArray[Any], alphas: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the best alpha's position per target; the largest where no score is defined."""
     best: NDArray[np.intp] = np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=0)
     best[np.isnan(scores).all(axis=0)] = np.argmax(alphas)
     return best
-
-
-def _refit(
-    whole: Decomposition,
-    settings: Settings,
-    targets: NDArray[Any],
-    columns: NDArray[np.intp],
-    solution: Solution,
-) -> None:
-    projected, mean = components(whole, targets, fit_intercept=settings.fit_intercept)
-    coef = coefficients(whole, projected, settings.alphas[solution.chosen[columns]])
-    solution.coef[:, columns] = coef
-    solution.intercept[columns] = mean - whole.mean @ coef if settings.fit_intercept else 0
-    solution.mean[columns] = targets.mean(axis=0, dtype=np.float64)

@@ -1,0 +1,58 @@
+"""Arrays of NumPy or of torch, by one spelling: where they lie and how they get there."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def namespace(values: Any) -> Any:
+    """Return the module whose functions take ``values``: torch for a tensor, else NumPy."""
+    if isinstance(values, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def on_device(values: Any, device: str | None) -> Any:
+    """Return ``values`` as an array of NumPy (None), or as a tensor of torch on ``device``.
+
+    Raises
+    ------
+    ImportError
+        If a device is named and torch is missing.
+    """
+    if device is None:
+        return values
+    try:
+        import torch
+    except ImportError:
+        raise ImportError(
+            f"device={device!r} needs torch: pip install 'encodekit[speech]', or leave device=None"
+        ) from None
+    return torch.as_tensor(values, device=device)
+
+
+def to_numpy(values: Any) -> NDArray[Any]:
+    """Return ``values`` in the memory of the processor."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values.cpu().numpy())
+
+
+def cast(values: Any, like: Any) -> Any:
+    """Return ``values`` in the precision of ``like``."""
+    if isinstance(values, np.ndarray):
+        return values.astype(like.dtype, copy=False)
+    return values.to(like.dtype)
+
+
+def wide(values: Any) -> Any:
+    """Return ``values`` in float64."""
+    return values.astype(np.float64) if isinstance(values, np.ndarray) else values.double()
+
+
+def take(values: Any, rows: NDArray[np.intp]) -> Any:
+    """Return ``values[rows]``; a contiguous stretch is a view."""
+    if rows.size and rows[-1] - rows[0] + 1 == rows.size and np.all(np.diff(rows) == 1):
+        return values[int(rows[0]) : int(rows[-1]) + 1]
+    return values[rows]

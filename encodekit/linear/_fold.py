@@ -1,0 +1,202 @@
+"""One fold of a cross-validation: from the decomposition of all rows to held-out predictions.
+
+The training rows are all rows less the removed ones, ``G_train = L - W' W`` in the components of
+the whole, with ``W`` the removed rows and, where an intercept is fitted, the training mean. By
+Woodbury's identity, with ``D = (L + alpha)^-1`` and ``A = I - W D W'``,
+
+    ``(G_train + alpha)^-1 W' = D W' A^-1``
+
+so that a small matrix per fold and alpha replaces an eigendecomposition per fold. The held-out rows
+are among the removed ones, and their predictions are rows of ``A^-1 W D (rows' Y)_train``.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encodekit.linear._arrays import cast, namespace, take
+from encodekit.linear._decomposition import Decomposition
+
+# A held-out row on which the training rows say this little loses digits of float32 products.
+_MAX_LEVERAGE = 300.0
+_KEPT_BYTES = 128 * 2**20  # of maps that a fold keeps, for blocks of targets still to come
+_EIGEN_COST = 10  # an eigendecomposition, in products of square matrices of its size
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which rows a fold trains on and scores, as positions among the rows of a decomposition.
+
+    Attributes
+    ----------
+    train, held_out, removed : arrays of int
+        ``held_out`` is sorted by run; ``removed`` is all that is not in ``train``: the held-out
+        rows first, in their order, then those that a purge drops.
+    runs : list of slice
+        The stretches of ``held_out`` that belong to one run.
+    """
+
+    train: NDArray[np.intp]
+    held_out: NDArray[np.intp]
+    removed: NDArray[np.intp]
+    runs: list[slice]
+
+
+def make_split(
+    train: NDArray[np.intp], held_out: NDArray[np.intp], runs: NDArray[Any] | None, n_rows: int
+) -> Split:
+    """Sort the held-out rows by run; without ``runs`` (time,) they are one run."""
+    stretches = [slice(0, held_out.size)]
+    if runs is not None:
+        held_out = held_out[np.argsort(runs[held_out], kind="stable")]
+        borders = np.flatnonzero(runs[held_out][1:] != runs[held_out][:-1]) + 1
+        edges = [0, *borders.tolist(), held_out.size]
+        stretches = [slice(a, b) for a, b in pairwise(edges)]
+    purged = np.setdiff1d(np.arange(n_rows), np.union1d(train, held_out))
+    return Split(train, held_out, np.concatenate([held_out, purged]), stretches)
+
+
+def centred_by_run(values: Any, runs: list[slice], axis: int = 0) -> Any:
+    """Return ``values`` less their mean in each run, along ``axis`` of (held-out rows)."""
+    xp = namespace(values)
+    parts = [values[run] if axis == 0 else values[:, run] for run in runs]
+    return xp.concatenate([part - part.mean(axis, keepdims=True) for part in parts], axis)
+
+
+class Fold:
+    """A fold in the components of the whole; `predictor` maps a projection to held-out rows.
+
+    Parameters
+    ----------
+    parts : Decomposition
+        Of all rows.
+    split : Split
+    by_run : bool
+        Whether predictions are wanted without their mean in each run, as a correlation takes them.
+    like : array
+        Of the precision of the products with targets.
+    """
+
+    def __init__(
+        self, parts: Decomposition, split: Split, *, by_run: bool, intercept: bool, like: Any
+    ) -> None:
+        self.split = split
+        self._parts, self._by_run, self._intercept, self._like = parts, by_run, intercept, like
+        removed = take(parts.rows, split.removed)
+        n_train = split.train.size
+        self.mean = -removed.sum(axis=0) / n_train  # of the training rows
+        xp = namespace(removed)
+        rows = (removed, (n_train**0.5 * self.mean)[None, :]) if intercept else (removed,)
+        self._removed = xp.concatenate(rows)
+        self._maps: dict[float, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_maps": {}}
+
+    def project(self, total: Any, removed: Any, targets: Any) -> Any:
+        """Return ``Y' rows`` of the training rows, (target, component).
+
+        Parameters
+        ----------
+        total, removed : arrays (target, component)
+            ``Y' rows`` of all rows and of the removed ones.
+        targets : array (target, time)
+            Centred over all rows where an intercept is fitted.
+        """
+        projected = total - removed
+        if self._intercept:
+            lost = take_columns(targets, self.split.removed).sum(axis=1)
+            projected += lost[:, None] * cast(self.mean, self._like)[None, :]
+        return projected
+
+    def predictor(self, alpha: float) -> Any:
+        """Return the map (held_out, component) from a projection to predictions."""
+        if alpha in self._maps:
+            return self._maps[alpha]
+        made = self._make(alpha)
+        if (len(self._maps) + 1) * made.nbytes <= _KEPT_BYTES:
+            self._maps[alpha] = made
+        return made
+
+    def leverage(self, alpha: float) -> float:
+        """Return the largest ``x' (G_train + alpha)^-1 x`` of a removed row."""
+        inverse = self._inverse(alpha, self._filters(alpha))
+        return float(namespace(inverse).diagonal(inverse).max()) - 1
+
+    def _filters(self, alpha: float) -> Any:
+        return 1 / (self._parts.eigenvalues + alpha)
+
+    def _inverse(self, alpha: float, filters: Any) -> Any:
+        xp = namespace(filters)
+        half = self._removed * xp.sqrt(filters)
+        small = -(half @ half.T)
+        n_rows = small.shape[0]
+        small.reshape(-1)[:: n_rows + 1] += 1
+        return xp.linalg.inv(small)
+
+    def _make(self, alpha: float) -> Any:
+        filters = self._filters(alpha)
+        inverse = self._inverse(alpha, filters)
+        n_held_out = self.split.held_out.size
+        chosen = inverse[:n_held_out]
+        if self._by_run:
+            chosen = centred_by_run(chosen, self.split.runs)
+        elif self._intercept:
+            chosen = chosen - inverse[-1:] / self.split.train.size**0.5
+        weighted = cast(self._removed * filters, self._like)
+        return cast(chosen, self._like) @ weighted
+
+
+class OwnFold(Fold):
+    """A fold with an eigendecomposition of its own, for one that removes much of the rows.
+
+    It costs more than Woodbury's matrices where few rows are held out, and less where many are;
+    and it keeps its digits where a held-out row is far outside of the training rows.
+    """
+
+    def __init__(
+        self, parts: Decomposition, split: Split, *, by_run: bool, intercept: bool, like: Any
+    ) -> None:
+        super().__init__(parts, split, by_run=by_run, intercept=intercept, like=like)
+        xp = namespace(self._removed)
+        train = take(parts.rows, split.train) - (self.mean if intercept else 0)
+        held_out = take(parts.rows, split.held_out) - (self.mean if intercept else 0)
+        if by_run:
+            held_out = centred_by_run(held_out, split.runs)
+        rank = min(train.shape[0] - int(intercept), train.shape[1])
+        eigenvalues, basis = xp.linalg.eigh(train.T @ train)
+        basis = basis[:, eigenvalues.shape[0] - rank :]
+        self._eigenvalues = xp.clip(eigenvalues[eigenvalues.shape[0] - rank :], 0, None)
+        self._projector = cast(train @ basis, like)
+        self._inner = cast(held_out @ basis, like)
+
+    def project(self, total: Any, removed: Any, targets: Any) -> Any:
+        """Return the training targets in the fold's own components, (target, component)."""
+        return take_columns(targets, self.split.train) @ self._projector
+
+    def predictor(self, alpha: float) -> Any:
+        """Return the map (held_out, component) from a projection to predictions."""
+        return self._inner * cast(1 / (self._eigenvalues + alpha), self._like)
+
+
+def make_fold(
+    parts: Decomposition, split: Split, alphas: NDArray[np.float64], **keywords: Any
+) -> Fold:
+    """Return the fold in the form that is cheaper, if that keeps the digits."""
+    n_components, n_removed = parts.eigenvalues.shape[0], split.removed.size
+    small = 3 * n_removed**2 * n_components + 2 * n_removed**3
+    if alphas.size * small < _EIGEN_COST * n_components**3:
+        fold = Fold(parts, split, **keywords)
+        if 0 <= fold.leverage(float(alphas.min())) < _MAX_LEVERAGE:
+            return fold
+    return OwnFold(parts, split, **keywords)
+
+
+def take_columns(values: Any, columns: NDArray[np.intp]) -> Any:
+    """Return ``values[:, columns]``; a contiguous stretch is a view."""
+    if columns.size and np.all(np.diff(columns) == 1):
+        return values[:, int(columns[0]) : int(columns[-1]) + 1]
+    return values[:, columns]

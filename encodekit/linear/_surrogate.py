@@ -1,0 +1,91 @@
+"""Which alphas need not be tried: a target's scores predicted from those already known."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOLERANCE = 1e-4  # of a score: what a target may lose by not trying an alpha
+N_DEVIATIONS = 5
+
+
+class Surrogate:
+    """Scores of untried alphas, by least squares on a pilot of targets whose scores are all known.
+
+    A target is described by its approximate scores of every alpha and the scores of those it has
+    tried; the pilot says how well these predict the others. An alpha is left out where its
+    predicted score, plus five standard errors of a prediction, is no better than the best known
+    one. The errors are those of leaving one target of the pilot out, widened for targets that are
+    unlike the pilot.
+
+    Parameters
+    ----------
+    expected, scores : arrays (alpha, target)
+        Of the pilot.
+    """
+
+    def __init__(self, expected: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
+        known = np.isfinite(scores).all(axis=0)
+        pilot = np.concatenate([expected, scores])[:, known]
+        self.n_pilot = int(np.count_nonzero(known))
+        self._mean = pilot.mean(axis=1, keepdims=True)
+        self._pilot = pilot - self._mean
+        self._rules: dict[bytes, Any] = {}
+
+    def next_alphas(
+        self, expected: NDArray[np.float64], scores: NDArray[np.float64]
+    ) -> NDArray[np.intp]:
+        """Return the position of the alpha that each target should try next, -1 for none.
+
+        Parameters
+        ----------
+        expected : array (alpha, target)
+        scores : array (alpha, target)
+            NaN where an alpha has not been tried.
+        """
+        wanted = np.full(scores.shape[1], -1, dtype=np.intp)
+        tried = ~np.isnan(scores)
+        codes = np.packbits(tried, axis=0)
+        patterns, members = np.unique(codes, axis=1, return_inverse=True)
+        order = np.argsort(members.ravel(), kind="stable")
+        edges = np.searchsorted(members.ravel()[order], np.arange(patterns.shape[1] + 1))
+        for first, last in pairwise(edges):
+            columns = order[first:last]
+            known = tried[:, columns[0]]
+            if not known.all():
+                wanted[columns] = self._next(known, expected[:, columns], scores[:, columns])
+        return wanted
+
+    def _next(
+        self, known: NDArray[np.bool_], expected: NDArray[np.float64], scores: NDArray[np.float64]
+    ) -> NDArray[np.intp]:
+        given, unknown = np.r_[np.ones_like(known), known], np.flatnonzero(~known)
+        weights, inverse, errors = self._rule(known)
+        here = np.concatenate([expected, scores])[given] - self._mean[given]
+        predicted = self._mean[known.size + unknown] + weights.T @ here
+        unlike = np.einsum("ij,ij->j", here, inverse @ here) / self.n_pilot
+        highest = predicted + N_DEVIATIONS * errors[:, None] * np.sqrt(1 + unlike)
+        if not known.any():
+            return np.asarray(unknown[np.argmax(predicted, axis=0)])
+        gain = highest - scores[known].max(axis=0)
+        place = np.argmax(gain, axis=0)
+        promising = gain[place, np.arange(place.size)] > TOLERANCE
+        return np.where(promising, unknown[place], -1)
+
+    def _rule(self, known: NDArray[np.bool_]) -> Any:
+        """Return the regression on the pilot: weights, inverse covariance, errors by alpha."""
+        key = known.tobytes()
+        if key not in self._rules:
+            given = np.r_[np.ones_like(known), known]
+            have, want = self._pilot[given], self._pilot[known.size :][~known]
+            covariance = have @ have.T / self.n_pilot
+            # Scores of neighbouring alphas are almost the same numbers.
+            covariance[np.diag_indices_from(covariance)] += 1e-9
+            inverse = np.linalg.inv(covariance)
+            weights = inverse @ (have @ want.T) / self.n_pilot
+            leverage = np.einsum("ij,ij->j", have, inverse @ have) / self.n_pilot
+            left_out = (want - weights.T @ have) / (1 - np.minimum(leverage, 0.99))
+            errors = np.sqrt(np.square(left_out).mean(axis=1))
+            self._rules[key] = weights, inverse, errors
+        return self._rules[key]

@@ -1,0 +1,78 @@
+"""Responses and weights larger than memory, here and on the workers of a dask client."""
+
+import warnings
+
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+
+import encodekit as ek
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*of the targets chose:UserWarning")
+
+
+@pytest.fixture
+def client():
+    from distributed import Client, LocalCluster
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cluster = LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        )
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+def lazily(Y, chunk=4):
+    return Y.chunk({"target": chunk})
+
+
+def same_fit(one, other):
+    for name in ("coef_", "intercept_", "best_alphas_", "cv_scores_", "training_mean_"):
+        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True), name
+
+
+def test_weights_go_to_a_folder_and_are_read_from_it(labelled, tmp_path):
+    X, Y = labelled(participants=("P1", "P2", "P3"))
+    Y.values[3, 4] = np.nan
+    here = ek.RidgeCV(block_size=2).fit(X, Y)
+    stored = ek.RidgeCV(block_size=2, coef_store=tmp_path / "weights").fit(X, lazily(Y))
+    assert isinstance(stored.coef_.data, da.Array)
+    same_fit(here, stored)
+    predicted = stored.predict(X)
+    assert isinstance(predicted.data, da.Array)
+    assert np.allclose(predicted, here.predict(X), equal_nan=True)
+    assert stored.score(X, lazily(Y)) == pytest.approx(here.score(X, Y))
+
+
+def test_weights_are_never_written_over_others(labelled, tmp_path):
+    X, Y = labelled()
+    ek.RidgeCV(coef_store=tmp_path / "weights").fit(X, Y)
+    with pytest.raises(FileExistsError, match="weights"):
+        ek.RidgeCV(coef_store=tmp_path / "weights").fit(X, Y)
+
+
+def test_a_client_gives_what_one_process_gives(labelled, client, tmp_path):
+    X, Y = labelled(participants=("P1", "P2", "P3"))
+    Y.values[np.ix_(Y.run.values == "story-1", Y.participant.values == "P2")] = np.nan
+    here = ek.RidgeCV(block_size=2).fit(X, Y)
+    there = ek.RidgeCV(block_size=2).fit(X, lazily(Y))
+    same_fit(here, there)
+    same_fit(here, ek.RidgeCV(block_size=2, coef_store=tmp_path / "w").fit(X, lazily(Y)))
+
+
+def test_only_one_block_of_targets_is_in_memory(labelled):
+    X, Y = labelled(participants=("P1", "P2", "P3", "P4"))
+    sizes = []
+
+    def watch(block):
+        sizes.append(block.shape[1])
+        return block
+
+    data = da.from_array(Y.values, chunks=(-1, 3)).map_blocks(watch, dtype=Y.dtype)
+    sizes.clear()
+    ek.RidgeCV(block_size=3).fit(X, xr.DataArray(data, coords=Y.coords, dims=Y.dims, attrs=Y.attrs))
+    assert set(sizes) == {3}
+    assert len(sizes) <= 3 * 4  # the look for missing rows, and the fit
