@@ -13,6 +13,7 @@ from encodekit._errors import unknown_name
 from encodekit.linear._banded_solve import BandedSettings, BandedSolution, solve_banded
 from encodekit.linear._callers import refuse_lossy_callers
 from encodekit.linear._fir import fir
+from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._himalaya import BACKENDS
 from encodekit.linear._inputs import Training, read_features, read_training
 from encodekit.linear._ridge import DEFAULT_ALPHAS, _wrapper, mean_defined, refuse_weights
@@ -45,7 +46,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         band, 1 uniform.
     random_state : int, RandomState or None
         Of these draws.
-    cv, targets, fit_intercept, alpha_convention, scoring
+    cv, purge, targets, fit_intercept, alpha_convention, scoring
         As in `encodekit.RidgeCV`.
     backend : {"numpy", "torch", "torch_cuda", "cupy"}
         What himalaya computes with, in float64; it has its former backend again after the fit.
@@ -111,6 +112,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         concentration: Sequence[float] = (0.1, 1.0),
         random_state: Any = 0,
         cv: Any = None,
+        purge: int = 0,
         targets: Any = None,
         fit_intercept: bool = True,
         alpha_convention: str = "ridge",
@@ -122,6 +124,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         self.concentration = concentration
         self.random_state = random_state
         self.cv = cv
+        self.purge = purge
         self.targets = targets
         self.fit_intercept = fit_intercept
         self.alpha_convention = alpha_convention
@@ -301,6 +304,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         ):
             if getattr(self, name) not in known:
                 mistakes.append(unknown_name(name, getattr(self, name), known))
+        mistakes += purge_mistakes(self.purge)
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
         return BandedSettings(
@@ -309,6 +313,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
             tuple(concentration.tolist()),
             self.random_state,
             self.cv,
+            self.purge,
             self.scoring,
             self.fit_intercept,
             self.backend,

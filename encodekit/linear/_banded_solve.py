@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._fold_scores import FoldScores, Pair
-from encodekit.linear._folds import folds_of, resolve_cv
+from encodekit.linear._fold_scores import FoldScores
 from encodekit.linear._himalaya import himalaya_backend, import_himalaya
-from encodekit.scoring import group_targets
+from encodekit.linear._patterns import (
+    Pair,
+    Pattern,
+    Problem,
+    find_patterns,
+    folds_of_pattern,
+    reusable,
+)
 from encodekit.scoring._missing import load_columns
 
 _BUDGET = 256 * 2**20  # bytes of himalaya's work arrays
@@ -26,6 +32,7 @@ class BandedSettings:
     concentration: tuple[float, ...]
     random_state: Any
     cv: Any
+    purge: int
     scoring: str
     fit_intercept: bool
     backend: str
@@ -60,17 +67,8 @@ class BandedSolution:
     degenerate: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class _Pattern:
-    """Targets that have the same rows."""
-
-    who: str
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
-
-
 def solve_banded(
-    problem: Any, members: Sequence[NDArray[np.intp]], names: Sequence[Any], settings: Any
+    problem: Problem, members: Sequence[NDArray[np.intp]], names: Sequence[Any], settings: Any
 ) -> BandedSolution:
     """Choose the share of each band and an alpha per target, and refit on all rows it has.
 
@@ -94,18 +92,15 @@ def solve_banded(
     """
     with himalaya_backend(settings.backend) as backend:
         gammas = _candidates(names, settings, backend)
-        patterns, degenerate = _patterns(problem)
-        # An iterator of folds would be used up by the first pattern.
-        cv = settings.cv if hasattr(settings.cv, "split") else _as_list(settings.cv)
+        patterns, degenerate = find_patterns(problem)
+        cv = reusable(settings.cv)
         solution = _empty(problem, gammas, degenerate)
         for pattern in patterns:
-            folds = _folds(problem, cv, settings.scoring, pattern)
+            folds = folds_of_pattern(
+                problem, pattern, cv, purge=settings.purge, scoring=settings.scoring
+            )
             _solve_pattern(problem, members, settings, pattern, folds, solution, backend)
     return solution
-
-
-def _as_list(cv: Any) -> Any:
-    return cv if cv is None or isinstance(cv, int | np.integer | float) else list(cv)
 
 
 def _candidates(names: Sequence[Any], settings: BandedSettings, backend: Any) -> NDArray[Any]:
@@ -135,26 +130,7 @@ def _candidates(names: Sequence[Any], settings: BandedSettings, backend: Any) ->
     return gammas[:, place]
 
 
-def _patterns(problem: Any) -> tuple[list[_Pattern], NDArray[np.bool_]]:
-    degenerate = np.zeros(problem.targets.shape[1], dtype=bool)
-    found: dict[bytes, list[Any]] = {}
-    groups = group_targets(problem.targets, problem.participants)
-    if not any(group.present.any() for group in groups):
-        raise ValueError("y holds nothing but NaN: no target has a value in any row")
-    for group in groups:
-        degenerate[group.columns] = group.degenerate
-        if not group.degenerate.all():
-            found.setdefault(group.present.tobytes(), []).append(group)
-    named = problem.participants.dtype.kind not in "iu"
-    patterns = []
-    for same in found.values():
-        columns = np.sort(np.concatenate([group.columns[~group.degenerate] for group in same]))
-        who = f"participant {same[0].name!r}" if named else "the targets"
-        patterns.append(_Pattern(who, np.flatnonzero(same[0].present), columns))
-    return patterns, degenerate
-
-
-def _empty(problem: Any, gammas: NDArray[Any], degenerate: NDArray[np.bool_]) -> BandedSolution:
+def _empty(problem: Problem, gammas: NDArray[Any], degenerate: NDArray[np.bool_]) -> BandedSolution:
     n_features, n_targets, n_bands = problem.features.shape[1], degenerate.size, gammas.shape[1]
     dtype = problem.features.dtype
     return BandedSolution(
@@ -170,36 +146,11 @@ def _empty(problem: Any, gammas: NDArray[Any], degenerate: NDArray[np.bool_]) ->
     )
 
 
-def _folds(problem: Any, cv: Any, scoring: str, pattern: _Pattern) -> list[Pair]:
-    """Return (train, held-out) positions within the rows of the pattern."""
-    some = None if problem.groups is None else problem.groups[pattern.rows]
-    splits = resolve_cv(cv, some, pattern.who)
-    pairs = folds_of(splits, pattern.rows, problem.groups, pattern.who)
-    if scoring == "correlation":
-        _check_lengths([test for _, test in pairs], problem.runs, cv)
-    return [
-        (np.searchsorted(pattern.rows, train), np.searchsorted(pattern.rows, test))
-        for train, test in pairs
-    ]
-
-
-def _check_lengths(held_out: list[NDArray[np.intp]], runs: NDArray[Any] | None, cv: Any) -> None:
-    longest = max(
-        int(rows.size if runs is None else np.unique(runs[rows], return_counts=True)[1].max())
-        for rows in held_out
-    )
-    if longest < 2:
-        raise ValueError(
-            f"cv={cv!r} holds out one TR of a run at a time, for which a correlation is undefined: "
-            "use larger folds, or scoring='r2'"
-        )
-
-
 def _solve_pattern(
-    problem: Any,
+    problem: Problem,
     members: Sequence[NDArray[np.intp]],
     settings: BandedSettings,
-    pattern: _Pattern,
+    pattern: Pattern,
     folds: list[Pair],
     solution: BandedSolution,
     backend: Any,

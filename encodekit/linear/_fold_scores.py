@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encodekit.linear._patterns import Pair
 from encodekit.scoring import is_constant
-
-Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class FoldScores:

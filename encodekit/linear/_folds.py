@@ -146,6 +146,13 @@ def folds_of(
     return pairs
 
 
+def purge_mistakes(purge: Any) -> list[str]:
+    """Return what is wrong with a user's ``purge``."""
+    if isinstance(purge, int) and not isinstance(purge, bool) and purge >= 0:
+        return []
+    return [f"purge must be a number of TRs, got {purge!r}"]
+
+
 def _purged(
     train: NDArray[np.intp], test: NDArray[np.intp], runs: NDArray[Any] | None, purge: int
 ) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 
 from encodekit.data import validate
 from encodekit.linear._folds import expand
-from encodekit.linear._solve import Problem
+from encodekit.linear._patterns import Problem
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import join_rows, one_array
 from encodekit.scoring._join import is_labelled

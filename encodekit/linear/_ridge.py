@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from encodekit._errors import unknown_name
 from encodekit.linear._callers import refuse_lossy_callers
+from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._inputs import Training, read_features, read_training
 from encodekit.linear._solve import Settings, Solution, solve
 from encodekit.linear._targets import select_targets
@@ -211,8 +212,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
             mistakes.append(unknown_name("scoring", self.scoring, _SCORINGS))
         if self.block_size is not None and self.block_size < 1:
             mistakes.append(f"block_size must be a number of targets, got {self.block_size!r}")
-        if isinstance(self.purge, bool) or not isinstance(self.purge, int) or self.purge < 0:
-            mistakes.append(f"purge must be a number of TRs, got {self.purge!r}")
+        mistakes += purge_mistakes(self.purge)
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
         return Settings(

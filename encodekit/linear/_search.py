@@ -95,16 +95,17 @@ class BlockScores:
         """Return the scores (alpha, target) that may be a target's best; NaN for the others."""
         expected = self._expected()
         scores = np.full((self.candidates.alphas.size, len(self.total)), np.nan)
-        while True:
-            wanted = surrogate.next_alphas(expected, scores)
-            if (wanted < 0).all():
-                return np.where(np.isneginf(scores), np.nan, scores)
-            for place in np.unique(wanted[wanted >= 0]):
-                columns = np.flatnonzero(wanted == place)
+        active = np.arange(scores.shape[1])
+        while active.size:
+            wanted = surrogate.next_alphas(expected[:, active], scores[:, active])
+            active, wanted = active[wanted >= 0], wanted[wanted >= 0]
+            for place in np.unique(wanted):
+                columns = active[wanted == place]
                 found = self.score(place, columns)
                 scores[place, columns] = found
                 # A target without any defined score asks no further.
                 scores[:, columns[np.isnan(found)]] = -np.inf
+        return np.where(np.isneginf(scores), np.nan, scores)
 
 
 def _total(folds: Sequence[Fold], removed: list[Any], targets: Any, rows: Any) -> Any:

@@ -1,6 +1,5 @@
 """Ridge for every target: patterns of missing rows, their plans, blocks of targets."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,20 @@ from encodekit.linear._arrays import cast, on_device, to_numpy
 from encodekit.linear._blocks import over_blocks
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
 from encodekit.linear._fold import Split, make_fold, make_split
-from encodekit.linear._folds import folds_of, resolve_cv
+from encodekit.linear._patterns import (
+    Pattern,
+    Problem,
+    find_patterns,
+    folds_of_pattern,
+    reusable,
+)
 from encodekit.linear._search import BlockScores, Candidates
 from encodekit.linear._surrogate import Surrogate
-from encodekit.scoring import group_targets
 from encodekit.scoring._missing import blocks, load_columns
 
 _BUDGET = 512 * 2**20  # bytes of work arrays for a block of targets
 _N_PILOT = 512
 _WORTH_A_PILOT = 4 * _N_PILOT
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """What is to be solved, in arrays.
-
-    Attributes
-    ----------
-    features : array (time, feature)
-    targets : array (time, target)
-        NumPy or dask.
-    participants : array (target,)
-    runs, groups : array (time,) or None
-    """
-
-    features: NDArray[Any]
-    targets: Any
-    participants: NDArray[Any]
-    runs: NDArray[Any] | None
-    groups: NDArray[Any] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +56,6 @@ class Solution:
     chosen: NDArray[np.intp]
     scores: NDArray[Any]
     degenerate: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class _Pattern:
-    """Targets that have the same rows."""
-
-    who: str
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +102,8 @@ def solve(problem: Problem, settings: Settings) -> Solution:
     ValueError
         If the folds cannot be made; see `encodekit.linear.RidgeCV`.
     """
-    # An iterator of folds is used up by the first pattern of missing rows.
-    folds = list(settings.cv) if isinstance(settings.cv, Iterator) else settings.cv
-    settings = replace(settings, cv=folds)
-    patterns, degenerate = _patterns(problem)
+    settings = replace(settings, cv=reusable(settings.cv))
+    patterns, degenerate = find_patterns(problem)
     solution = _empty(problem, settings, degenerate)
     if settings.single_alpha:
         scored = [replace(_plan(problem, settings, one), refit=False) for one in patterns]
@@ -146,26 +119,6 @@ def solve(problem: Problem, settings: Settings) -> Solution:
             plan = replace(plan, surrogate=_surrogate(problem, settings, plan, pattern))
             _run(problem, settings, plan, pattern, solution)
     return solution
-
-
-def _patterns(problem: Problem) -> tuple[list[_Pattern], NDArray[np.bool_]]:
-    degenerate = np.zeros(problem.targets.shape[1], dtype=bool)
-    found: dict[bytes, list[Any]] = {}
-    measured = False
-    for group in group_targets(problem.targets, problem.participants):
-        degenerate[group.columns] = group.degenerate
-        if not group.degenerate.all():
-            found.setdefault(group.present.tobytes(), []).append(group)
-        measured |= bool(group.present.any())
-    if not measured:
-        raise ValueError("y holds nothing but NaN: no target has a value in any row")
-    named = problem.participants.dtype.kind not in "iu"
-    patterns = []
-    for groups in found.values():
-        columns = np.concatenate([group.columns[~group.degenerate] for group in groups])
-        who = f"participant {groups[0].name!r}" if named else "the targets"
-        patterns.append(_Pattern(who, np.flatnonzero(groups[0].present), np.sort(columns)))
-    return patterns, degenerate
 
 
 def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) -> Solution:
@@ -196,7 +149,7 @@ def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) 
     )
 
 
-def _plan(problem: Problem, settings: Settings, pattern: _Pattern) -> _Plan:
+def _plan(problem: Problem, settings: Settings, pattern: Pattern) -> _Plan:
     features = problem.features[pattern.rows]
     parts = decompose(features, fit_intercept=settings.fit_intercept, device=settings.device)
     like = on_device(features[:0], settings.device)
@@ -216,27 +169,16 @@ def _plan(problem: Problem, settings: Settings, pattern: _Pattern) -> _Plan:
     return _Plan(pattern.rows, candidates, features.dtype, settings.device)
 
 
-def _splits(problem: Problem, settings: Settings, pattern: _Pattern) -> list[Split]:
-    rows, runs = pattern.rows, problem.runs
-    some = None if problem.groups is None else problem.groups[rows]
-    cv = resolve_cv(settings.cv, some, pattern.who)
-    pairs = folds_of(cv, rows, problem.groups, pattern.who, runs=runs, purge=settings.purge)
-    there = None if runs is None else runs[rows]
-    splits = [
-        make_split(np.searchsorted(rows, train), np.searchsorted(rows, held_out), there, rows.size)
-        for train, held_out in pairs
-    ]
-    longest = max(run.stop - run.start for split in splits for run in split.runs)
-    if settings.scoring == "correlation" and longest < 2:
-        raise ValueError(
-            f"cv={settings.cv!r} holds out one TR of a run at a time, for which a correlation is "
-            "undefined: use larger folds, or scoring='r2'"
-        )
-    return splits
+def _splits(problem: Problem, settings: Settings, pattern: Pattern) -> list[Split]:
+    pairs = folds_of_pattern(
+        problem, pattern, settings.cv, purge=settings.purge, scoring=settings.scoring
+    )
+    runs = None if problem.runs is None else problem.runs[pattern.rows]
+    return [make_split(train, held_out, runs, pattern.rows.size) for train, held_out in pairs]
 
 
 def _surrogate(
-    problem: Problem, settings: Settings, plan: _Plan, pattern: _Pattern
+    problem: Problem, settings: Settings, plan: _Plan, pattern: Pattern
 ) -> Surrogate | None:
     """Score every alpha for a few targets, evenly spread, where there are many more of them."""
     n_targets = pattern.columns.size
@@ -299,7 +241,7 @@ def _write(store: Any, columns: NDArray[np.intp], coef: NDArray[Any]) -> None:
 
 
 def _run(
-    problem: Problem, settings: Settings, plan: _Plan, pattern: _Pattern, solution: Solution
+    problem: Problem, settings: Settings, plan: _Plan, pattern: Pattern, solution: Solution
 ) -> None:
     """Solve every block of a pattern, and put what it gives into the solution."""
     stored = settings.coef_store is not None
