@@ -13,7 +13,7 @@ from encodekit.scoring._missing import load_columns
 def over_blocks(
     solve: Callable[..., Any], shared: Any, values: Any, pieces: Sequence[NDArray[np.intp]]
 ) -> Iterator[tuple[NDArray[np.intp], Any]]:
-    """Yield each piece of columns with ``solve(shared, columns, values[:, columns])``.
+    """Yield each piece of columns with ``solve(shared, values[:, columns])``.
 
     With an active ``dask.distributed`` client and values in dask, the pieces go to its workers,
     ``shared`` once to each of them; dask tries again what a lost worker had. Otherwise one piece
@@ -22,17 +22,18 @@ def over_blocks(
     client = _client() if hasattr(values, "dask") else None
     if client is None:
         for columns in pieces:
-            yield columns, solve(shared, columns, load_columns(values, columns))
+            yield columns, solve(shared, load_columns(values, columns))
         return
     from dask.delayed import delayed
     from distributed import as_completed
 
     everywhere = client.scatter(shared, broadcast=True, hash=False)
     task = delayed(solve, pure=False)
-    futures = client.compute([task(everywhere, some, values[:, some]) for some in pieces])
+    futures = client.compute([task(everywhere, values[:, some]) for some in pieces])
     places = {future.key: place for place, future in enumerate(futures)}
     for future, result in as_completed(futures, with_results=True):  # type: ignore[no-untyped-call]
         yield pieces[places[future.key]], result
+        future.release()  # its memory on the worker
 
 
 def _client() -> Any:

@@ -77,7 +77,6 @@ class _Plan:
     surrogate: Surrogate | None = None
     alpha: int | None = None
     refit: bool = True
-    coef: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +198,8 @@ def _rows_of(plan: _Plan, values: NDArray[Any]) -> tuple[Any, NDArray[Any], NDAr
     return on_device(centred, plan.device), raw, mean
 
 
-def solve_block(plan: _Plan, columns: NDArray[np.intp], values: NDArray[Any]) -> _Block:
-    """Solve for the targets ``values`` (time, target), which lie at ``columns`` of the result."""
+def solve_block(plan: _Plan, values: NDArray[Any]) -> _Block:
+    """Solve for the targets ``values`` (time, target)."""
     targets, raw, mean = _rows_of(plan, values)
     scores = None
     alphas = plan.candidates.alphas
@@ -216,9 +215,7 @@ def solve_block(plan: _Plan, columns: NDArray[np.intp], values: NDArray[Any]) ->
     if not plan.refit:
         return _Block(None, None, mean, chosen, scores)
     coef, intercept = _refit(plan, total, alphas[chosen], mean)
-    if plan.coef is not None:
-        _write(plan.coef, columns, coef)
-    return _Block(None if plan.coef is not None else coef, intercept, mean, chosen, scores)
+    return _Block(coef, intercept, mean, chosen, scores)
 
 
 def _refit(
@@ -232,20 +229,25 @@ def _refit(
     return coef, intercept.astype(plan.dtype)
 
 
-def _write(store: Any, columns: NDArray[np.intp], coef: NDArray[Any]) -> None:
+def _write(coefs: Any, columns: NDArray[np.intp], coef: NDArray[Any]) -> None:
+    """Put the weights of a block in their place, in memory or in a zarr array.
+
+    By this process alone: blocks of a pattern do not end where chunks do, and two workers that
+    write into one chunk would lose what one of them wrote.
+    """
     start, stop = int(columns[0]), int(columns[-1]) + 1
     if stop - start == columns.size:
-        store[:, start:stop] = coef
+        coefs[:, start:stop] = coef
+    elif isinstance(coefs, np.ndarray):
+        coefs[:, columns] = coef
     else:
-        store.oindex[:, columns] = coef
+        coefs.oindex[:, columns] = coef
 
 
 def _run(
     problem: Problem, settings: Settings, plan: _Plan, pattern: Pattern, solution: Solution
 ) -> None:
     """Solve every block of a pattern, and put what it gives into the solution."""
-    stored = settings.coef_store is not None
-    plan = replace(plan, coef=solution.coef if stored else None)
     pieces = list(blocks(pattern.columns, _block_size(problem, settings)))
     for columns, block in over_blocks(solve_block, plan, problem.targets, pieces):
         solution.mean[columns] = block.mean
@@ -253,7 +255,7 @@ def _run(
         if block.scores is not None:
             solution.scores[:, columns] = block.scores
         if block.coef is not None:
-            solution.coef[:, columns] = block.coef
+            _write(solution.coef, columns, block.coef)
         if block.intercept is not None:
             solution.intercept[columns] = block.intercept
 
