@@ -83,12 +83,23 @@ def write_report(
 
 def _sentence(result: Comparison, model: str, area: str) -> str:
     gain, means = gains(result, model, area), result.mean(area)
-    verb = "better" if gain.mean() > 0 else "worse"
     return (
-        f"**{model}** features predict {area} areas {verb} than {REFERENCE} ones: "
+        f"**{model}** features predict {area} areas {verdict(gain.to_numpy())} {REFERENCE} ones: "
         f"{means[model]:.3f} against {means[REFERENCE]:.3f} of the noise ceiling, "
         f"higher in {(gain > 0).sum()} of {len(gain)} people."
     )
+
+
+def verdict(gain: Any) -> str:
+    """Return what differences (participant,) say; a 95 % t interval with zero in it says little.
+
+    >>> verdict([0.10, 0.12, 0.11]), verdict([0.10, -0.12, 0.11]), verdict([-0.1, -0.12, -0.11])
+    ('better than', 'about as well as', 'worse than')
+    """
+    interval = t_interval(gain, 0.95)
+    if interval.low > 0:
+        return "better than"
+    return "worse than" if interval.high < 0 else "about as well as"
 
 
 def _summary(result: Comparison) -> str:
