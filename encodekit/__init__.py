@@ -14,7 +14,7 @@ _HOME = {
         "FeatureExtractor", "SpeechFeatures", "MelSpectrogram", "WordRate", "PhoneRate",
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
     ),
-    "linear": ("RidgeCV", "BandedRidgeCV", "LayerSelector", "cross_val_predict"),
+    "linear": ("RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict"),
     "scoring": ("correlation", "r2", "noise_ceiling", "normalise"),
     "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),

@@ -27,6 +27,7 @@ PUBLIC = [
     "FeatureSpaces",
     "RidgeCV",
     "BandedRidgeCV",
+    "StackedRidge",
     "LayerSelector",
     "correlation",
     "r2",

@@ -40,6 +40,11 @@ def encodekit_regressors() -> Iterator[RegressorSpec]:
         summary="ridge regression with a penalty for each feature space",
         extra="banded",
     )
+    yield RegressorSpec(
+        "stacked-ridge",
+        load="encodekit.linear:StackedRidge",
+        summary="a ridge for each feature space, their predictions averaged for each target",
+    )
 
 
 @hookimpl
