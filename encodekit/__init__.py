@@ -22,7 +22,7 @@ _HOME = {
     "plugins": (
         "make_features", "make_regressor", "make_regions", "make_loss", "hookimpl",
         "FeatureSpec", "RegressorSpec", "LossSpec", "RegionSpec", "StudySpec", "CommandSpec",
-        "BackboneSpec",
+        "BackboneSpec", "PanelSpec",
     ),
 }  # fmt: skip
 _ROOM = {name: room for room, names in _HOME.items() for name in names}

@@ -44,6 +44,7 @@ PUBLIC = [
     "FeatureSpec",
     "RegressorSpec",
     "LossSpec",
+    "PanelSpec",
     "RegionSpec",
     "StudySpec",
     "CommandSpec",

@@ -9,6 +9,7 @@ from encodekit.plugins._records import (
     CommandSpec,
     FeatureSpec,
     LossSpec,
+    PanelSpec,
     RegionSpec,
     RegressorSpec,
     StudySpec,
@@ -51,3 +52,7 @@ class Hooks:
     @hookspec
     def encodekit_backbones(self) -> Iterable[BackboneSpec]:  # type: ignore[empty-body]
         """Speech models by a short name, for `encodekit.SpeechFeatures`."""
+
+    @hookspec
+    def encodekit_panels(self) -> Iterable[PanelSpec]:  # type: ignore[empty-body]
+        """Sections that the report of any result gains, for `encodekit.report`."""

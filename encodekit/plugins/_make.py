@@ -18,7 +18,7 @@ def load_spec(kind: str, name: str) -> Any:
     ----------
     kind : str
         ``"features"``, ``"regressors"``, ``"losses"``, ``"regions"``, ``"studies"``,
-        ``"commands"`` or ``"backbones"``.
+        ``"commands"``, ``"backbones"`` or ``"panels"``.
     name : str
         The registered name; case, hyphens and underscores do not matter.
 

@@ -94,6 +94,19 @@ class BackboneSpec(Spec):
     noun = "backbone"
 
 
+@dataclass(frozen=True)
+class PanelSpec(Spec):
+    """A panel of the report: ``load`` is a function ``panel(result)`` that returns a Section.
+
+    It may return None where the result holds nothing for it to show. Panels stand in the report
+    by their ``order``, then by name; those of encodekit itself have 10, 20, ... 90.
+    """
+
+    noun = "panel"
+
+    order: int = 100
+
+
 KINDS: dict[str, type[Spec]] = {
     "features": FeatureSpec,
     "regressors": RegressorSpec,
@@ -102,6 +115,7 @@ KINDS: dict[str, type[Spec]] = {
     "studies": StudySpec,
     "commands": CommandSpec,
     "backbones": BackboneSpec,
+    "panels": PanelSpec,
 }
 
 

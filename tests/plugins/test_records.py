@@ -2,7 +2,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from encodekit.plugins import KINDS, CommandSpec, FeatureSpec, LossSpec, Spec
+from encodekit.plugins import KINDS, CommandSpec, FeatureSpec, LossSpec, PanelSpec, Spec
 
 
 def test_a_record_keeps_what_it_was_given():
@@ -45,3 +45,9 @@ def test_all_mistakes_come_in_one_message():
 def test_every_kind_has_a_record_with_a_noun_of_its_own():
     assert all(issubclass(record, Spec) for record in KINDS.values())
     assert len({record.noun for record in KINDS.values()} | {Spec.noun}) == len(KINDS) + 1
+
+
+def test_panels_say_where_they_stand():
+    panel = PanelSpec("pitch", load="my_lab.panel:pitch", summary="scores by pitch", order=15)
+    assert panel.order == 15
+    assert PanelSpec("pitch", load="my_lab.panel:pitch", summary="scores by pitch").order == 100
