@@ -18,7 +18,9 @@ CORE = {
 }
 _SUMMARIES = {
     "doctor": "Show versions, devices, the cache and the plugins, and what is wrong with them.",
-    "plugins": "Show every plugin, what it brings, and why one was skipped.",
+    "plugins": (
+        "Show every plugin, what it brings, and why one was skipped; switch, check or write one."
+    ),
     "score": "Score a saved model on a study, by participant and region.",
 }
 _SECTION = re.compile(r"\w.*\n---")
@@ -43,25 +45,31 @@ class Commands(TyperGroup):
         name = args[0]
         if name.startswith("-"):
             return super().resolve_command(ctx, args)
+        if name in CORE:  # without a look at the plugins: one of them may hang
+            return name, as_command(name, load_core(name)), args[1:]
         return name, as_command(name, load_command(name, self.list_commands(ctx))), args[1:]
 
 
-def load_command(name: str, known: list[str]) -> Callable[..., Any]:
-    """Return the function of a command; raise ValueError with close matches if there is none."""
-    if name in CORE:
-        from importlib import import_module
+def load_core(name: str) -> Any:
+    """Return the function, or the group of functions, of a command of the core."""
+    from importlib import import_module
 
-        module, _, attribute = CORE[name].partition(":")
-        function: Callable[..., Any] = getattr(import_module(module), attribute)
-        return function
+    module, _, attribute = CORE[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def load_command(name: str, known: list[str]) -> Callable[..., Any]:
+    """Return the function of a plugin's command; raise ValueError with close matches if none."""
     if name not in known:
         raise ValueError(registry().why_absent("commands", name, known))
     loaded: Callable[..., Any] = load_entry(registry().find("commands", name))
     return loaded
 
 
-def as_command(name: str, function: Callable[..., Any]) -> Any:
-    """Wrap a plain function with type annotations as a command."""
+def as_command(name: str, function: Callable[..., Any] | typer.Typer) -> Any:
+    """Wrap a plain function with type annotations, or a group of them, as a command."""
+    if isinstance(function, typer.Typer):
+        return typer.main.get_command(function)
     app = typer.Typer(add_completion=False)
     app.command(name, help=_help(function))(function)
     return typer.main.get_command(app)

@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from encodekit.cli._plugins import AsJSON, describe
-from encodekit.plugins import registry
+from encodekit.cli._plugins import AsJSON, describe, examined
+from encodekit.plugins import Registry
 
 _OURS = ("encodekit", "encodekit-brain-tuning", "encodekit-adapters")
 
@@ -34,17 +34,17 @@ def doctor(json: AsJSON = False) -> None:
 
 def examine() -> dict[str, Any]:
     """Return everything the doctor looks at, ready for JSON."""
-    packages, cache = list(_packages()), _cache()
+    packages, cache, found = list(_packages()), _cache(), examined()
     return {
         "system": {"python": platform.python_version(), "platform": platform.platform()},
         "packages": {name: found for name, found, _ in packages},
         "devices": _devices(),
         "cache": cache,
-        "plugins": [describe(plugin) for plugin in registry().plugins],
+        "plugins": [describe(plugin) for plugin in found.plugins],
         "problems": [
             *(problem for _, _, problem in packages if problem),
             *_cache_problems(cache),
-            *_plugin_problems(),
+            *_plugin_problems(found),
         ],
     }
 
@@ -131,11 +131,11 @@ def _cache_problems(cache: dict[str, Any]) -> Iterator[str]:
         yield f"the cache {cache['folder']} cannot be written: set ENCODEKIT_CACHE"
 
 
-def _plugin_problems() -> Iterator[str]:
-    for plugin in registry().plugins:
+def _plugin_problems(found: Registry) -> Iterator[str]:
+    for plugin in found.plugins:
         if plugin.status == "skipped":
             yield f"plugin {plugin.title} is skipped: {plugin.cause}"
-    yield from registry().clashes()
+    yield from found.clashes()
 
 
 def _show(findings: dict[str, Any]) -> None:

@@ -1,6 +1,11 @@
-"""``encodekit plugins``: what was found, what it brings, and why something was skipped."""
+"""``encodekit plugins``: what was found, what it brings, why something was skipped, and switches.
+
+Plugins are examined in a process of its own, so that one that hangs, or takes the process down,
+is named like any other that fails.
+"""
 
 import json
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -8,14 +13,28 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from encodekit.plugins import Plugin, registry
+from encodekit._errors import unknown_name
+from encodekit.plugins import Plugin, PluginWarning, Registry, installed_plugins
+from encodekit.plugins._discovery import BUILTINS
+from encodekit.plugins._probe import TIME_LIMIT, probe
+from encodekit.plugins._switches import switch, switches_file
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Limit = Annotated[float, typer.Option(help="Seconds that one plugin may take to be imported.")]
+Name = Annotated[str, typer.Argument(help="The name of the plugin, or of its distribution.")]
+
+plugins = typer.Typer(
+    help="Show every plugin, what it brings, and why one was skipped; switch, check or write one.",
+    add_completion=False,
+)
 
 
-def plugins(json: AsJSON = False) -> None:
-    """Show every plugin, what it brings, and why one was skipped."""
-    found = registry()
+@plugins.callback(invoke_without_command=True)
+def show(ctx: typer.Context, json: AsJSON = False, time_limit: Limit = TIME_LIMIT) -> None:
+    """Show every plugin, what it brings, and why one was skipped; switch, check or write one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    found = examined(time_limit)
     if json:
         typer.echo(_to_json([describe(plugin) for plugin in found.plugins], found.clashes()))
         return
@@ -23,6 +42,40 @@ def plugins(json: AsJSON = False) -> None:
     console.print(_table(found.plugins))
     for clash in found.clashes():
         console.print(Text.assemble(("clash", "red"), f": {clash}"))
+
+
+@plugins.command()
+def disable(name: Name) -> None:
+    """Switch a plugin off, for every later process, until it is enabled."""
+    plugin = _installed(name)
+    if plugin.name == BUILTINS:
+        raise ValueError(f"{BUILTINS} is encodekit itself: it cannot be disabled")
+    done = switch(plugin.name, on=False)
+    typer.echo(f"{plugin.title} is {'now' if done else 'already'} disabled ({switches_file()})")
+
+
+@plugins.command()
+def enable(name: Name) -> None:
+    """Switch a disabled plugin on again."""
+    plugin = _installed(name)
+    done = switch(plugin.name, on=True)
+    typer.echo(f"{plugin.title} is {'now' if done else 'already'} enabled ({switches_file()})")
+
+
+def examined(time_limit: float = TIME_LIMIT) -> Registry:
+    """Return the registry as discovered in a process of its own; clashes are not warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)
+        return Registry(probe(time_limit))
+
+
+def _installed(name: str) -> Plugin:
+    """Return the installed plugin of that name, without importing any."""
+    known = installed_plugins()
+    for plugin in known:
+        if plugin.is_called(name):
+            return plugin
+    raise ValueError(unknown_name("plugin", name, [plugin.name for plugin in known]))
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:

@@ -3,39 +3,36 @@
 A plugin that does not is set aside with its cause: one bad import must not stop the others.
 """
 
-import importlib
 import os
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
-from typing import Any
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
 import pluggy
 
 from encodekit._errors import unknown_name
-from encodekit.plugins._hooks import API, PROJECT, Hooks
-from encodekit.plugins._records import KINDS, Spec, name_key
+from encodekit.plugins._contract import PluginError, admit, cause_of
+from encodekit.plugins._hooks import PROJECT, Hooks
+from encodekit.plugins._records import Spec, name_key
+from encodekit.plugins._switches import SwitchesError, switched_off
 
 BUILTINS = "encodekit-builtins"
+LEFT_OUT = "ENCODEKIT_PLUGINS leaves it out: add it there"
+
+Watch = Callable[[EntryPoint], None]
 
 
 class PluginWarning(UserWarning):
     """A plugin, or a name that two plugins claim, was skipped."""
 
 
-class PluginError(Exception):
-    """A plugin breaks the contract; the message says how."""
-
-
 @dataclass(frozen=True)
 class Plugin:
     """One discovered plugin: where it comes from, what it gives, and why not if it was skipped.
 
-    ``status`` is ``"loaded"``, ``"skipped"`` (``cause`` says why) or ``"disabled"`` (by
-    ``ENCODEKIT_PLUGINS``).
+    ``status`` is ``"loaded"``, ``"skipped"`` or ``"disabled"``; ``cause`` says why it is not
+    loaded.
     """
 
     name: str
@@ -51,8 +48,18 @@ class Plugin:
         """Name the plugin and its distribution, for messages."""
         return f"{self.name!r} ({self.distribution} {self.version})"
 
+    def is_called(self, name: str) -> bool:
+        """Tell whether ``name`` is the plugin's or its distribution's, however it is written."""
+        return name_key(name) in {name_key(self.name), name_key(self.distribution)}
 
-def discover(found: Iterable[EntryPoint] | None = None, wanted: str | None = None) -> list[Plugin]:
+
+def discover(
+    found: Iterable[EntryPoint] | None = None,
+    wanted: str | None = None,
+    *,
+    off: Collection[str] | None = None,
+    watch: Watch | None = None,
+) -> list[Plugin]:
     """Return every plugin among the entry points, in order of name, with one warning per failure.
 
     Parameters
@@ -62,111 +69,145 @@ def discover(found: Iterable[EntryPoint] | None = None, wanted: str | None = Non
     wanted : str, optional
         What ``ENCODEKIT_PLUGINS`` says, which is the default: names separated by commas; empty
         for no plugin but the built-in ones.
+    off : collection of str, optional
+        Plugins that are switched off, unless ``wanted`` names them. Default: what
+        ``encodekit plugins disable`` has written.
+    watch : callable, optional
+        Told of each entry point before it is imported; what it raises is the cause of skipping.
     """
-    points = sorted(entry_points(group=PROJECT) if found is None else found, key=_order)
+    damaged: list[Plugin] = []
+    if found is None:
+        found, damaged = _installed()
     wanted = os.environ.get("ENCODEKIT_PLUGINS") if wanted is None else wanted
+    off = _switched_off() if off is None else off
+    points = sorted(found, key=_order)
+    described = [_switched(describe(point), wanted, off) for point in points]
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    twice = {name for name, count in Counter(point.name for point in points).items() if count > 1}
-    plugins = [_consider(manager, point, wanted, twice) for point in points]
+    plugins = damaged + [
+        _consider(manager, point, plugin, _same_name(plugin, described), watch)
+        for point, plugin in zip(points, described, strict=True)
+    ]
     _warn_failures(plugins)
     _warn_unknown(wanted, plugins)
     return plugins
+
+
+def installed_plugins() -> list[Plugin]:
+    """Return who is installed; nothing is imported."""
+    points, damaged = _installed()
+    return damaged + [describe(point) for point in sorted(points, key=_order)]
+
+
+def _installed() -> tuple[list[EntryPoint], list[Plugin]]:
+    """Return the entry points, and the distributions whose entry points cannot be read."""
+    try:
+        return list(entry_points(group=PROJECT)), []
+    except Exception:  # noqa: BLE001 (one damaged file fails the whole query: find out whose)
+        return _one_by_one()
+
+
+def _one_by_one() -> tuple[list[EntryPoint], list[Plugin]]:
+    points: list[EntryPoint] = []
+    damaged: list[Plugin] = []
+    seen = set()
+    for dist in distributions():
+        name = _name(dist)
+        if name_key(name) in seen:
+            continue
+        seen.add(name_key(name))
+        try:
+            points += dist.entry_points.select(group=PROJECT)
+        except Exception as error:  # noqa: BLE001 (the parser of the metadata raises anything)
+            if f"[{PROJECT}]" in (dist.read_text("entry_points.txt") or ""):
+                cause = f"its entry_points.txt cannot be read ({cause_of(error)}): reinstall it"
+                damaged.append(Plugin(name, name, _version(dist), "?", "skipped", cause))
+    return points, damaged
+
+
+def _name(dist: Distribution) -> str:
+    return dist.metadata["Name"] or "unknown distribution"
+
+
+def _version(dist: Distribution) -> str:
+    return dist.metadata["Version"] or "?"
+
+
+def describe(point: EntryPoint) -> Plugin:
+    """Return who stands behind an entry point, which is not imported."""
+    dist = point.dist
+    return Plugin(
+        name=point.name,
+        distribution=_name(dist) if dist else "unknown distribution",
+        version=_version(dist) if dist else "?",
+        module=point.value,
+    )
 
 
 def _order(point: EntryPoint) -> tuple[bool, str, str]:
     return point.name != BUILTINS, point.name, point.value
 
 
-def _consider(
-    manager: pluggy.PluginManager, point: EntryPoint, wanted: str | None, twice: set[str]
-) -> Plugin:
-    plugin = _describe(point)
-    if not _is_wanted(plugin, wanted):
-        return replace(plugin, status="disabled")
-    try:
-        if point.name in twice:
-            raise PluginError(f"two distributions have a plugin named {point.name!r}")
-        return replace(plugin, records=tuple(_admit(manager, point)))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (plugins may raise anything)
-        return replace(plugin, status="skipped", cause=_cause(error))
-
-
-def _describe(point: EntryPoint) -> Plugin:
-    dist = point.dist
-    return Plugin(
-        name=point.name,
-        distribution=dist.name if dist else "unknown distribution",
-        version=dist.version if dist else "?",
-        module=point.value,
-    )
-
-
-def _is_wanted(plugin: Plugin, wanted: str | None) -> bool:
-    if wanted is None or plugin.name == BUILTINS:
-        return True
-    keys = {name_key(name) for name in _listed(wanted)}
-    return bool(keys & {name_key(plugin.name), name_key(plugin.distribution)})
+def _switched(plugin: Plugin, wanted: str | None, off: Collection[str]) -> Plugin:
+    if plugin.name == BUILTINS:
+        return plugin
+    if wanted is not None:
+        listed = any(plugin.is_called(name) for name in _listed(wanted))
+        return plugin if listed else replace(plugin, status="disabled", cause=LEFT_OUT)
+    if name_key(plugin.name) in off:
+        cause = f"switched off: encodekit plugins enable {plugin.name}"
+        return replace(plugin, status="disabled", cause=cause)
+    return plugin
 
 
 def _listed(wanted: str) -> list[str]:
     return [name.strip() for name in wanted.split(",") if name.strip()]
 
 
-def _admit(manager: pluggy.PluginManager, point: EntryPoint) -> Iterator[tuple[str, Spec]]:
-    """Import one plugin, check it against the contract, and give its records by kind."""
-    module = importlib.import_module(point.module)
-    _check_api(module)
-    _check_marks(module)
+def _same_name(plugin: Plugin, described: Sequence[Plugin]) -> list[Plugin]:
+    return [
+        other
+        for other in described
+        if other.status != "disabled" and name_key(other.name) == name_key(plugin.name)
+    ]
+
+
+def _consider(
+    manager: pluggy.PluginManager,
+    point: EntryPoint,
+    plugin: Plugin,
+    same_name: Sequence[Plugin],
+    watch: Watch | None,
+) -> Plugin:
+    if plugin.status == "disabled":
+        return plugin
     try:
-        manager.register(module, name=point.name)
-        manager.check_pending()
-        yield from list(_records(manager, module))
-    except BaseException:
-        manager.unregister(name=point.name)
+        if len(same_name) > 1:
+            raise PluginError(_twice(same_name))
+        if watch is not None:
+            watch(point)
+        return replace(plugin, records=tuple(admit(manager, point)))
+    except KeyboardInterrupt as error:
+        error.add_note(f"plugin {plugin.title} was being imported: encodekit plugins names it")
         raise
+    except BaseException as error:  # noqa: BLE001 (plugins raise anything, SystemExit too)
+        return replace(plugin, status="skipped", cause=cause_of(error))
 
 
-def _check_api(module: ModuleType) -> None:
-    stated = getattr(module, "encodekit_api", None)
-    if stated is None:
-        raise PluginError(f"{module.__name__} does not state its API: add encodekit_api = {API}")
-    if stated != API:
-        raise PluginError(
-            f"{module.__name__} states encodekit_api = {stated!r}, this encodekit has {API}: "
-            "upgrade whichever is older"
-        )
+def _twice(plugins: Sequence[Plugin]) -> str:
+    claims = " and ".join(sorted(plugin.title for plugin in plugins))
+    return (
+        f"two distributions have a plugin of one name, {claims}: uninstall one, or name the "
+        "distribution to take in ENCODEKIT_PLUGINS"
+    )
 
 
-def _check_marks(module: ModuleType) -> None:
-    """Refuse what is named like a hook and would be passed over for want of its mark."""
-    for name, value in vars(module).items():
-        unmarked = callable(value) and not hasattr(value, f"{PROJECT}_impl")
-        if name.startswith(f"{PROJECT}_") and unmarked:
-            raise PluginError(f"{module.__name__}.{name} is not marked: put @hookimpl above it")
-
-
-def _records(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[tuple[str, Spec]]:
-    for caller in manager.get_hookcallers(module) or ():
-        kind = caller.name.removeprefix(f"{PROJECT}_")
-        for impl in caller.get_hookimpls():
-            if impl.plugin is module:
-                given: Any = impl.function()
-                yield from ((kind, _checked(kind, record)) for record in given or ())
-
-
-def _checked(kind: str, record: object) -> Spec:
-    expected = KINDS[kind]
-    if not isinstance(record, expected):
-        raise PluginError(f"{PROJECT}_{kind} must give {expected.__name__} records, got {record!r}")
-    return record
-
-
-def _cause(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, PluginError | pluggy.PluginValidationError):
-        return text
-    return f"{type(error).__name__}: {text}"
+def _switched_off() -> Collection[str]:
+    try:
+        return switched_off()
+    except SwitchesError as error:
+        warnings.warn(str(error), PluginWarning, stacklevel=4)
+        return ()
 
 
 def _warn_failures(plugins: Sequence[Plugin]) -> None:
@@ -178,9 +219,15 @@ def _warn_failures(plugins: Sequence[Plugin]) -> None:
 
 
 def _warn_unknown(wanted: str | None, plugins: Sequence[Plugin]) -> None:
+    for message in unknown_plugins("ENCODEKIT_PLUGINS", _listed(wanted or ""), plugins):
+        warnings.warn(message, PluginWarning, stacklevel=4)
+
+
+def unknown_plugins(
+    variable: str, names: Iterable[str], plugins: Sequence[Plugin]
+) -> Iterator[str]:
+    """Yield what is wrong with the names of plugins that an environment variable holds."""
     known = sorted({name for plugin in plugins for name in (plugin.name, plugin.distribution)})
-    keys = {name_key(name) for name in known}
-    for name in _listed(wanted or ""):
-        if name_key(name) not in keys:
-            text = f"ENCODEKIT_PLUGINS names {unknown_name('plugin', name, known)}"
-            warnings.warn(text, PluginWarning, stacklevel=4)
+    for name in names:
+        if not any(plugin.is_called(name) for plugin in plugins):
+            yield f"{variable} names {unknown_name('plugin', name, known)}"

@@ -11,7 +11,7 @@ def known_names(kind: str) -> list[str]:
     return [entry.spec.name for entry in registry().entries(kind)]
 
 
-def load_spec(kind: str, name: str) -> Any:
+def load_spec(kind: str, name: str, *, prefer: str | None = None) -> Any:
     """Return the class or function registered under a name, imported now.
 
     Parameters
@@ -21,6 +21,8 @@ def load_spec(kind: str, name: str) -> Any:
         ``"commands"``, ``"backbones"`` or ``"panels"``.
     name : str
         The registered name; case, hyphens and underscores do not matter.
+    prefer : str, optional
+        The plugin, or distribution, to take it from where several claim the name.
 
     Raises
     ------
@@ -30,10 +32,10 @@ def load_spec(kind: str, name: str) -> Any:
     ImportError
         If a package that it needs is not installed; with the pip line of the extra.
     """
-    return registry().load(kind, name)
+    return registry().load(kind, name, prefer)
 
 
-def make_features(name: str, **parameters: Any) -> Any:
+def make_features(name: str, *, prefer: str | None = None, **parameters: Any) -> Any:
     """Return the feature extractor registered under a name.
 
     Examples
@@ -42,10 +44,10 @@ def make_features(name: str, **parameters: Any) -> Any:
     >>> ek.make_features("word-rate")
     WordRate()
     """
-    return load_spec("features", name)(**parameters)
+    return load_spec("features", name, prefer=prefer)(**parameters)
 
 
-def make_regressor(name: str, **parameters: Any) -> Any:
+def make_regressor(name: str, *, prefer: str | None = None, **parameters: Any) -> Any:
     """Return the regressor registered under a name.
 
     Examples
@@ -54,20 +56,20 @@ def make_regressor(name: str, **parameters: Any) -> Any:
     >>> ek.make_regressor("ridge", alphas=[1.0, 10.0])
     RidgeCV(alphas=[1.0, 10.0])
     """
-    return load_spec("regressors", name)(**parameters)
+    return load_spec("regressors", name, prefer=prefer)(**parameters)
 
 
-def make_regions(name: str, *arguments: Any, **parameters: Any) -> Any:
+def make_regions(name: str, *arguments: Any, prefer: str | None = None, **parameters: Any) -> Any:
     """Return the region selector or atlas registered under a name."""
-    return load_spec("regions", name)(*arguments, **parameters)
+    return load_spec("regions", name, prefer=prefer)(*arguments, **parameters)
 
 
-def make_loss(name: str, **parameters: Any) -> Any:
+def make_loss(name: str, *, prefer: str | None = None, **parameters: Any) -> Any:
     """Return the loss registered under a name: a callable of (predicted, true, mask).
 
     A class is instantiated with the parameters; of a function, the parameters are bound.
     """
-    loss = load_spec("losses", name)
+    loss = load_spec("losses", name, prefer=prefer)
     if isinstance(loss, type):
         return loss(**parameters)
     return partial(loss, **parameters) if parameters else loss

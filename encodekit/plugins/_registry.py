@@ -1,15 +1,19 @@
 """What is registered, by kind and name, and the one way to load it."""
 
 import importlib
+import os
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from encodekit._errors import MissingExtraError, unknown_name
-from encodekit.plugins._discovery import Plugin, PluginError, PluginWarning, discover
+from encodekit.plugins._contract import PluginError
+from encodekit.plugins._discovery import Plugin, PluginWarning, discover, unknown_plugins
 from encodekit.plugins._known import ELSEWHERE
 from encodekit.plugins._records import KINDS, Spec, name_key
 
@@ -29,10 +33,17 @@ class Registry:
     ----------
     plugins : sequence of Plugin
         As `discover` returns them; those not loaded are kept to explain what is missing.
+    prefer : mapping of name to plugin, optional
+        To whom a name belongs that several claim: the name of a plugin or of its distribution.
+        Default: what ``ENCODEKIT_PREFER`` says, such as ``pitch=my-lab,l2=other-lab``.
     """
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
+    def __init__(
+        self, plugins: Sequence[Plugin], *, prefer: Mapping[str, str] | None = None
+    ) -> None:
         self.plugins = tuple(plugins)
+        prefer = _preferred() if prefer is None else prefer
+        self._prefer = {name_key(name): plugin for name, plugin in prefer.items()}
         self._claims: dict[str, dict[str, list[Entry]]] = {
             kind: defaultdict(list) for kind in KINDS
         }
@@ -43,31 +54,37 @@ class Registry:
 
     def entries(self, kind: str) -> list[Entry]:
         """Return the usable records of a kind, in order of name."""
-        claims = self._of_kind(kind).values()
-        return sorted((c[0] for c in claims if len(c) == 1), key=lambda entry: entry.spec.name)
+        usable = (self._usable(key, claims) for key, claims in self._of_kind(kind).items())
+        return sorted((e[0] for e in usable if len(e) == 1), key=lambda entry: entry.spec.name)
 
     def clashes(self) -> list[str]:
-        """Return one message per name that two plugins claim."""
+        """Return one message per name that two plugins claim and none is preferred for."""
         return [
-            _clash(kind, entries)
-            for kind, claims in self._claims.items()
-            for entries in claims.values()
-            if len(entries) > 1
+            _clash(kind, claims)
+            for kind, by_key in self._claims.items()
+            for key, claims in by_key.items()
+            if len(self._usable(key, claims)) > 1
         ]
 
-    def find(self, kind: str, name: str) -> Entry:
-        """Return the entry of a name; raise ValueError with what to do where there is none."""
-        entries = self._of_kind(kind).get(name_key(str(name)), [])
-        if len(entries) > 1:
-            raise ValueError(_clash(kind, entries))
-        if not entries:
+    def find(self, kind: str, name: str, prefer: str | None = None) -> Entry:
+        """Return the entry of a name; raise ValueError with what to do where there is none.
+
+        ``prefer`` is the plugin, or the distribution, whose record is taken where several claim
+        the name; ``ENCODEKIT_PREFER`` decides where it is not given.
+        """
+        key = name_key(str(name))
+        claims = self._of_kind(kind).get(key, [])
+        if not claims:
             known = [entry.spec.name for entry in self.entries(kind)]
             raise ValueError(self.why_absent(kind, str(name), known))
-        return entries[0]
+        usable = self._usable(key, claims, prefer)
+        if len(usable) > 1:
+            raise ValueError(_clash(kind, usable))
+        return usable[0]
 
-    def load(self, kind: str, name: str) -> Any:
+    def load(self, kind: str, name: str, prefer: str | None = None) -> Any:
         """Import and return what a name stands for."""
-        return load_entry(self.find(kind, name))
+        return load_entry(self.find(kind, name, prefer))
 
     def why_absent(self, kind: str, name: str, known: Sequence[str]) -> str:
         """Return what to do about an absent name: install its plugin, or take a known name."""
@@ -83,25 +100,51 @@ class Registry:
             raise ValueError(unknown_name("kind of plugin", kind, KINDS))
         return self._claims[kind]
 
+    def _usable(self, key: str, claims: list[Entry], prefer: str | None = None) -> list[Entry]:
+        """Return the claims that are left when the preferred plugin's are taken alone."""
+        wanted = prefer or self._prefer.get(key)
+        if wanted is None or (prefer is None and len(claims) == 1):
+            return claims
+        taken = [entry for entry in claims if entry.plugin.is_called(wanted)]
+        if prefer and not taken:
+            owners = [entry.plugin.name for entry in claims]
+            raise ValueError(f"prefer={prefer!r}: {unknown_name('plugin', prefer, owners)}")
+        return taken or claims
+
     def _why_not(self, distribution: str) -> str:
         for plugin in self.plugins:
             if name_key(plugin.distribution) == name_key(distribution):
-                return {
-                    "disabled": "which ENCODEKIT_PLUGINS leaves out: add it there",
-                    "skipped": f"which was skipped: {plugin.cause}",
-                }.get(plugin.status, f"whose version {plugin.version} lacks it: upgrade it")
+                if plugin.status == "loaded":
+                    return f"whose version {plugin.version} lacks it: upgrade it"
+                return f"which is {plugin.status}: {plugin.cause}"
         return f"which is not installed: pip install {distribution}"
 
     def _warn_clashes(self) -> None:
-        for message in self.clashes():
+        unknown = unknown_plugins("ENCODEKIT_PREFER", self._prefer.values(), self.plugins)
+        for message in [*unknown, *self.clashes()]:
             warnings.warn(message, PluginWarning, stacklevel=3)
 
 
+def _preferred() -> dict[str, str]:
+    """Return what ``ENCODEKIT_PREFER`` says; a part without '=' prefers nothing and is named."""
+    parts = [part.strip() for part in os.environ.get("ENCODEKIT_PREFER", "").split(",")]
+    pairs = [part.partition("=") for part in parts if part]
+    for name, equals, plugin in pairs:
+        if not (name.strip() and equals and plugin.strip()):
+            raise ValueError(
+                f"ENCODEKIT_PREFER holds {name + equals + plugin!r}, expected name=plugin, such as "
+                "pitch=my-lab"
+            )
+    return {name.strip(): plugin.strip() for name, _, plugin in pairs}
+
+
 def _clash(kind: str, entries: Sequence[Entry]) -> str:
-    claims = " and ".join(f"{e.spec.name!r} by plugin {e.plugin.title}" for e in entries)
+    ordered = sorted(entries, key=lambda entry: entry.plugin.title)
+    claims = " and ".join(f"{e.spec.name!r} by plugin {e.plugin.title}" for e in ordered)
     return (
         f"the same {KINDS[kind].noun} is registered as {claims}: none of them is used; "
-        "rename one or uninstall its distribution"
+        f"choose by prefer= or ENCODEKIT_PREFER={entries[0].spec.name}=PLUGIN, rename one, or "
+        "uninstall its distribution"
     )
 
 
@@ -135,7 +178,24 @@ def _broken(entry: Entry, cause: str) -> str:
     )
 
 
-@cache
+_active: ContextVar[Registry] = ContextVar("registry")
+
+
 def registry() -> Registry:
     """Return what is registered in this process; plugins are discovered on the first call."""
+    return _active.get(None) or _installed()
+
+
+@cache
+def _installed() -> Registry:
     return Registry(discover())
+
+
+@contextmanager
+def use_registry(other: Registry) -> Iterator[Registry]:
+    """Within the block, let `registry` return another one; for tests."""
+    token = _active.set(other)
+    try:
+        yield other
+    finally:
+        _active.reset(token)

@@ -63,7 +63,7 @@ def test_a_cache_that_cannot_be_written_is_a_problem(capsys, cache):
 
 def test_a_skipped_plugin_is_a_problem(capsys, monkeypatch):
     bad = Plugin("bad", "bad-lab", "2.0", "bad", status="skipped", cause="ImportError: [no] luck")
-    monkeypatch.setattr(_doctor, "registry", lambda: Registry([bad]))
+    monkeypatch.setattr(_doctor, "examined", lambda: Registry([bad]))
     code, out = consult(capsys)
     assert code == 1
     assert "problem: plugin 'bad' (bad-lab 2.0) is skipped: ImportError: [no] luck" in out

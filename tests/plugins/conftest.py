@@ -19,14 +19,24 @@ class Site:
         self.folder = folder
         self.modules = []
 
-    def install(self, distribution, source, *, name=None, version="1.2", api="encodekit_api = 1"):
+    def install(
+        self,
+        distribution,
+        source,
+        *,
+        name=None,
+        version="1.2",
+        api="encodekit_api = 1",
+        points=None,
+    ):
         module = distribution.replace("-", "_")
         self.modules.append(module)
         (self.folder / f"{module}.py").write_text(HEADER + api + "\n" + dedent(source))
-        info = self.folder / f"{module}-{version}.dist-info"
+        info = self.folder / f"{module}-1.2.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Name: {distribution}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[encodekit]\n{name or distribution} = {module}\n")
+        (info / "METADATA").write_text(f"Name: {distribution}\nVersion: 1.2\n")
+        points = points or f"{name or distribution} = {module}"
+        (info / "entry_points.txt").write_text(f"[encodekit]\n{points}\n")
 
     def entry_points(self):
         found = distributions(path=[str(self.folder)])
@@ -40,10 +50,25 @@ class Site:
 
 
 @pytest.fixture
+def site_in():
+    """Make a site in a folder that is on no path."""
+
+    def make(folder):
+        folder.mkdir()
+        return Site(folder)
+
+    return make
+
+
+@pytest.fixture
 def site(tmp_path, monkeypatch):
-    monkeypatch.delenv("ENCODEKIT_PLUGINS", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    made = Site(tmp_path)
+    for variable in ("ENCODEKIT_PLUGINS", "ENCODEKIT_PREFER"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("ENCODEKIT_CONFIG", str(tmp_path / "settings"))
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    made = Site(folder)
     yield made
     for module in made.modules:
         sys.modules.pop(module, None)

@@ -83,7 +83,7 @@ def test_a_name_of_a_plugin_that_is_not_installed_names_the_pip_line(site, kind,
 
 def test_a_name_of_a_disabled_plugin_says_so(site, pitch):
     site.install("encodekit-brain-tuning", pitch)
-    with pytest.raises(ValueError, match="which ENCODEKIT_PLUGINS leaves out: add it there"):
+    with pytest.raises(ValueError, match="is disabled: ENCODEKIT_PLUGINS leaves it out: add"):
         site.registry("").load("regions", "glasser")
 
 
@@ -91,7 +91,7 @@ def test_a_name_of_a_skipped_plugin_gives_the_cause(site):
     site.install("encodekit-brain-tuning", "1 / 0")
     with pytest.warns(PluginWarning, match="skipped"):
         found = site.registry()
-    with pytest.raises(ValueError, match="which was skipped: ZeroDivisionError"):
+    with pytest.raises(ValueError, match="which is skipped: ZeroDivisionError"):
         found.load("regions", "glasser")
 
 

@@ -1,0 +1,104 @@
+"""What a plugin's module must be: its API stated, its hooks marked, its records of their kind."""
+
+import importlib
+import inspect
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from encodekit.plugins._hooks import API, PROJECT
+from encodekit.plugins._records import KINDS, Spec
+
+
+class PluginError(Exception):
+    """A plugin breaks the contract; the message says how."""
+
+
+def admit(manager: pluggy.PluginManager, point: EntryPoint) -> Iterator[tuple[str, Spec]]:
+    """Import one plugin, check it against the contract, and give its records by kind.
+
+    Raises
+    ------
+    PluginError
+        If it breaks the contract; and whatever its code raises. The manager forgets it then.
+    """
+    module = _imported(point)
+    _check_api(module)
+    _check_marks(module)
+    try:
+        manager.register(module, name=point.name)
+        manager.check_pending()
+        yield from list(_records(manager, module))
+    except BaseException:
+        manager.unregister(name=point.name)
+        raise
+
+
+def cause_of(error: BaseException) -> str:
+    """Return one line on what stopped a plugin."""
+    text = " ".join(str(error).split())
+    if isinstance(error, PluginError | pluggy.PluginValidationError):
+        return text
+    return f"{type(error).__name__}: {text}"
+
+
+def _imported(point: EntryPoint) -> ModuleType:
+    if not EntryPoint.pattern.fullmatch(point.value) or point.attr:
+        raise PluginError(
+            f"its entry point is {point.value!r}, expected a module, such as 'my_lab.plugin'"
+        )
+    return importlib.import_module(point.module)
+
+
+def _check_api(module: ModuleType) -> None:
+    stated = getattr(module, "encodekit_api", None)
+    if stated is None:
+        raise PluginError(f"{module.__name__} does not state its API: add encodekit_api = {API}")
+    if stated != API:
+        raise PluginError(
+            f"{module.__name__} states encodekit_api = {stated!r}, this encodekit has {API}: "
+            "upgrade whichever is older"
+        )
+
+
+def _check_marks(module: ModuleType) -> None:
+    """Refuse what is named like a hook and would be passed over for want of its mark."""
+    for name, value in vars(module).items():
+        unmarked = callable(value) and not hasattr(value, f"{PROJECT}_impl")
+        if name.startswith(f"{PROJECT}_") and unmarked:
+            raise PluginError(f"{module.__name__}.{name} is not marked: put @hookimpl above it")
+
+
+def _records(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[tuple[str, Spec]]:
+    for caller in manager.get_hookcallers(module) or ():
+        kind = caller.name.removeprefix(f"{PROJECT}_")
+        for impl in caller.get_hookimpls():
+            if impl.plugin is module:
+                given = impl.function()
+                yield from ((kind, _checked(kind, record)) for record in _several(kind, given))
+
+
+def _several(kind: str, given: Any) -> Iterable[object]:
+    """Return what a hook gave, which may be nothing, if it can hold records at all."""
+    if given is None:
+        return ()
+    if isinstance(given, str | bytes | dict) or not isinstance(given, Iterable):
+        if inspect.iscoroutine(given):
+            given.close()
+        raise PluginError(
+            f"{PROJECT}_{kind} must yield {KINDS[kind].__name__} records or return a list of "
+            f"them, got {given!r:.80}"
+        )
+    return given
+
+
+def _checked(kind: str, record: object) -> Spec:
+    expected = KINDS[kind]
+    if not isinstance(record, expected):
+        raise PluginError(
+            f"{PROJECT}_{kind} must give {expected.__name__} records, got {record!r:.80}"
+        )
+    return record
