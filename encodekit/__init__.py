@@ -15,7 +15,7 @@ _HOME = {
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
     ),
     "linear": ("RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict"),
-    "scoring": ("correlation", "r2", "noise_ceiling", "normalise"),
+    "scoring": ("correlation", "r2", "noise_ceiling", "normalise", "permutation_test"),
     "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),
     "reports": ("report",),

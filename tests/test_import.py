@@ -33,6 +33,7 @@ PUBLIC = [
     "r2",
     "noise_ceiling",
     "normalise",
+    "permutation_test",
     "cross_val_predict",
     "Atlas",
     "RegionSelector",

@@ -4,6 +4,7 @@ from encodekit.data._disjoint import check_disjoint
 from encodekit.data._files import atomic_write, check_manifest, whole_folder, write_manifest
 from encodekit.data._models import load, save
 from encodekit.data._named_study import load_study
+from encodekit.data._progress import progress
 from encodekit.data._response import concat_runs, drop_history, make_response, split_runs
 from encodekit.data._runlist import RunList
 from encodekit.data._stimulus import Stimulus
@@ -23,6 +24,7 @@ __all__ = [
     "load",
     "load_study",
     "make_response",
+    "progress",
     "read_textgrid",
     "save",
     "split_runs",

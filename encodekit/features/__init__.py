@@ -1,5 +1,6 @@
 """Features from audio and words, on the grid of the fMRI."""
 
+from encodekit.data import progress
 from encodekit.features._backbones import (
     BackboneNotFoundError,
     load_backbone,
@@ -21,7 +22,6 @@ from encodekit.features._hrf import CanonicalHRF, canonical_hrf
 from encodekit.features._impulses import PhoneRate, WordRate
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._mel import MelSpectrogram
-from encodekit.features._progress import progress
 from encodekit.features._scaler import RunScaler
 from encodekit.features._spaces import FeatureSpaces
 from encodekit.features._speech import SpeechFeatures

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from encodekit import __version__
-from encodekit.data import Stimulus, concat_runs
+from encodekit.data import Stimulus, concat_runs, progress
 from encodekit.features._cache import cache_folder, describe, make_key, read_rows, write_rows
 from encodekit.features._lanczos import Lanczos
-from encodekit.features._progress import progress
 from encodekit.features._resampling import TrRows
 
 Tick = Callable[[float], None]

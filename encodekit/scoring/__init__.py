@@ -5,9 +5,15 @@ from encodekit.scoring._correlation import correlation
 from encodekit.scoring._join import join_rows, one_array
 from encodekit.scoring._missing import TargetGroup, group_targets, is_constant
 from encodekit.scoring._normalise import normalise
+from encodekit.scoring._nulls import BlockNull, PhaseNull, ShiftNull, SignNull
 from encodekit.scoring._r2 import r2
+from encodekit.scoring._significance import permutation_test
 
 __all__ = [
+    "BlockNull",
+    "PhaseNull",
+    "ShiftNull",
+    "SignNull",
     "TargetGroup",
     "correlation",
     "group_targets",
@@ -16,5 +22,6 @@ __all__ = [
     "noise_ceiling",
     "normalise",
     "one_array",
+    "permutation_test",
     "r2",
 ]

@@ -1,67 +1,82 @@
 """How much of a response could be predicted at all, from repeats of the same stimulus."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from encodekit._errors import unknown_name
 from encodekit.data import concat_runs
-from encodekit.scoring._join import is_labelled, target_coords
-from encodekit.scoring._missing import blocks, is_constant, load_columns, participants_of
+from encodekit.scoring._jackknife import t_limits
+from encodekit.scoring._join import is_labelled, one_array, target_coords
+from encodekit.scoring._missing import participants_of
+from encodekit.scoring._others import agreement
+from encodekit.scoring._repeats import share_from_halves, share_from_powers
 
-_AT_ONCE = 1024
+_METHODS = {"repeats": share_from_powers, "split-half": share_from_halves}
+_PEOPLE = "people"
 
-
-@dataclass(frozen=True, eq=False)
-class _Powers:
-    """Sums over runs, weighted by TRs, for the targets of one participant."""
-
-    signal: NDArray[np.float64]
-    total: NDArray[np.float64]
-    n_repeats: dict[Any, int]
+Floats = NDArray[np.float64]
 
 
 def noise_ceiling(
-    repeats: Any, n: int | None = None, *, runs: ArrayLike | None = None
+    repeats: Any, n: int | None = None, *, runs: ArrayLike | None = None, method: str = "repeats"
 ) -> xr.Dataset:
-    """Signal power of repeated responses, and the best r that a perfect model could reach.
+    """How much of the responses is signal, and the best r that a perfect model could reach.
 
-    Within each run, with N repeats: ``SP = (N Var(mean) - TP) / (N - 1)``, where TP is the mean
-    variance of one repeat [1]_ [2]_. Both are summed over runs, weighted by TRs. The share
-    ``SP / TP`` is signed and, for white noise, unbiased to .001 with 10 repeats (-.004 with 2
-    repeats of 75 TRs, being a ratio of two estimates); a response that is the mean of n repeats
-    has ``CCmax^2 = n share / (1 + (n - 1) share)``.
+    ``method="repeats"``: within each run, with N repeats, ``SP = (N Var(mean) - TP) / (N - 1)``,
+    where TP is the mean variance of one repeat [1]_ [2]_. Both are summed over runs, weighted by
+    TRs. The share ``SP / TP`` is signed and, for white noise, unbiased to .001 with 10 repeats
+    (-.004 with 2 repeats of 75 TRs, being a ratio of two estimates); a response that is the mean
+    of n repeats has ``CCmax^2 = n share / (1 + (n - 1) share)``.
+
+    ``method="split-half"``: ``CCmax^2 = 2 r / (1 + r)`` for the mean of all repeats, where r is
+    between the means of odd and even ones.
+
+    ``method="people"`` needs no repeats, and is for models of a group, not of one person: what
+    people who heard the same share. With n people, the mean r of one with the mean of the others
+    is ``rho sqrt((n - 1) / (1 + (n - 2) rho))``, and ``CCmax^2 = rho`` [3]_.
 
     Parameters
     ----------
     repeats : DataArray (repeat, time, target), a list of them (one per run), or an array
-        With NaN where a participant has fewer repeats, lacks a run, or has fewer TRs of it.
+        With NaN where a participant has fewer repeats, lacks a run, or has fewer TRs of it. For
+        ``"people"``: responses (time, target) with the coordinate ``participant``, and
+        ``vertex`` (and ``hemisphere``), ``voxel`` or ``region`` to say which targets are of the
+        same place.
     n : int, optional
         Of how many repeats the response to be scored is the mean; all of them if not given.
     runs : array (time,), optional
         For a NumPy array: the run of each row.
+    method : {"repeats", "split-half", "people"}
 
     Returns
     -------
     Dataset over target
-        ``signal_share``: share of the variance of ONE repeat that is signal, signed.
-        ``ceiling_squared``: CCmax^2 of the mean of n, signed. ``ceiling``: its root, 0 where it is
-        negative; a clipped root is biased, so average ``ceiling_squared``. ``n_repeats``: n. All
-        NaN for targets that are constant, have a stray NaN, or were not repeated.
+        ``signal_share``: share of the variance of ONE repeat that is signal, signed; for
+        ``"people"`` of the response as it is, and of a place. ``ceiling_squared``: CCmax^2 of the
+        mean of n, signed. ``ceiling``: its root, 0 where it is negative; a clipped root is biased,
+        so average ``ceiling_squared``. ``signal_share_low``, ``signal_share_high``,
+        ``ceiling_low``, ``ceiling_high``: ends of 95 % intervals, from a jackknife over blocks of
+        20 TRs. ``n_repeats``: n. For ``"people"`` also ``lower`` and ``upper``, r with the mean of
+        the others and with the mean of all; ``upper_floor``, what ``upper`` is where nothing is
+        shared (it never divides a score); and ``n_people``. All NaN for targets that are constant,
+        have a stray NaN, or were not repeated.
 
     Raises
     ------
     ValueError
-        If ``repeats`` has no dimension ``repeat``, or a participant's runs have other numbers of
-        repeats and ``n`` is not given.
+        If ``repeats`` has no dimension ``repeat``, a participant's runs have other numbers of
+        repeats and ``n`` is not given, repeats cannot be halved, or it is not known which targets
+        are of the same place.
 
     References
     ----------
     .. [1] Sahani & Linden (2003), "How linear are auditory cortical responses?", eq. 2.
     .. [2] Schoppe et al. (2016), "Measuring the performance of neural models", eq. 7.
+    .. [3] Spearman (1910) and Brown (1910), British Journal of Psychology 3:271-322.
 
     Examples
     --------
@@ -72,18 +87,58 @@ def noise_ceiling(
     >>> float(ceiling.signal_share[0].round(1)), float(ceiling.ceiling[0].round(2))
     (0.5, 0.95)
     """
-    rows = _rows(repeats, runs)
+    if method not in (*_METHODS, _PEOPLE):
+        raise ValueError(f"noise_ceiling: {unknown_name('method', method, [*_METHODS, _PEOPLE])}")
     if n is not None and n < 1:
         raise ValueError(f"noise_ceiling: n={n}, expected the number of repeats, 1 or more")
-    share, number = np.full(rows.sizes["target"], np.nan), np.zeros(rows.sizes["target"], int)
-    participants = participants_of(rows.coords, share.size)
+    if method == _PEOPLE:
+        return _from_people(repeats, n)
+    rows = _rows(repeats, runs)
+    estimates: dict[str, Floats] = {}
+    number = np.zeros(rows.sizes["target"], int)
+    participants = participants_of(rows.coords, number.size)
     for who in dict.fromkeys(participants.tolist()):
         columns = np.flatnonzero(participants == who)
-        powers = _powers(rows, columns)
-        number[columns] = _n_of_mean(powers.n_repeats, who) if n is None else n
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share[columns] = powers.signal / powers.total
-    return _dataset(share, number, rows)
+        share = _METHODS[method](rows, columns)
+        if n is None or method != "repeats":
+            number[columns] = _n_of_mean(share.n_repeats, who)
+        for name, values in _with_limits(share.estimates, max(share.n_repeats.values())).items():
+            estimates.setdefault(name, np.full(number.size, np.nan))[columns] = values
+    return _dataset(estimates, number if n is None else np.full(number.size, n), rows, method)
+
+
+def _with_limits(share: Floats, n: Any) -> dict[str, Floats]:
+    """Return ``share[0]`` and its interval, by a jackknife of ``log(1 + n share / (1 - share))``.
+
+    That is the logarithm of a ratio of variances (for halves, ``2 artanh r``).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = t_limits(np.log1p(n * share / (1 - share)))
+        ends = (np.expm1(end) / (np.expm1(end) + n) for end in (low, high))
+    return dict(zip(("", "_low", "_high"), (share[0], *ends), strict=True))
+
+
+def _from_people(responses: Any, n: int | None) -> xr.Dataset:
+    if n is not None:
+        raise ValueError(
+            f"noise_ceiling: n={n} has no meaning for method='people': the ceiling is that of the "
+            "responses as they are"
+        )
+    rows = one_array(responses, "responses")
+    found = agreement(rows)
+    places = found.groups.codes
+    limits = _with_limits(found.share, np.maximum(found.n_people, 2))
+    estimates = {name: values[places] for name, values in limits.items()}
+    ceiling = _dataset(estimates, np.ones(places.size, int), rows, _PEOPLE)
+    if "n_repeats" in rows.coords:
+        ceiling["n_repeats"] = ("target", rows.coords["n_repeats"].values)
+    n_people = found.n_people[places]
+    return ceiling.assign(
+        lower=("target", found.with_others),
+        upper=("target", found.with_all),
+        upper_floor=("target", 1 / np.sqrt(n_people)),
+        n_people=("target", n_people),
+    )
 
 
 def _rows(repeats: Any, runs: ArrayLike | None) -> xr.DataArray:
@@ -121,62 +176,24 @@ def _n_of_mean(n_repeats: dict[Any, int], participant: object) -> int:
     )
 
 
-def _powers(rows: xr.DataArray, columns: NDArray[np.intp]) -> _Powers:
-    signal, total = np.zeros(columns.size), np.zeros(columns.size)
-    n_repeats, n_used = {}, 0
-    names = rows.coords["run"].values
-    for run in dict.fromkeys(names.tolist()):
-        data = rows.data[:, names == run]
-        kept, times = _present(data, columns)
-        n_repeats[run] = int(kept.sum())
-        if kept.sum() < 2:
-            continue
-        n_used += 1
-        for start, some in zip(
-            range(0, columns.size, _AT_ONCE), blocks(columns, _AT_ONCE), strict=True
-        ):
-            values = load_columns(data, some)[kept][:, times]
-            part = slice(start, start + some.size)
-            one, all_ = _signal_and_total(values)
-            signal[part] += times.sum() * one
-            total[part] += times.sum() * all_
-    if not n_used:
-        signal[:] = np.nan
-    return _Powers(signal, total, n_repeats)
-
-
-def _present(data: Any, columns: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which repeats a participant has of a run, and the rows that all of these have."""
-    there = np.zeros(data.shape[:2], dtype=bool)
-    for some in blocks(columns, _AT_ONCE):
-        there |= ~np.isnan(load_columns(data, some)).all(axis=2)
-    kept = np.asarray(there.any(axis=1))
-    return kept, np.asarray(there[kept].all(axis=0))
-
-
-def _signal_and_total(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return SP and TP of values (repeat, time, target); NaN where a repeat is constant."""
-    n = len(values)
-    values = values.astype(np.float64)
-    of_one = values.var(axis=1, ddof=1)
-    total = of_one.mean(axis=0)
-    of_mean = values.mean(axis=0).var(axis=0, ddof=1)
-    flat = is_constant(values.max(axis=1), values.min(axis=1), np.float32).any(axis=0)
-    return np.where(flat, np.nan, (n * of_mean - total) / (n - 1)), total
-
-
-def _dataset(share: NDArray[Any], number: NDArray[Any], rows: xr.DataArray) -> xr.Dataset:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        under = 1 + (number - 1) * share
-        squared = np.where(under > 0, number * share / under, np.nan)
-        ceiling = np.sqrt(np.where(squared < 0, 0.0, squared))
+def _dataset(
+    shares: dict[str, Floats], number: NDArray[Any], rows: xr.DataArray, method: str
+) -> xr.Dataset:
+    found = {}
+    for end, share in shares.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            under = 1 + (number - 1) * share
+            squared = np.where(under > 0, number * share / under, np.nan)
+        found[f"signal_share{end}"] = share
+        found[f"ceiling{end}"] = np.sqrt(np.where(squared < 0, 0.0, squared))
+        if not end:
+            found["ceiling_squared"] = squared
+    found["n_repeats"] = number
     return xr.Dataset(
-        {
-            "ceiling": ("target", ceiling),
-            "signal_share": ("target", share),
-            "ceiling_squared": ("target", squared),
-            "n_repeats": ("target", number),
-        },
+        {name: ("target", values) for name, values in found.items()},
         coords=target_coords(rows, drop=("n_repeats",)),
-        attrs={"runs": [str(run) for run in dict.fromkeys(rows.coords["run"].values.tolist())]},
+        attrs={
+            "method": method,
+            "runs": [str(run) for run in dict.fromkeys(rows.coords["run"].values.tolist())],
+        },
     )

@@ -61,7 +61,7 @@ def correlation(true: Any, predicted: Any, *, runs: ArrayLike | None = None) -> 
     np.float64(1.0)
     """
     truth, guess = pair(true, predicted, runs, "correlation")
-    scores = _score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
+    scores = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
     return finish(scores, truth, true, "correlation")
 
 
@@ -131,7 +131,8 @@ def _space(truth: xr.DataArray) -> dict[str, Any]:
     return {key: truth.attrs[key] for key in ("space",) if key in truth.attrs}
 
 
-def _score(true: Any, predicted: Any, runs: NDArray[Any], coords: Any) -> NDArray[np.float64]:
+def score(true: Any, predicted: Any, runs: NDArray[Any], coords: Any) -> NDArray[np.float64]:
+    """Return r of each target (time, target); ``runs`` are of the rows, ``coords`` of `true`."""
     scores = np.full(true.shape[1], np.nan)
     for group in group_targets(true, participants_of(coords, true.shape[1])):
         for columns in blocks(group.columns, N_TARGETS_AT_ONCE):

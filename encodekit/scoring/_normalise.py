@@ -7,6 +7,8 @@ import xarray as xr
 
 from encodekit.scoring._join import check_same_targets
 
+_BESIDE = ("ceiling", "ceiling_low", "ceiling_high", "signal_share")
+
 
 def normalise(scores: Any, ceiling: Any) -> Any:
     """``r / ceiling`` per target, never clipped, with the raw score and the ceiling beside it.
@@ -23,8 +25,9 @@ def normalise(scores: Any, ceiling: Any) -> Any:
     Returns
     -------
     DataArray (target) or array (target,)
-        With coordinates ``raw`` and ``ceiling``. NaN where the ceiling is 0 or unknown. For a
-        region take mean raw over mean ceiling (`encodekit.by_region`), not the mean of ratios.
+        With coordinates ``raw``, ``ceiling`` and its interval (``ceiling_low``, ``ceiling_high``),
+        and ``signal_share``. NaN where the ceiling is 0 or unknown. For a region take mean raw over
+        mean ceiling (`encodekit.by_region`), not the mean of ratios.
 
     Raises
     ------
@@ -50,7 +53,8 @@ def normalise(scores: Any, ceiling: Any) -> Any:
     check_same_targets(scores, ceiling, "scores", "ceiling")
     _check_n(scores, ceiling)
     values = _divide(scores.values, ceiling["ceiling"].values)
-    coords = {"raw": ("target", scores.values), "ceiling": ("target", ceiling["ceiling"].values)}
+    coords = {"raw": ("target", scores.values)}
+    coords |= {name: ("target", ceiling[name].values) for name in _BESIDE if name in ceiling}
     return scores.copy(data=values).assign_coords(coords).assign_attrs(normalised=True)
 
 

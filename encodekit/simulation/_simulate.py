@@ -146,8 +146,7 @@ def study_folder() -> Path:
 
 
 def _build(recipe: Recipe) -> "Study":
-    from encodekit.data import Study
-    from encodekit.features._progress import progress
+    from encodekit.data import Study, progress
 
     with progress("simulating a study", recipe.n_stories + recipe.n_participants) as tick:
         world = build_world(recipe, tick)

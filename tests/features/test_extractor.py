@@ -7,7 +7,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from encodekit.features import Delayer, FeatureExtractor, Lanczos, RunScaler
-from encodekit.features._progress import progress
 
 
 def test_rows_lie_at_onset_plus_offset_and_carry_the_contract(clock, make_stimulus):
@@ -172,38 +171,3 @@ def test_it_works_frozen_and_unfitted(clock, make_stimulus):
 def test_a_nested_lanczos_is_cloned_and_set(clock):
     extractor = clone(clock(resample=Lanczos(2))).set_params(resample__window=4)
     assert extractor.resample.window == 4
-
-
-def test_no_bar_is_shown_for_what_is_quick(capfd):
-    with progress("quick", 10.0) as tick:
-        tick(10.0)
-    assert capfd.readouterr().err == ""
-
-
-def test_a_bar_is_shown_on_stderr_for_what_is_slow(capfd, monkeypatch):
-    import time
-
-    monkeypatch.setattr("encodekit.features._progress._PATIENCE", 0.01)
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    with progress("slow work", 10.0) as tick:
-        tick(5.0)
-        time.sleep(0.4)
-    shown = capfd.readouterr()
-    assert "slow work" in shown.err
-    assert shown.out == ""
-
-
-@pytest.mark.parametrize("forced", [None, "1"])
-def test_nothing_is_written_where_no_bar_can_be_drawn(capfd, monkeypatch, forced):
-    import time
-
-    monkeypatch.setattr("encodekit.features._progress._PATIENCE", 0.01)
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
-    if forced:
-        monkeypatch.setenv("FORCE_COLOR", forced)
-    with progress("slow work", 10.0) as tick:
-        tick(5.0)
-        time.sleep(0.2)
-    assert capfd.readouterr() == ("", "")

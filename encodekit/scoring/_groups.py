@@ -1,0 +1,78 @@
+"""Sets of targets whose scores are averaged: a region, a vertex over participants, ..."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import sparse
+
+from encodekit._errors import unknown_name
+from encodekit.scoring._join import target_coords
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Which group each target belongs to.
+
+    Attributes
+    ----------
+    codes : array (target,) of int
+        Positions along the groups.
+    coords : dict of str to (dim, array (group,))
+        The coordinates that the targets of a group share.
+    dim : str
+        ``group``, or ``target`` where every target stands for itself.
+    """
+
+    codes: NDArray[np.intp]
+    coords: dict[str, Any]
+    dim: str
+
+    @property
+    def size(self) -> int:
+        """How many groups there are."""
+        return int(self.codes.max(initial=-1)) + 1
+
+    def sum(self, values: NDArray[Any], columns: Any = slice(None)) -> NDArray[Any]:
+        """Return (..., group): sums of ``values`` (..., column), those of ``columns``, by group."""
+        codes = self.codes[columns]
+        entries = (np.ones(codes.size, values.dtype), (np.arange(codes.size), codes))
+        totals: NDArray[Any] = values @ sparse.csr_array(entries, shape=(codes.size, self.size))
+        return totals
+
+    def mean(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return (group,): means over the defined values (target,) of each group."""
+        defined = np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            mean: NDArray[np.float64] = self.sum(np.where(defined, values, 0.0)) / self.sum(
+                defined.astype(np.float64)
+            )
+        return mean
+
+
+def own_groups(rows: xr.DataArray) -> Groups:
+    """Return groups of one target each."""
+    return Groups(np.arange(rows.sizes["target"]), target_coords(rows), "target")
+
+
+def make_groups(rows: xr.DataArray, by: str | Iterable[str]) -> Groups:
+    """Return the groups of targets that share the coordinates ``by``, in order of appearance.
+
+    Raises
+    ------
+    ValueError
+        If the targets have no coordinate of that name.
+    """
+    keys = [by] if isinstance(by, str) else list(by)
+    known = [str(name) for name, coord in rows.coords.items() if coord.dims == ("target",)]
+    for key in keys:
+        if key not in known:
+            raise ValueError(unknown_name("coordinate of the targets", key, known))
+    table = pd.DataFrame({key: rows.coords[key].values for key in keys})
+    codes = np.asarray(table.groupby(keys, sort=False, dropna=False).ngroup(), np.intp)
+    first = table.loc[~pd.Series(codes).duplicated()]
+    return Groups(codes, {key: ("group", first[key].to_numpy()) for key in keys}, "group")

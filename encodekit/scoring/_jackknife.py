@@ -1,0 +1,47 @@
+"""Estimates without one block of time at a time, and intervals from them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+_BLOCK = 20  # TRs, beyond which responses hardly remember
+_FEWEST = 4  # blocks of a run, or the interval knows nothing of its own width
+
+Floats = NDArray[np.float64]
+
+
+def block_starts(n_trs: int) -> NDArray[np.intp]:
+    """Return where the blocks of a run begin."""
+    n_blocks = min(max(round(n_trs / _BLOCK), _FEWEST), n_trs)
+    return np.arange(n_blocks) * n_trs // n_blocks
+
+
+def sums_without(values: Floats, starts: NDArray[np.intp], axis: int = 0) -> Floats:
+    """Return (1 + block, ...): sums of ``values`` along time, of all, then without each block."""
+    parts = np.moveaxis(np.add.reduceat(values, starts, axis=axis), axis, 0)
+    total = parts.sum(axis=0, keepdims=True)
+    sums: Floats = np.concatenate([total, total - parts])
+    return sums
+
+
+def counts_without(n_trs: int, starts: NDArray[np.intp]) -> Floats:
+    """Return (1 + block,): how many rows are left."""
+    return sums_without(np.ones(n_trs), starts)
+
+
+def join_runs(by_run: Sequence[Floats]) -> Floats:
+    """Return sums over runs of (1 + block, target): of all, then without each block of each run."""
+    total = sum(run[:1] for run in by_run)
+    rows: Floats = np.concatenate([total, *(total - run[:1] + run[1:] for run in by_run)])
+    return rows
+
+
+def t_limits(estimates: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the ends of the t interval of ``estimates`` (1 + block, target)."""
+    without = estimates[1:]
+    n = len(without)
+    spread = np.sqrt((n - 1) * np.square(without - without.mean(axis=0)).mean(axis=0))
+    half = stats.t.ppf((1 + level) / 2, n - 1) * spread
+    return estimates[0] - half, estimates[0] + half

@@ -1,0 +1,178 @@
+"""What chance reaches: predictions whose time is scrambled within runs, as sums of products.
+
+Each null turns the standardised rows of one run into ``(1 + n, target)``: the observed statistic,
+then one row per scrambling. All targets of a call share the scramblings, and so all participants:
+a response that people share stays shared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from encodekit._errors import unknown_name
+
+Floats = NDArray[np.float32]
+
+
+class Null(Protocol):
+    """How the time of one run is scrambled."""
+
+    name: str
+
+    def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> NDArray[Any]:
+        """Return ``1 + n`` scramblings of ``n_trs`` rows; the first changes nothing."""
+
+    def statistics(self, true: Floats, predicted: Floats, draws: NDArray[Any]) -> Floats:
+        """Return (1 + n, target) from columns (time, target) of mean 0 and norm 1."""
+
+
+class PhaseNull:
+    """Fourier phases of the predictions, turned by the same random angles in every target.
+
+    ``r = 2 / T sum_f Re(conj(Y_f) P_f e^(i angle_f))``: spectra stay, and one matrix product of
+    cosines and sines with the cross spectrum gives all surrogates (Theiler et al. 1992, Physica D
+    58:77-94; the same angles for all: Prichard & Theiler 1994, Phys. Rev. Lett. 73:951).
+    """
+
+    name = "phase"
+
+    def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> Floats:
+        """Return (1 + n, 2 * frequency): cosines, then minus the sines."""
+        n_frequencies = n_trs // 2
+        angles = np.zeros((1 + n, n_frequencies))
+        angles[1:] = rng.uniform(0, 2 * np.pi, (n, n_frequencies))
+        if n_trs % 2 == 0:
+            angles[1:, -1] = np.pi * rng.integers(0, 2, n)  # the highest stays real
+        return np.hstack([np.cos(angles), -np.sin(angles)]).astype(np.float32)
+
+    def statistics(self, true: Floats, predicted: Floats, draws: Floats) -> Floats:
+        """Return r of each surrogate."""
+        n_trs = len(true)
+        cross = (np.conj(fft.rfft(true, axis=0)) * fft.rfft(predicted, axis=0))[1:]
+        cross *= np.float32(2 / n_trs)
+        if n_trs % 2 == 0:
+            cross[-1] /= 2
+        surrogates: Floats = draws @ np.vstack([cross.real, cross.imag])
+        return surrogates
+
+
+class SignNull:
+    """Signs of the cosine coefficients of the predictions, flipped alike in every target.
+
+    ``r = sum_k sign_k Y_k P_k`` over the coefficients of the cosine transform (DCT-II), which has
+    no seam between the two ends of a run and nearly diagonalises autoregressive noise.
+    """
+
+    name = "sign"
+
+    def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> Floats:
+        """Return (1 + n, coefficient) of -1 and 1."""
+        signs = np.ones((1 + n, n_trs - 1), np.float32)
+        signs[1:] -= 2 * rng.integers(0, 2, (n, n_trs - 1), dtype=np.int8)
+        return signs
+
+    def statistics(self, true: Floats, predicted: Floats, draws: Floats) -> Floats:
+        """Return r of each surrogate."""
+        sides = (fft.dct(side, axis=0, norm="ortho")[1:] for side in (true, predicted))
+        surrogates: Floats = draws @ (next(sides) * next(sides))
+        return surrogates
+
+
+class BlockNull:
+    """Blocks of about ``length`` TRs of the predictions, in another order."""
+
+    name = "block"
+
+    def __init__(self, length: int = 20) -> None:
+        self.length = length
+
+    def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> NDArray[np.intp]:
+        """Return (1 + n, time): the row that comes in each place."""
+        blocks = np.array_split(np.arange(n_trs), max(round(n_trs / self.length), 1))
+        orders = (rng.permutation(len(blocks)) for _ in range(n))
+        rows = (np.concatenate([blocks[i] for i in order]) for order in orders)
+        return np.stack([np.arange(n_trs), *rows])
+
+    def statistics(self, true: Floats, predicted: Floats, draws: NDArray[np.intp]) -> Floats:
+        """Return r of each order."""
+        return np.stack([np.einsum("ij,ij->j", true, predicted[order]) for order in draws])
+
+
+class ShiftNull:
+    """The overlap after a shift by a lag; ``t = r / se``, with Bartlett's standard error.
+
+    ``se^2 = sum_m (1 - |m| / n) rho_y(m) rho_p(m) / n`` for an overlap of n rows, so that lags with
+    less overlap compare. Lags are 0 (nothing shifted) and those of ``shortest`` TRs to half the
+    run, in both directions; a single run has no more of them, and p no finer steps.
+    """
+
+    name = "shift"
+
+    def __init__(self, shortest: int = 10) -> None:
+        self.shortest = shortest
+
+    def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> NDArray[np.intp]:
+        """Return (1 + n,) lags in TRs, positive where the predictions are taken from later."""
+        lags = np.arange(-(n_trs // 2), n_trs // 2 + 1)
+        lags = lags[(np.abs(lags) >= self.shortest) | (lags == 0)]
+        return np.concatenate([[0], rng.choice(lags, n)])
+
+    def statistics(self, true: Floats, predicted: Floats, draws: NDArray[np.intp]) -> Floats:
+        """Return t of each lag."""
+        size = 2 * len(true)
+        left, right = (fft.rfft(side, size, axis=0) for side in (true, predicted))
+        products = fft.irfft(np.conj(left) * right, size, axis=0)
+        both = fft.irfft(np.abs(left) ** 2, size, axis=0)
+        both = (both * fft.irfft(np.abs(right) ** 2, size, axis=0))[: len(true)]
+        lags, which = np.unique(draws, return_inverse=True)
+        t = [_overlap_t(true, predicted, products[lag], both, int(lag)) for lag in lags]
+        return np.stack(t)[which]
+
+
+def _overlap_t(true: Floats, predicted: Floats, product: Floats, both: Floats, lag: int) -> Floats:
+    """Return r over its standard error where the rows of a shift by ``lag`` overlap."""
+    n = len(true) - abs(lag)
+    left = true[:n] if lag >= 0 else true[-n:]
+    right = predicted[-n:] if lag >= 0 else predicted[:n]
+    covariance = product - left.sum(0) * right.sum(0) / n
+    r = covariance / (np.sqrt(left.var(0) * right.var(0)) * n)
+    weights = np.where(np.arange(n) == 0, 1, 2) * (1 - np.arange(n) / n)
+    t: Floats = r / np.sqrt(weights.astype(np.float32) @ both[:n] / n)
+    return t
+
+
+_NULLS = {null.name: null for null in (PhaseNull, SignNull, BlockNull, ShiftNull)}
+
+
+def make_null(null: str | Null) -> Null:
+    """Return the null of that name, or the null that was passed.
+
+    Raises
+    ------
+    ValueError
+        With close matches, where there is none of that name.
+    """
+    if not isinstance(null, str):
+        return null
+    if null not in _NULLS:
+        raise ValueError(unknown_name("null", null, list(_NULLS)))
+    made: Null = _NULLS[null]()
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Scramblings:
+    """The scramblings of each run, the same for all targets, drawn when asked for."""
+
+    null: Null
+    lengths: Mapping[Any, int]  # TRs of each run
+    seed: int
+
+    def draw(self, n: int, chunk: int = 0) -> dict[Any, NDArray[Any]]:
+        """Return ``1 + n`` scramblings of each run; another ``chunk`` has others."""
+        rng = np.random.default_rng([self.seed, chunk])
+        return {run: self.null.draw(rng, n_trs, n) for run, n_trs in self.lengths.items()}

@@ -1,0 +1,132 @@
+"""Signal shares from repeats of the same stimulus: by powers, or by the halves of the repeats."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from encodekit.scoring._jackknife import block_starts, counts_without, join_runs, sums_without
+from encodekit.scoring._missing import blocks, is_constant, load_columns
+
+_AT_ONCE = 1024  # targets
+
+Floats = NDArray[np.float64]
+Parts = tuple[Floats, Floats]  # (1 + block, target) each: of the whole run, then without a block
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """The share of one repeat's variance that is signal, for the targets of one participant.
+
+    Attributes
+    ----------
+    estimates : array (1 + block, target)
+        From all rows, then without each block of rows.
+    n_repeats : dict
+        Of each run.
+    """
+
+    estimates: Floats
+    n_repeats: dict[Any, int]
+
+
+def share_from_powers(rows: xr.DataArray, columns: NDArray[np.intp]) -> Share:
+    """``SP / TP``, ``SP = (N Var(mean) - TP) / (N - 1)``, both summed over runs by their TRs."""
+    (signal, total), n_repeats = _over_runs(rows, columns, _signal_and_total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Share(signal / total, n_repeats)
+
+
+def share_from_halves(rows: xr.DataArray, columns: NDArray[np.intp]) -> Share:
+    """``2 r / (1 + r)`` of the means of odd and even repeats, stepped down to one repeat."""
+    (weighted, n_trs), n_repeats = _over_runs(rows, columns, _correlation_of_halves)
+    n = max(n_repeats.values(), default=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = weighted / n_trs
+        return Share(2 * r / (n * (1 + r) - 2 * (n - 1) * r), n_repeats)
+
+
+def _over_runs(
+    rows: xr.DataArray, columns: NDArray[np.intp], measure: Callable[[NDArray[Any]], Parts]
+) -> tuple[tuple[Floats, Floats], dict[Any, int]]:
+    """Return both parts of ``measure``, summed over runs, and the number of repeats of each."""
+    names = rows.coords["run"].values
+    n_repeats, found = {}, []
+    for run in dict.fromkeys(names.tolist()):
+        data = rows.data[:, names == run]
+        kept, times = _present(data, columns)
+        n_repeats[run] = int(kept.sum())
+        if kept.sum() > 1:
+            parts = [
+                measure(load_columns(data, some)[kept][:, times].astype(np.float64))
+                for some in blocks(columns, _AT_ONCE)
+            ]
+            found.append(tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
+    if not found:
+        nothing = np.full((2, columns.size), np.nan)
+        return (nothing, nothing), n_repeats
+    first, second = (join_runs(part) for part in zip(*found, strict=True))
+    return (first, second), n_repeats
+
+
+def _present(data: Any, columns: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which repeats a participant has of a run, and the rows that all of these have."""
+    there = np.zeros(data.shape[:2], dtype=bool)
+    for some in blocks(columns, _AT_ONCE):
+        there |= ~np.isnan(load_columns(data, some)).all(axis=2)
+    kept = np.asarray(there.any(axis=1))
+    return kept, np.asarray(there[kept].all(axis=0))
+
+
+def _signal_and_total(values: Floats) -> Parts:
+    """Return SP and TP of values (repeat, time, target), times TRs; NaN where a repeat is flat."""
+    n, n_trs, _ = values.shape
+    values, flat = _centred(values)
+    starts = block_starts(n_trs)
+    left = counts_without(n_trs, starts)[:, None]
+    of_one = sums_without(np.square(values).sum(axis=0), starts)
+    of_one -= np.square(sums_without(values, starts, axis=1)).sum(axis=1) / left
+    mean = values.mean(axis=0)
+    of_mean = sums_without(mean**2, starts) - sums_without(mean, starts) ** 2 / left
+    freedom = left / (left - 1)
+    total = freedom * of_one / n
+    signal = (n * freedom * of_mean - total) / (n - 1)
+    signal[:, flat] = np.nan
+    return signal, total
+
+
+def _correlation_of_halves(values: Floats) -> Parts:
+    """Return r of the halves of values (repeat, time, target), times TRs, and TRs."""
+    if len(values) % 2:
+        raise ValueError(
+            f"noise_ceiling: {len(values)} repeats have no halves: select an even number of them, "
+            f"repeats.isel(repeat=slice({len(values) - 1})), or use method='repeats'"
+        )
+    values, flat = _centred(values)
+    r, n_trs = correlations_without(values[::2].mean(axis=0), values[1::2].mean(axis=0))
+    r[:, flat] = np.nan
+    return r * n_trs, n_trs
+
+
+def _centred(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return each repeat less its mean, and which targets are constant in one."""
+    flat = is_constant(values.max(axis=1), values.min(axis=1), np.float32).any(axis=0)
+    return values - values.mean(axis=1, keepdims=True), np.asarray(flat)
+
+
+def correlations_without(left: Floats, right: Floats) -> Parts:
+    """Return (1 + block, target): r of columns (time, target) of mean 0, and how many TRs."""
+    starts = block_starts(len(left))
+    n = counts_without(len(left), starts)[:, None] * np.ones(left.shape[1])
+    sums = [sums_without(side, starts) for side in (left, right)]
+
+    def moment(one: int, other: int) -> Floats:
+        sides = (left, right)
+        product: Floats = sums_without(sides[one] * sides[other], starts)
+        return product - sums[one] * sums[other] / n
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return moment(0, 1) / np.sqrt(moment(0, 0) * moment(1, 1)), n

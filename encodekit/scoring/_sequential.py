@@ -1,0 +1,41 @@
+"""Permutations that stop where they have said enough."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from encodekit.scoring._nulls import Scramblings
+from encodekit.scoring._standard import pieces, statistics
+
+_CHUNK = 500  # draws between two looks
+_AT_ONCE = 4096  # targets
+
+Floats = NDArray[np.float64]
+
+
+def sequential_test(
+    truth: xr.DataArray, guess: xr.DataArray, r: Floats, chance: Scramblings, n: int, enough: int
+) -> dict[str, Floats]:
+    """Return z and p over stimulus, each target's draws stopped at ``enough`` that reach its r.
+
+    ``p = enough / l`` where the l-th draw was the last needed, and ``(1 + reached) / (1 + n)``
+    where n were not enough (Besag & Clifford 1991, Biometrika 78:301-304, section 4). z is from the
+    first draws.
+    """
+    z, p = np.full((2, r.size), np.nan)
+    reached = np.zeros(r.size, int)
+    for chunk, done in enumerate(range(0, n, _CHUNK)):
+        draws = chance.draw(min(_CHUNK, n - done), chunk)
+        for piece in pieces(truth, guess, np.isfinite(r) & np.isnan(p), _AT_ONCE):
+            values = statistics(piece, chance.null, draws)
+            some, null = piece.columns, values[1:]
+            if not done:
+                z[some] = (values[0] - null.mean(axis=0)) / null.std(axis=0)
+            hits = reached[some] + np.cumsum(null >= values[0], axis=0)
+            reached[some] = hits[-1]
+            full = hits[-1] >= enough
+            last = done + 1 + (hits >= enough).argmax(axis=0)
+            p[some[full]] = enough / last[full]
+    short = np.isfinite(r) & np.isnan(p)
+    p[short] = (1 + reached[short]) / (1 + n)
+    return {"z": z, "p_over_stimulus": p, "p_max_over_stimulus": np.full(r.size, np.nan)}

@@ -1,0 +1,217 @@
+"""Whether scores are above what chance reaches, over stimulus and over people."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from encodekit._errors import unknown_name
+from encodekit.data import progress
+from encodekit.scoring._correlation import pair, score
+from encodekit.scoring._groups import Groups, make_groups, own_groups
+from encodekit.scoring._missing import blocks
+from encodekit.scoring._nulls import Null, Scramblings, make_null
+from encodekit.scoring._people import over_people
+from encodekit.scoring._sequential import sequential_test
+from encodekit.scoring._standard import Piece, pieces, statistics
+from encodekit.scoring._tail import count_p, pareto_p
+
+_VALUES_AT_ONCE = 2**22  # draws times targets
+_TAILS: dict[str, Callable[..., NDArray[np.float64]]] = {"pareto": pareto_p, "count": count_p}
+_FDR = 0.05
+
+Floats = NDArray[np.float64]
+_Block = tuple[NDArray[np.intp], NDArray[Any]]
+
+
+def permutation_test(
+    true: Any,
+    predicted: Any,
+    *,
+    runs: ArrayLike | None = None,
+    by: str | Iterable[str] | None = None,
+    n_permutations: int = 1000,
+    null: str | Null = "phase",
+    tail: str = "pareto",
+    stop_after: int | None = None,
+    random_state: int = 0,
+) -> xr.Dataset:
+    """Test whether r is above chance, per target or per group of targets; one-sided.
+
+    Everybody hears the same stimulus, and so shares chance. ``p_over_stimulus`` asks whether
+    predictions of another stimulus would do as well: the time of the predictions is scrambled
+    within runs, in the same way for all participants. ``p_over_people`` asks whether other people
+    would show it with this very stimulus (a t test over participants); where people share
+    responses that the model does not explain, it finds effects in nothing.
+
+    Parameters
+    ----------
+    true, predicted, runs
+        As for `encodekit.correlation`.
+    by : str or sequence of str, optional
+        Coordinates of the targets, such as ``"region"`` or ``["hemisphere", "vertex"]``: test the
+        mean r over the targets that share them. Each target by itself if not given.
+    n_permutations : int
+    null : {"phase", "sign", "shift", "block"}, or a null
+        How time is scrambled: Fourier phases, signs of cosine coefficients, lags (with the
+        overlap's r over its standard error), or the order of blocks of 20 TRs.
+        ``docs/statistics.md`` says how often each is wrong.
+    tail : {"pareto", "count"}
+        Where fewer than ten draws reach r, p is from a generalised Pareto tail, or from the count.
+    stop_after : int, optional
+        Stop a target's permutations once that many have reached its r, at most ``n_permutations``
+        of them: p is Besag and Clifford's [1]_, which only FDR can follow (not max-T, no tail).
+    random_state : int
+        Seed of the scramblings.
+
+    Returns
+    -------
+    Dataset over target, or over group with the coordinates ``by``
+        ``r``: of `encodekit.correlation`, or its mean over defined targets. ``z``: the statistic
+        over the mean and standard deviation of its null. ``p_over_stimulus``,
+        ``p_max_over_stimulus``: for one, and for the maximum of z over all (family-wise error).
+        ``q_over_stimulus``: p adjusted for the false discovery rate (Benjamini-Hochberg).
+        ``p_over_people``, ``q_over_people``, ``n_people``; NaN where there are fewer than two.
+        NaN where r is.
+
+    Raises
+    ------
+    ValueError
+        If ``null``, ``tail`` or ``by`` is unknown, or a number is not positive.
+    TypeError
+        As `encodekit.correlation`.
+
+    Warns
+    -----
+    UserWarning
+        If no target alone can pass the false discovery rate of .05 with so few permutations.
+
+    References
+    ----------
+    .. [1] Besag & Clifford (1991), Sequential Monte Carlo p-values, Biometrika 78:301-304.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> guess = rng.standard_normal((300, 2))
+    >>> truth = guess * [0, 0.5] + rng.standard_normal((300, 2))
+    >>> (permutation_test(truth, guess).q_over_stimulus < 0.05).values.tolist()
+    [False, True]
+    """
+    _check(n_permutations, tail, stop_after, by)
+    truth, guess = pair(true, predicted, runs, "permutation_test")
+    r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
+    groups = own_groups(truth) if by is None else make_groups(truth, by)
+    names, counts = np.unique(truth.coords["run"].values, return_counts=True)
+    lengths = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    chance = Scramblings(make_null(null), lengths, random_state)
+    if stop_after is None:
+        found = _test(truth, guess, r, groups, chance, n_permutations, _TAILS[tail])
+    else:
+        found = sequential_test(truth, guess, r, chance, n_permutations, stop_after)
+    found = {"r": groups.mean(r)} | found | over_people(r, groups, truth)
+    if stop_after is None and tail == "count":
+        _warn_of_coarse_p(found["p_over_stimulus"], n_permutations)
+    for over in ("stimulus", "people"):
+        found[f"q_over_{over}"] = adjust(found[f"p_over_{over}"])
+    return xr.Dataset(
+        {name: (groups.dim, values) for name, values in found.items()},
+        coords=groups.coords,
+        attrs={
+            "null": chance.null.name,
+            "n_permutations": n_permutations,
+            "tail": "count" if stop_after else tail,
+            "random_state": random_state,
+            "runs": [str(run) for run in lengths],
+        },
+    )
+
+
+def adjust(p: Floats) -> Floats:
+    """Return Benjamini-Hochberg's adjusted p of those that are defined."""
+    q = np.full(p.shape, np.nan)
+    defined = np.isfinite(p)
+    if defined.any():
+        q[defined] = stats.false_discovery_control(p[defined])
+    return q
+
+
+def _check(n_permutations: int, tail: str, stop_after: int | None, by: Any) -> None:
+    if tail not in _TAILS:
+        raise ValueError(f"permutation_test: {unknown_name('tail', tail, _TAILS)}")
+    for name, number in (("n_permutations", n_permutations), ("stop_after", stop_after)):
+        if number is not None and number < 1:
+            raise ValueError(f"permutation_test: {name}={number}, expected 1 or more")
+    if stop_after is not None and by is not None:
+        raise ValueError(
+            "permutation_test: stop_after= stops target by target, and by= averages over targets "
+            "first: leave one of them out"
+        )
+
+
+def _test(
+    truth: xr.DataArray,
+    guess: xr.DataArray,
+    r: Floats,
+    groups: Groups,
+    chance: Scramblings,
+    n: int,
+    tail: Callable[..., Floats],
+) -> dict[str, Floats]:
+    """Return z and p over stimulus of each group, from ``n`` scramblings."""
+    draws = chance.draw(n)
+    at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
+    wanted = np.isfinite(r)
+    scrambled = _scrambled(pieces(truth, guess, wanted, at_once), chance.null, draws, wanted.sum())
+    if groups.dim == "group":
+        scrambled = _averaged(scrambled, groups, wanted, at_once)
+    z, p = np.full((2, groups.size), np.nan)
+    largest = np.full(n, -np.inf)
+    for columns, values in scrambled:
+        null = values[1:]
+        mean, spread = null.mean(axis=0), null.std(axis=0)
+        z[columns] = (values[0] - mean) / spread
+        np.maximum(largest, ((null - mean) / spread).max(axis=1), out=largest)
+        p[columns] = tail(null, values[0])
+    p_max = (1 + n - np.searchsorted(np.sort(largest), z)) / (1 + n)
+    return {"z": z, "p_over_stimulus": p, "p_max_over_stimulus": np.where(np.isnan(z), z, p_max)}
+
+
+def _scrambled(
+    parts: Iterable[Piece], null: Null, draws: dict[Any, NDArray[Any]], n_targets: int
+) -> Iterator[_Block]:
+    with progress("permutations", float(n_targets)) as tick:
+        for piece in parts:
+            yield piece.columns, statistics(piece, null, draws)
+            tick(float(piece.columns.size))
+
+
+def _averaged(
+    scrambled: Iterable[_Block], groups: Groups, wanted: NDArray[np.bool_], at_once: int
+) -> Iterator[_Block]:
+    """Yield (1 + n, group): means over the targets of each group."""
+    total: Any = 0
+    for columns, values in scrambled:
+        total = total + groups.sum(values, columns)
+    defined = np.flatnonzero(groups.sum(wanted.astype(np.float64)))
+    for some in blocks(defined, at_once):
+        yield some, total[:, some]
+
+
+def _warn_of_coarse_p(p: Floats, n: int) -> None:
+    """Warn where Benjamini-Hochberg asks more of a target than ``n`` draws can give."""
+    m = int(np.isfinite(p).sum())
+    needed = int(np.ceil(m / (_FDR * (1 + n)) - 1e-9))
+    if needed > 1:
+        warnings.warn(
+            f"permutation_test: with {n} permutations p is at least {1 / (1 + n):.2g}, so that "
+            f"{needed} of {m} targets must sit there before any passes a false discovery rate of "
+            f"{_FDR}: use tail='pareto', or n_permutations={int(np.ceil(m / _FDR))} with "
+            "stop_after=20",
+            stacklevel=3,
+        )

@@ -1,0 +1,58 @@
+"""p values from draws of a null, the rare ones by a generalised Pareto tail."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FEW = 10  # exceedances below which counting is too coarse
+_TAIL = 0.1  # the share of the draws that the tail is fitted to
+_MOST = 250
+
+Floats = NDArray[np.float64]
+
+
+def count_p(null: NDArray[np.float32], observed: NDArray[np.float32]) -> Floats:
+    """``p = (1 + #{null >= observed}) / (1 + n)`` per column of ``null`` (draw, target)."""
+    p: Floats = (1.0 + (null >= observed).sum(axis=0)) / (1 + len(null))
+    return p
+
+
+def pareto_p(null: NDArray[np.float32], observed: NDArray[np.float32]) -> Floats:
+    """``p`` as of `count_p`; from a tail where fewer than ten draws reach the observed value.
+
+    The tail is a generalised Pareto distribution over the excesses of the largest tenth of the
+    draws (250 at most), fitted by probability-weighted moments [1]_, as Knijnenburg et al. do by
+    likelihood [2]_. A shape below 0 would end the tail, and make p 0 beyond its end; an exponential
+    tail is taken instead, which makes p too large rather than too small. With fewer than 100
+    draws it is the count.
+
+    References
+    ----------
+    .. [1] Hosking & Wallis (1987), Technometrics 29:339-349.
+    .. [2] Knijnenburg et al. (2009), Bioinformatics 25:i161-i168.
+    """
+    p = count_p(null, observed)
+    n_tail = min(int(_TAIL * len(null)), _MOST)
+    rare = np.flatnonzero(p * (1 + len(null)) < 1 + _FEW)
+    if n_tail < _FEW or not rare.size:
+        return p
+    top = np.partition(null[:, rare], -n_tail - 1, axis=0)[-n_tail - 1 :].astype(np.float64)
+    top.sort(axis=0)
+    threshold = top[:2].mean(axis=0)
+    share = _survival(observed[rare] - threshold, top[1:] - threshold)
+    p[rare] = share * (1 + n_tail) / (1 + len(null))
+    return p
+
+
+def _survival(excess: Floats, excesses: Floats) -> Floats:
+    """Return P(excess or more) of a generalised Pareto distribution with the given excesses."""
+    n = len(excesses)
+    mean = excesses.mean(axis=0)
+    above = (n - np.arange(1.0, n + 1)) / (n - 1)  # the share of a sample that is larger
+    weighted = np.einsum("i,ij->j", above, excesses) / n
+    shape = 2 - mean / (mean - 2 * weighted)
+    scale = 2 * mean * weighted / (mean - 2 * weighted)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        heavy = (1 + shape * excess / scale) ** (-1 / shape)
+        light = np.exp(-excess / mean)
+    survival: Floats = np.where(shape > 0, heavy, light)
+    return survival
