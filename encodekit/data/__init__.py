@@ -5,7 +5,14 @@ from encodekit.data._files import atomic_write, check_manifest, whole_folder, wr
 from encodekit.data._models import load, save
 from encodekit.data._named_study import load_study
 from encodekit.data._progress import progress
-from encodekit.data._response import concat_runs, drop_history, make_response, split_runs
+from encodekit.data._present import NotDownloadedError, present_file
+from encodekit.data._response import (
+    concat_runs,
+    drop_history,
+    make_response,
+    response_like,
+    split_runs,
+)
 from encodekit.data._runlist import RunList
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._study import Study
@@ -13,6 +20,7 @@ from encodekit.data._textgrid import read_textgrid
 from encodekit.data._validate import validate
 
 __all__ = [
+    "NotDownloadedError",
     "RunList",
     "Stimulus",
     "Study",
@@ -25,7 +33,9 @@ __all__ = [
     "load_study",
     "make_response",
     "progress",
+    "present_file",
     "read_textgrid",
+    "response_like",
     "save",
     "split_runs",
     "validate",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.data._mistakes import refuse
+from encodekit.data._present import present_file
 
 Samples = NDArray[np.float32]
 
@@ -17,8 +18,7 @@ def describe_file(path: Path, stated: int | None) -> tuple[int, int]:
 
     An .npy file holds mono float samples and does not know its rate: the ``stated`` one counts.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"audio {str(path)!r} is not there: check the path")
+    present_file(path)
     if path.suffix == ".npy":
         if stated is None:
             raise ValueError(f"audio {str(path)!r} does not say its rate: pass sampling_rate=")
@@ -31,7 +31,22 @@ def describe_file(path: Path, stated: int | None) -> tuple[int, int]:
         raise ValueError(
             f"audio {str(path)!r} cannot be read as sound ({error}): convert it to WAV or FLAC"
         ) from error
+    _refuse_truncated_wav(path)
     return int(info.frames), int(info.samplerate)
+
+
+def _refuse_truncated_wav(path: Path) -> None:
+    """Raise where a RIFF file is shorter than its header states; libsndfile reads what is left."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return
+    stated, there = int.from_bytes(head[4:8], "little") + 8, path.stat().st_size
+    if stated - there > 1 and stated != 0xFFFFFFFF + 8:  # a pad byte may lack; -1: a stream
+        raise ValueError(
+            f"audio {str(path)!r} is truncated: its header states {stated} bytes but {there} are "
+            "there: copy or download it again"
+        )
 
 
 def decode_file(path: Path) -> Samples:
@@ -42,7 +57,16 @@ def decode_file(path: Path) -> Samples:
         return np.ascontiguousarray(stored, dtype=np.float32)
     import soundfile
 
-    samples, _ = soundfile.read(str(path), dtype="float32", always_2d=True)
+    n_stated, _ = describe_file(path, None)
+    try:
+        samples, _ = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"audio {str(path)!r} is damaged ({error}): copy it again") from error
+    if len(samples) != n_stated:
+        raise ValueError(
+            f"audio {str(path)!r} is truncated: its header states {n_stated} samples but "
+            f"{len(samples)} can be read: copy or download it again"
+        )
     mono: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     return np.ascontiguousarray(mono, dtype=np.float32)
 

@@ -155,6 +155,21 @@ def whole_folder(path: str | Path, kind: str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def resumed_folder(path: str | Path, kind: str, fingerprint: str) -> Iterator[Path]:
+    """Give the sibling that an interrupted block with this ``fingerprint`` left, or a new one.
+
+    As `whole_folder`, but what a block that ended badly (or was killed) wrote stays for the next.
+    """
+    target = Path(path)
+    _refuse_foreign(target, kind)
+    partial = target.with_name(f".{target.name}.{fingerprint[:12]}.resumed")
+    partial.mkdir(parents=True, exist_ok=True)
+    yield partial
+    write_manifest(partial, kind)
+    _take_name(partial, target)
+
+
 def _refuse_foreign(target: Path, kind: str) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return

@@ -73,7 +73,9 @@ def _run_mistakes(array: xr.DataArray, participant: str, stimulus: Stimulus) -> 
     except (ValueError, TypeError) as error:
         return [str(error)]
     mistakes = []
-    coords = {name: set(array.coords[name].values.tolist()) for name in ("run", "participant")}
+    coords = {
+        name: set(np.unique(array.coords[name].values).tolist()) for name in ("run", "participant")
+    }
     if array.sizes["target"] and coords["participant"] != {participant}:
         mistakes.append(f"its coordinate participant says {sorted(coords['participant'])}")
     if coords["run"] != {stimulus.run_name}:
@@ -115,9 +117,9 @@ def _across_mistakes(taken: dict[str, ByRun]) -> list[str]:
     owner: dict[str, str] = {}
     for participant, runs in taken.items():
         arrays = list(runs.values())
-        names = [array.coords["target"].values for array in arrays]
+        names = [array.indexes["target"] for array in arrays]
         for run, targets in zip(runs, names, strict=True):
-            if not np.array_equal(targets, names[0]):
+            if not targets.equals(names[0]):
                 mistakes.append(
                     f"response of {participant!r} in run {run!r} has other targets than in run "
                     f"{next(iter(runs))!r}, or another order: give the same targets in each run"

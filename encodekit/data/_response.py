@@ -104,6 +104,49 @@ def make_response(
     return response.rename(None)  # of a dask array, xarray takes the name
 
 
+def response_like(
+    first: xr.DataArray,
+    values: Any,
+    *,
+    run: str,
+    tr_times: ArrayLike,
+    stimulus: str | None = None,
+    tr: ArrayLike | None = None,
+) -> xr.DataArray:
+    """Return the response to another run at the same targets as ``first``.
+
+    The targets' coordinates are shared, not copied: what `make_response` would make, in a
+    hundredth of the time and memory. Parameters are those of `make_response`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> given = {"participant": "P1", "t_r": 2.0, "voxel": [7, 123]}
+    >>> first = make_response(np.zeros((3, 2)), run="a", tr_times=[0, 2, 4], **given)
+    >>> second = response_like(first, np.ones((2, 2)), run="b", tr_times=[0, 2])
+    >>> second.identical(make_response(np.ones((2, 2)), run="b", tr_times=[0, 2], **given))
+    True
+    """
+    seconds = np.asarray(tr_times, dtype=np.float64)
+    trs = np.arange(seconds.size) if tr is None else np.asarray(tr)
+    subject = f"response in run {run!r}"
+    _check_lengths(subject, values, {"tr_times": seconds, "tr": trs}, {"target": first["target"]})
+    n_repeats = values.shape[0] if values.ndim == 3 else 1
+    of_time = [name for name, coord in first.coords.items() if coord.dims == ("time",)]
+    array = xr.DataArray(
+        values,
+        dims=("repeat", "time", "target")[-values.ndim :],
+        coords=first.isel({dim: 0 for dim in first.dims if dim != "target"}, drop=True)
+        .drop_vars(of_time, errors="ignore")
+        .coords,
+        attrs=first.attrs,
+    )
+    heard = run if stimulus is None else stimulus
+    named = array.assign_coords(time_coords(run, heard, trs.astype(np.int64), seconds))
+    counts = np.full(values.shape[-1], n_repeats, dtype=np.int64)
+    return named.assign_coords(n_repeats=("target", counts)).rename(None)
+
+
 def time_coords(
     run: str, stimulus: str, tr: NDArray[np.int64], seconds: NDArray[np.float64]
 ) -> dict[str, tuple[str, NDArray[Any]]]:
@@ -117,7 +160,7 @@ def time_coords(
 
 
 def _check_lengths(
-    subject: str, values: Any, rows: dict[str, NDArray[Any]], labels: dict[str, NDArray[Any]]
+    subject: str, values: Any, rows: dict[str, NDArray[Any]], labels: dict[str, Any]
 ) -> None:
     if values.ndim not in (2, 3):
         shape = tuple(values.shape)

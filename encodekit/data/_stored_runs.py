@@ -1,5 +1,7 @@
 """Responses in a zarr store: one array (repeat, time, target) per participant and run."""
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,29 +15,67 @@ _CHUNK = 8192  # targets
 
 
 def open_store(path: Path) -> Any:
-    """Create a zarr v3 group and return it."""
+    """Return the zarr v3 group at ``path``, made if it is not there."""
     import zarr
 
-    return zarr.open_group(str(path), mode="w-", zarr_format=3)
+    return zarr.open_group(str(path), mode="a", zarr_format=3)
 
 
 def store_run(group: Any, key: str, values: Any) -> None:
-    """Write one run, NumPy or dask, with a checksum in every chunk."""
+    """Write one run, NumPy or dask, repeat by repeat, with a checksum in every chunk."""
     from zarr.codecs import BloscCodec, Crc32cCodec
 
-    array = np.asarray(values)
-    n_repeats, n_times, n_targets = array.shape
+    n_repeats, n_times, n_targets = values.shape
     stored = group.create_array(
         key,
-        shape=array.shape,
-        dtype=array.dtype.newbyteorder("="),
+        shape=values.shape,
+        dtype=np.dtype(values.dtype).newbyteorder("="),
         chunks=(1, max(n_times, 1), max(min(n_targets, _CHUNK), 1)),
         compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec()],
         fill_value=np.nan,
         dimension_names=("repeat", "time", "target"),
+        overwrite=True,
     )
-    if n_repeats * n_times * n_targets:
-        stored[...] = array
+    for repeat in range(n_repeats if n_times * n_targets else 0):
+        stored[repeat] = np.asarray(values[repeat])
+
+
+class Journal:
+    """Which runs a folder holds whole, one key a line, so that an interrupted save goes on.
+
+    ``path`` None keeps no journal. A key is written once its run is on the disk.
+    """
+
+    def __init__(self, path: Path | None, store: Path) -> None:
+        self._path, self._store = path, store
+        there = path is not None and path.is_file()
+        lines = path.read_text().split("\n") if there and path is not None else [""]
+        self._done = set(lines[:-1])  # the last line was cut, or is empty
+
+    def once(self, key: str, write: Callable[[], None]) -> None:
+        """Call ``write`` unless the journal says that ``key`` is done; then note that it is."""
+        if key in self._done:
+            return
+        write()
+        if self._path is None:
+            return
+        for file in sorted((self._store / key).rglob("*")):
+            if file.is_file():
+                _sync(file)
+        with self._path.open("a") as journal:
+            journal.write(f"{key}\n")
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def close(self) -> None:
+        """Remove the journal: everything is done."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)

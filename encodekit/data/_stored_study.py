@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +12,35 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit.data._files import MANIFEST, check_manifest, whole_folder
+from encodekit.data._files import MANIFEST, check_manifest, resumed_folder, whole_folder
 from encodekit.data._intake import ByRun, relabel
 from encodekit.data._packing import Json, Packer, Unpacker, read_packed, write_packed
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._stored_audio import store_audio
-from encodekit.data._stored_runs import StoredRun, lazy_run, open_store, store_run
+from encodekit.data._stored_runs import Journal, StoredRun, lazy_run, open_store, store_run
 from encodekit.data._study import Study
 
 _FIELDS = ("name", "sampling_rate", "t_r", "duration", "run", "sample_offset", "gap")
 _STORE = "responses.zarr"
+_JOURNAL = ".journal"
+Tick = Callable[[float], None]
 
 
-def save_study(study: Study, path: str | Path) -> Path:
+def save_study(
+    study: Study, path: str | Path, *, resume: bool = False, tick: Tick = lambda _: None
+) -> Path:
     """Write a study to a folder that appears whole or not at all; see `Study.save`."""
-    with whole_folder(path, "study") as folder:
+    if resume:
+        check_room(study, path)
+    whole = resumed_folder(path, "study", _fingerprint(study)) if resume else None
+    with whole or whole_folder(path, "study") as folder:
         packer = Packer()
+        journal = Journal(folder / _JOURNAL if resume else None, folder / _STORE)
         tree = {
             "name": study.name,
             "description": study.description,
             "stimuli": _store_stimuli(study, folder, packer),
-            "participants": _store_responses(study, folder, packer),
+            "participants": _store_responses(study, folder, packer, journal, tick),
             "confounds": packer.pack(study._confounds, "confounds"),
             "truth": study.truth is not None,
         }
@@ -38,12 +48,44 @@ def save_study(study: Study, path: str | Path) -> Path:
         if study.truth is not None:
             truth = Packer()
             write_packed(folder, "truth", truth.pack(study.truth, "truth"), truth.arrays)
+        journal.close()
     return Path(path)
+
+
+def check_room(study: Study, path: str | Path) -> None:
+    """Raise OSError where the disk has less room than the study's responses take, uncompressed."""
+    needed = sum(a.nbytes for runs in study._responses.values() for a in runs.values())
+    parent = Path(path).resolve().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    done = (file for file in parent.glob(f".{Path(path).name}.*.resumed/**/*") if file.is_file())
+    free = shutil.disk_usage(parent).free + sum(file.stat().st_size for file in done)
+    if free < needed:
+        raise OSError(
+            f"study {study.name!r} takes up to {needed / 1e9:.1f} GB but {str(parent)!r} has "
+            f"{free / 1e9:.1f} GB free: name another folder, or select fewer participants or runs"
+        )
+
+
+def _fingerprint(study: Study) -> str:
+    """Return what tells this study from another: its stimuli, and its responses by source.
+
+    A dask array is known by the name of its tasks, which sources on disk derive from what they
+    read; an array in memory by its bytes.
+    """
+    digest = hashlib.sha256(f"{study.name} {study.description}".encode())
+    for stimulus in study.stimuli:
+        digest.update(f"{stimulus!r} {stimulus.offset} {stimulus.grid.tobytes()!r}".encode())
+    for participant, runs in study._responses.items():
+        for run, array in runs.items():
+            source = getattr(array.data, "name", None)
+            content = source or hashlib.sha256(np.ascontiguousarray(array.data).data).hexdigest()
+            digest.update(f"{participant} {run} {array.shape} {array.dtype} {content}".encode())
+    return digest.hexdigest()
 
 
 def _store_stimuli(study: Study, folder: Path, packer: Packer) -> Json:
     for name in ("audio", "words", "phones"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
     files: dict[Any, str] = {}
     return [
         {
@@ -90,14 +132,17 @@ def _type_name(column: pd.Series, kind: str) -> str:
     )
 
 
-def _store_responses(study: Study, folder: Path, packer: Packer) -> Json:
+def _store_responses(
+    study: Study, folder: Path, packer: Packer, journal: Journal, tick: Tick
+) -> Json:
     group = open_store(folder / _STORE)
     tree = {}
     for n, participant in enumerate(study.participants):
         runs = {}
         for m, (run, array) in enumerate(study._responses[participant].items()):
             key, where = f"{n}/{m}", f"{participant}.{run}"
-            store_run(group, key, array.data)
+            journal.once(key, partial(store_run, group, key, array.data))
+            tick(float(array.nbytes))
             runs[run] = {
                 "array": key,
                 "shape": list(array.shape),

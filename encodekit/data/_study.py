@@ -298,14 +298,30 @@ class Study:
         """Return what is there and what is lacking, in a few lines."""
         return describe(self)
 
-    def save(self, path: str | Path) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        resume: bool = False,
+        tick: Callable[[float], None] = lambda _: None,
+    ) -> Path:
         """Write the study to a folder (zarr, JSON, FLAC; no pickle) and return its path.
 
-        The folder appears whole or not at all; a saved study there before is replaced.
+        The folder appears whole or not at all; a saved study there before is replaced. Responses
+        are computed and written one repeat of one run at a time.
+
+        Parameters
+        ----------
+        path : path
+        resume : bool
+            Go on where a save of this study to this path was interrupted, and keep what is
+            written if this one is; raises OSError first where the disk has too little room.
+        tick : callable, optional
+            Called with the bytes of each run once it is written, for a progress bar.
         """
         from encodekit.data._stored_study import save_study
 
-        return save_study(self, path)
+        return save_study(self, path, resume=resume, tick=tick)
 
     def _participants(self, names: str | Iterable[str] | None) -> list[str]:
         if names is None:

@@ -1,13 +1,30 @@
 """Praat TextGrids: timed words or phones of a stimulus."""
 
+import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from encodekit._errors import import_extra, unknown_name
+from encodekit.data._mistakes import refuse
+from encodekit.data._present import present_file
 
 SILENCE = frozenset({"", "#", "sp", "sil", "<sil>", "{sl}", "{ls}", "{lg}", "{ns}", "{br}"})
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+_LONG_SIZE = re.compile(r"^\s*(?:intervals|points)\s*:\s*size\s*=\s*(\d+)\s*$", re.MULTILINE)
+_LONG_ITEM = re.compile(r"^\s*(?:intervals|points)\s*\[\d+\]\s*:?\s*$", re.MULTILINE)
+_SHORT_TIER = re.compile(
+    r'^"(?P<kind>IntervalTier|TextTier)"\s*\n"(?P<name>(?:[^"]|"")*)"\s*\n[^\n]*\n[^\n]*\n'
+    r"(?P<size>\d+)[ \t]*$",
+    re.MULTILINE,
+)
+_LABEL = r'"(?:[^"]|"")*"'
+_SHORT_ITEM = {
+    "IntervalTier": re.compile(rf"^[-+.\deE]+\s*\n[-+.\deE]+\s*\n{_LABEL}", re.MULTILINE),
+    "TextTier": re.compile(rf"^[-+.\deE]+\s*\n{_LABEL}", re.MULTILINE),
+}
 
 
 def read_textgrid(
@@ -38,18 +55,75 @@ def read_textgrid(
     Raises
     ------
     ValueError
-        If the tier is unknown, or not named although the file has several.
+        If the tier is unknown, or not named although the file has several; if the file is no
+        TextGrid, is cut short, holds another number of intervals than it states, or text that is
+        neither UTF-8 nor UTF-16.
     """
     praatio = import_extra("praatio.textgrid", extra="textgrid", purpose="reading a TextGrid")
-    grid = praatio.openTextgrid(str(path), includeEmptyIntervals=False)
+    refuse(f"TextGrid {str(path)!r}", _file_mistakes(_text(present_file(path))))
+    try:
+        grid = praatio.openTextgrid(str(path), includeEmptyIntervals=False)
+    except Exception as error:
+        raise ValueError(
+            f"TextGrid {str(path)!r} cannot be read ({type(error).__name__}: {error}): open and "
+            "save it with Praat, or get it again"
+        ) from error
     names = list(grid.tierNames)
     if tier is None and len(names) > 1:
         raise ValueError(f"{path} has the tiers {names}: say which one with tier=")
     if tier is not None and tier not in names:
         raise ValueError(f"{path}: {unknown_name('tier', tier, names)}")
-    rows = [
+    rows = _entries(str(path), grid.getTier(tier or names[0]), silence)
+    return pd.DataFrame(rows, columns=[kind, "onset", "duration"])
+
+
+def _entries(path: str, tier: Any, silence: Collection[str]) -> list[tuple[str, float, float]]:
+    if type(tier).__name__ != "IntervalTier":
+        raise ValueError(f"{path}: tier {tier.name!r} holds points, expected intervals")
+    return [
         (entry.label.strip(), float(entry.start), float(entry.end - entry.start))
-        for entry in grid.getTier(tier or names[0]).entries
+        for entry in tier.entries
         if entry.label.strip().lower() not in silence
     ]
-    return pd.DataFrame(rows, columns=[kind, "onset", "duration"])
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding).replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"TextGrid {str(path)!r} is not {encoding.upper()} (byte {error.start}): convert it, "
+            f"say by `iconv -f LATIN1 -t UTF-8 {path.name}`"
+        ) from error
+
+
+def _file_mistakes(text: str) -> list[str]:
+    """Return what a parser would pass over: no header, fewer or more intervals than stated."""
+    if '"TextGrid"' not in text[:200]:
+        return ["it does not begin as a TextGrid does: check that it is one"]
+    if "item [" in text:
+        starts = [match.start() for match in _LONG_SIZE.finditer(text)]
+        parts = [text[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        sizes = [
+            (int(_LONG_SIZE.findall(part)[0]), len(_LONG_ITEM.findall(part))) for part in parts
+        ]
+        stated = re.search(r"^size\s*=\s*(\d+)", text, re.MULTILINE)
+    else:
+        tiers = list(_SHORT_TIER.finditer(text))
+        ends = [*(tier.start() for tier in tiers[1:]), len(text)]
+        sizes = [
+            (int(t["size"]), len(_SHORT_ITEM[t["kind"]].findall(text[t.end() : end])))
+            for t, end in zip(tiers, ends, strict=True)
+        ]
+        stated = re.search(r"^<exists>\s*\n(\d+)\s*$", text, re.MULTILINE)
+    mistakes = [
+        f"tier {n} states {size} intervals but holds {there}: it was cut short or edited by hand"
+        for n, (size, there) in enumerate(sizes, 1)
+        if size != there
+    ]
+    if stated is None or int(stated[1]) != len(sizes):
+        said = "no number of" if stated is None else stated[1]
+        mistakes.append(f"it states {said} tiers but holds {len(sizes)}: it was cut short")
+    return mistakes

@@ -113,17 +113,17 @@ def _coord_mistakes(array: xr.DataArray, wanted: dict[str, str], dim: str) -> It
             yield f"coordinate {name!r} on {dim} is missing: encodekit.data.make_response writes it"
         elif array.coords[name].dims != (dim,):
             yield f"coordinate {name!r} has dims {array.coords[name].dims}, expected ({dim!r},)"
-        elif not _is_kind(array.coords[name].values, letter):
+        elif not _is_kind(array.coords[name], letter):
             yield (
                 f"coordinate {name!r} holds {array.coords[name].dtype}, expected "
                 f"{_KIND_NAMES[letter]}"
             )
 
 
-def _is_kind(values: NDArray[Any], letter: str) -> bool:
+def _is_kind(coord: xr.DataArray, letter: str) -> bool:
     if letter == "U":
-        return values.dtype.kind in "UT" or all(isinstance(item, str) for item in values)
-    return values.dtype.kind in {"i": "iu", "f": "iuf"}[letter]
+        return coord.dtype.kind in "UT" or all(isinstance(item, str) for item in coord.values)
+    return coord.dtype.kind in {"i": "iu", "f": "iuf"}[letter]
 
 
 def _time_mistakes(array: xr.DataArray) -> Iterator[str]:
@@ -160,14 +160,16 @@ def _target_mistakes(array: xr.DataArray) -> Iterator[str]:
     yield from found
     if found:
         return
-    names, counts = np.unique(array.coords["target"].values.astype(str), return_counts=True)
-    if (counts > 1).any():
+    if not array.indexes["target"].is_unique:  # the index remembers it for every run that shares it
+        names, counts = np.unique(array.coords["target"].values.astype(str), return_counts=True)
         yield (
             f"{int((counts > 1).sum())} targets come more than once, the first is "
             f"{str(names[counts > 1][0])!r}: give every target one name, such as 'P1/left/00123'"
         )
     if "hemisphere" in array.coords:
-        odd = sorted(set(array.coords["hemisphere"].values.tolist()) - {"left", "right", ""})
+        odd = sorted(
+            set(np.unique(array.coords["hemisphere"].values).tolist()) - {"left", "right", ""}
+        )
         if odd:
             yield f"hemisphere holds {odd}, expected 'left' or 'right' ('' where there is none)"
 
