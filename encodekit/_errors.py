@@ -25,12 +25,14 @@ class MissingExtraError(ImportError):
     """A feature needs a package that is not installed; the message has the pip line."""
 
 
-def import_extra(module: str, *, extra: str, purpose: str) -> ModuleType:
+def import_extra(
+    module: str, *, extra: str, purpose: str, distribution: str = "encodekit"
+) -> ModuleType:
     """Import ``module``, or raise `MissingExtraError` with the pip line that brings it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
             f"{purpose} needs the package {module.partition('.')[0]!r}, which is not installed: "
-            f"pip install 'encodekit[{extra}]'"
+            f"pip install '{distribution}[{extra}]'"
         ) from error

@@ -2,6 +2,7 @@
 
 from encodekit.data._disjoint import check_disjoint
 from encodekit.data._files import atomic_write, check_manifest, whole_folder, write_manifest
+from encodekit.data._mistakes import refuse
 from encodekit.data._models import load, save
 from encodekit.data._named_study import load_study
 from encodekit.data._progress import progress
@@ -35,6 +36,7 @@ __all__ = [
     "progress",
     "present_file",
     "read_textgrid",
+    "refuse",
     "response_like",
     "save",
     "split_runs",

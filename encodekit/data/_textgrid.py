@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,17 +106,17 @@ def _file_mistakes(text: str) -> list[str]:
         return ["it does not begin as a TextGrid does: check that it is one"]
     if "item [" in text:
         starts = [match.start() for match in _LONG_SIZE.finditer(text)]
-        parts = [text[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        parts = [text[start:end] for start, end in pairwise([*starts, len(text)])]
         sizes = [
             (int(_LONG_SIZE.findall(part)[0]), len(_LONG_ITEM.findall(part))) for part in parts
         ]
         stated = re.search(r"^size\s*=\s*(\d+)", text, re.MULTILINE)
     else:
         tiers = list(_SHORT_TIER.finditer(text))
-        ends = [*(tier.start() for tier in tiers[1:]), len(text)]
+        ends = pairwise([*(tier.start() for tier in tiers), len(text)])
         sizes = [
-            (int(t["size"]), len(_SHORT_ITEM[t["kind"]].findall(text[t.end() : end])))
-            for t, end in zip(tiers, ends, strict=True)
+            (int(tier["size"]), len(_SHORT_ITEM[tier["kind"]].findall(text[tier.end() : end])))
+            for tier, (_, end) in zip(tiers, ends, strict=True)
         ]
         stated = re.search(r"^<exists>\s*\n(\d+)\s*$", text, re.MULTILINE)
     mistakes = [

@@ -8,6 +8,11 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "cosine_l2": "encodekit-brain-tuning",
     },
     "regions": {"glasser": "encodekit-brain-tuning"},
-    "commands": {"demo": "encodekit-brain-tuning", "tune": "encodekit-brain-tuning"},
+    "studies": dict.fromkeys(("lebel2023", "narratives", "bids", "folder"), "encodekit-adapters"),
+    "commands": {
+        "demo": "encodekit-brain-tuning",
+        "tune": "encodekit-brain-tuning",
+        "data": "encodekit-adapters",
+    },
     "backbones": {"tiny": "encodekit-brain-tuning"},
 }

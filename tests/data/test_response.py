@@ -96,3 +96,16 @@ def test_rows_of_history_are_dropped():
     run = a_run().assign_coords(tr=("time", [-2, -1, 0, 1]))
     assert drop_history(run).tr.values.tolist() == [0, 1]
     assert drop_history(a_run()).sizes["time"] == 4
+
+
+def test_a_response_like_another_shares_its_targets(stimuli, new_response):
+    from encodekit.data import response_like
+
+    first = new_response(stimuli[0])
+    given = {"run": "b", "stimulus": "story-01", "tr_times": stimuli[1].grid[:5]}
+    second = response_like(first, np.ones((2, 5, 3)), **given, tr=np.arange(5))
+    assert second.indexes["target"] is first.indexes["target"]
+    assert second.n_repeats.values.tolist() == [2, 2, 2]
+    assert second.stimulus.values.tolist() == ["story-01"] * 5
+    with pytest.raises(ValueError, match="target has 3 entries but values has 4 targets"):
+        response_like(first, np.ones((5, 4)), **given)

@@ -223,3 +223,57 @@ def test_nothing_in_the_folder_is_pickled(saved):
         assert path.suffix not in (".pkl", ".pickle", ".pt", ".joblib")
     assert json.loads((saved / "manifest.json").read_text())["kind"] == "study"
     assert json.loads((saved / "responses.zarr" / "zarr.json").read_text())["zarr_format"] == 3
+
+
+class TestResume:
+    def test_an_interrupted_save_goes_on_and_gives_the_same_folder(self, study, tmp_path):
+        whole = study.save(tmp_path / "whole")
+        written = []
+
+        def stop_after_two(count):
+            written.append(count)
+            if len(written) == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            study.save(tmp_path / "mine", resume=True, tick=stop_after_two)
+        assert not (tmp_path / "mine").exists()
+        (partial,) = tmp_path.glob(".mine.*.resumed")
+        kept = {path: path.stat().st_mtime_ns for path in partial.rglob("0/0/**/*")}
+        study.save(tmp_path / "mine", resume=True, tick=written.append)
+        assert len(written) == 2 + 7
+        assert _manifest(tmp_path / "mine") == _manifest(whole)
+        moved = {tmp_path / "mine" / path.relative_to(partial): at for path, at in kept.items()}
+        assert all(path.stat().st_mtime_ns == at for path, at in moved.items() if path.is_file())
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "whole"]
+
+    def test_a_line_cut_from_the_journal_is_not_done(self, study, tmp_path):
+        with pytest.raises(ZeroDivisionError):
+            study.save(tmp_path / "mine", resume=True, tick=lambda _: 1 / 0)
+        (partial,) = tmp_path.glob(".mine.*.resumed")
+        journal = partial / ".journal"
+        assert journal.read_text() == "0/0\n"
+        journal.write_text("0/0\n0/1")
+        study.save(tmp_path / "mine", resume=True)
+        assert _manifest(tmp_path / "mine") == _manifest(study.save(tmp_path / "whole"))
+
+    def test_another_study_does_not_go_on_with_it(self, study, tmp_path):
+        with pytest.raises(ZeroDivisionError):
+            study.save(tmp_path / "mine", resume=True, tick=lambda _: 1 / 0)
+        other = study.select(participants="P2")
+        other.save(tmp_path / "mine", resume=True)
+        assert load_study(tmp_path / "mine").participants == ["P2"]
+        assert len(list(tmp_path.glob(".mine.*.resumed"))) == 1
+
+    def test_a_full_disk_is_told_before_anything_is_written(self, study, tmp_path, monkeypatch):
+        from encodekit.data import _stored_study
+
+        usage = _stored_study.shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(_stored_study.shutil, "disk_usage", lambda _: usage._replace(free=0))
+        with pytest.raises(OSError, match=r"takes up to .* GB but .* has 0.0 GB free"):
+            study.save(tmp_path / "mine", resume=True)
+        assert list(tmp_path.iterdir()) == []
+
+
+def _manifest(folder):
+    return json.loads((folder / "manifest.json").read_text())["files"]

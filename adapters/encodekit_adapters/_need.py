@@ -1,0 +1,7 @@
+"""Packages that one adapter needs, imported when it is used."""
+
+from functools import partial
+
+from encodekit.plugins import import_extra
+
+need = partial(import_extra, distribution="encodekit-adapters")

@@ -1,0 +1,34 @@
+"""What the adapters register; imported at discovery, so records only."""
+
+from collections.abc import Iterator
+
+from encodekit.plugins import CommandSpec, StudySpec, hookimpl
+
+encodekit_api = 1
+
+
+@hookimpl
+def encodekit_studies() -> Iterator[StudySpec]:
+    """Studies that users have on disk."""
+    yield StudySpec(
+        "lebel2023",
+        load="encodekit_adapters.lebel2023:load_lebel2023",
+        summary="LeBel et al. 2023 (OpenNeuro ds003020): 9 people, up to 84 stories",
+        extra="lebel2023",
+    )
+    yield StudySpec(
+        "folder",
+        load="encodekit_adapters.folder:load_folder",
+        summary="a study of one's own: a folder with arrays, sound and words, and study.json",
+        extra="folder",
+    )
+
+
+@hookimpl
+def encodekit_commands() -> Iterator[CommandSpec]:
+    """Return the command ``data``."""
+    yield CommandSpec(
+        "data",
+        load="encodekit_adapters.data_command:data",
+        summary="Get a data set, check a study's folder, or convert it to zarr.",
+    )
