@@ -74,7 +74,7 @@ def _get(
     source: str | None,
     dry_run: bool,
 ) -> None:
-    from encodekit.features import progress
+    from encodekit.data import progress
     from encodekit_adapters._download import OPENNEURO, check_room, fetch, plan
     from encodekit_adapters.lebel2023 import remote_files
 

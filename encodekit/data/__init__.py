@@ -5,8 +5,8 @@ from encodekit.data._files import atomic_write, check_manifest, whole_folder, wr
 from encodekit.data._mistakes import refuse
 from encodekit.data._models import load, save
 from encodekit.data._named_study import load_study
-from encodekit.data._progress import progress
 from encodekit.data._present import NotDownloadedError, present_file
+from encodekit.data._progress import progress
 from encodekit.data._response import (
     concat_runs,
     drop_history,
@@ -33,8 +33,8 @@ __all__ = [
     "load",
     "load_study",
     "make_response",
-    "progress",
     "present_file",
+    "progress",
     "read_textgrid",
     "refuse",
     "response_like",
