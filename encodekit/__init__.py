@@ -15,7 +15,10 @@ _HOME = {
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
     ),
     "linear": ("RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict"),
-    "scoring": ("correlation", "r2", "noise_ceiling", "normalise", "permutation_test"),
+    "scoring": (
+        "correlation", "r2", "noise_ceiling", "normalise", "permutation_test",
+        "learning_curve", "data_to_reach", "seen_grid",
+    ),
     "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),
     "reports": ("report",),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import FeatureSpec, RegressorSpec, StudySpec, hookimpl
+from encodekit.plugins import FeatureSpec, RegionSpec, RegressorSpec, StudySpec, hookimpl
 
 encodekit_api = 1
 
@@ -45,6 +45,19 @@ def encodekit_regressors() -> Iterator[RegressorSpec]:
         load="encodekit.linear:StackedRidge",
         summary="a ridge for each feature space, their predictions averaged for each target",
     )
+
+
+@hookimpl
+def encodekit_regions() -> Iterator[RegionSpec]:
+    """Atlases that nilearn downloads when asked to."""
+    for name, summary in (
+        ("schaefer", "Schaefer 2018, 100 to 1000 areas in 7 or 17 networks"),
+        ("destrieux", "Destrieux 2010, gyri and sulci"),
+        ("difumo", "DiFuMo, each vertex in its strongest mode"),
+    ):
+        yield RegionSpec(
+            name, load=f"encodekit.regions._fetched:{name}", summary=summary, extra="report"
+        )
 
 
 @hookimpl

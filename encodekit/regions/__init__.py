@@ -2,6 +2,28 @@
 
 from encodekit.regions._atlas import Atlas
 from encodekit.regions._by_region import by_region
+from encodekit.regions._fetched import destrieux_atlas, difumo_atlas, schaefer_atlas
+from encodekit.regions._files import read_atlas
+from encodekit.regions._nilearn import (
+    from_masker,
+    from_surface_image,
+    to_masker,
+    to_surface_image,
+)
 from encodekit.regions._selector import RegionSelector
+from encodekit.regions._volumes import volume_to_surface
 
-__all__ = ["Atlas", "RegionSelector", "by_region"]
+__all__ = [
+    "Atlas",
+    "RegionSelector",
+    "by_region",
+    "destrieux_atlas",
+    "difumo_atlas",
+    "from_masker",
+    "from_surface_image",
+    "read_atlas",
+    "schaefer_atlas",
+    "to_masker",
+    "to_surface_image",
+    "volume_to_surface",
+]

@@ -36,6 +36,8 @@ class Atlas:
         Sets of areas that can be asked for by one name.
     edition, terms, citation : str, optional
         The edition of the labels, the terms they may be used under, and what to cite.
+    cortex : mapping of "left" and "right" to bool arrays (n_vertices,), optional
+        The vertices that grayordinates hold (all but the medial wall), for arrays in that form.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class Atlas:
     edition: str | None = None
     terms: str = ""
     citation: str = ""
+    cortex: Mapping[str, NDArray[np.bool_]] | None = None
 
     def __post_init__(self) -> None:
         labels = {side: _frozen(values) for side, values in self.labels.items()}
@@ -176,7 +179,7 @@ class Atlas:
                 "bring the responses to its mesh, or make the atlas there"
             )
         labels = {side: values[: mesh_size(space)] for side, values in self.labels.items()}
-        return replace(self, labels=labels, space=space)
+        return replace(self, labels=labels, space=space, cortex=None)
 
     @cached_property
     def _label_of(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ N_VERTICES = {
     "fsLR-32k": 32492,
     "fsLR-164k": 163842,
 }
+GRAYORDINATES = (59412, 91282)  # of the cortex, and with what lies below it
 _ALIASES = {"fsaverage": "fsaverage7", "fslr-32k": "fsLR-32k", "fslr-164k": "fsLR-164k"}
 
 

@@ -1,5 +1,6 @@
 """RegionSelector: keep the targets that lie in named regions."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from encodekit._errors import unknown_name
 from encodekit.regions._atlas import HEMISPHERES, Atlas, Names, checked_vertices, listed
-from encodekit.regions._meshes import is_prefix, mesh_name, whole_cortex_mesh
+from encodekit.regions._averages import averaged
+from encodekit.regions._meshes import GRAYORDINATES, is_prefix, mesh_name, whole_cortex_mesh
 from encodekit.regions._names import read_name
 
 
@@ -27,6 +29,9 @@ class RegionSelector(TransformerMixin, BaseEstimator):
     regions : str, int, or sequence of them, optional
         Areas or groups of the atlas; None keeps every target in any area. Case does not matter,
         and ``L_A1_ROI`` or ``A1-lh`` means the left A1 only.
+    average : bool
+        Whether to return the mean over each participant's targets in each area and hemisphere, as
+        one target ``P1/left/A1``; an undefined target makes its mean undefined.
 
     Examples
     --------
@@ -37,9 +42,12 @@ class RegionSelector(TransformerMixin, BaseEstimator):
     array([0.1, 0.3])
     """
 
-    def __init__(self, atlas: Atlas | None = None, regions: Names | None = None) -> None:
+    def __init__(
+        self, atlas: Atlas | None = None, regions: Names | None = None, average: bool = False
+    ) -> None:
         self.atlas = atlas
         self.regions = regions
+        self.average = average
 
     def atlas_in(self, space: str) -> Atlas | None:
         """Return the atlas on the mesh ``space``, or None where it has no labels there."""
@@ -59,7 +67,8 @@ class RegionSelector(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         responses : DataArray with a dimension target, list of them, or array (..., target)
-            An array is taken for whole cortex: both hemispheres of a mesh, left then right.
+            An array is taken for whole cortex: both hemispheres of a mesh, left then right, or
+            grayordinates where the atlas knows them (59,412 of the cortex, or all 91,282).
 
         Raises
         ------
@@ -68,14 +77,19 @@ class RegionSelector(TransformerMixin, BaseEstimator):
         """
         if isinstance(responses, list | tuple):
             return _rebuilt(responses, [self.transform(run) for run in responses])
-        mask = self.mask(responses)
+        places = self._places(responses)
+        kept = np.flatnonzero(self._inside(places))
+        if self.average:
+            return averaged(responses, places.area, places.side, kept)
         if isinstance(responses, xr.DataArray | xr.Dataset):
-            return responses.isel(target=np.flatnonzero(mask))
-        return np.asarray(responses)[..., mask]
+            return responses.isel(target=kept)
+        return np.asarray(responses)[..., kept]
 
     def mask(self, responses: Any) -> NDArray[np.bool_]:
         """Return which targets (n_targets,) of ``responses`` lie in the regions."""
-        places = self._places(responses)
+        return self._inside(self._places(responses))
+
+    def _inside(self, places: "_Places") -> NDArray[np.bool_]:
         if self.regions is None:
             return np.asarray(places.area != "", dtype=bool)
         found = [places.inside(region) for region in listed(self.regions)]
@@ -119,6 +133,9 @@ class RegionSelector(TransformerMixin, BaseEstimator):
         )
 
     def _whole_cortex(self, n_columns: int) -> "_Places":
+        gray = self.atlas_in("fsLR-32k") if n_columns in GRAYORDINATES else None
+        if gray is not None and gray.cortex is not None:
+            return _from_grayordinates(gray, gray.cortex, n_columns)
         space = whole_cortex_mesh(n_columns)
         atlas = self.atlas_in(space)
         if atlas is None:
@@ -171,6 +188,19 @@ def _from_vertices(atlas: Atlas, side: NDArray[Any], vertex: NDArray[Any]) -> _P
         here = side == name
         checked_vertices(atlas, name, vertex[here])
         area[here] = atlas.region_of(name, vertex[here])
+    return _Places(area.astype(str), side, atlas)
+
+
+def _from_grayordinates(
+    atlas: Atlas, cortex: Mapping[str, NDArray[np.bool_]], n_columns: int
+) -> _Places:
+    """Place the cortex's grayordinates, left then right; what follows lies in no area."""
+    vertices = {side: np.flatnonzero(cortex[side]) for side in HEMISPHERES}
+    area = np.full(n_columns, "", dtype=object)
+    side = np.full(n_columns, "", dtype=object)
+    found = np.concatenate([atlas.region_of(name, vertices[name]) for name in HEMISPHERES])
+    area[: found.size] = found
+    side[: found.size] = np.repeat(HEMISPHERES, [vertices[name].size for name in HEMISPHERES])
     return _Places(area.astype(str), side, atlas)
 
 

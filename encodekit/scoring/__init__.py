@@ -3,11 +3,14 @@
 from encodekit.scoring._ceiling import noise_ceiling
 from encodekit.scoring._correlation import correlation
 from encodekit.scoring._join import join_rows, one_array
+from encodekit.scoring._learning_curve import learning_curve
 from encodekit.scoring._missing import TargetGroup, group_targets, is_constant
 from encodekit.scoring._normalise import normalise
 from encodekit.scoring._nulls import BlockNull, PhaseNull, ShiftNull, SignNull
 from encodekit.scoring._r2 import r2
 from encodekit.scoring._significance import permutation_test
+from encodekit.scoring._reach import data_to_reach
+from encodekit.scoring._seen_grid import seen_grid
 
 __all__ = [
     "BlockNull",
@@ -16,12 +19,15 @@ __all__ = [
     "SignNull",
     "TargetGroup",
     "correlation",
+    "data_to_reach",
     "group_targets",
     "is_constant",
     "join_rows",
+    "learning_curve",
     "noise_ceiling",
     "normalise",
     "one_array",
     "permutation_test",
     "r2",
+    "seen_grid",
 ]

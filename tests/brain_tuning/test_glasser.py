@@ -150,7 +150,23 @@ def test_the_selector_is_registered_by_name():
 
 def test_the_selector_clones_with_its_parameters():
     selector = clone(GlasserSelector(["A1", 44], edition="mne", space="fsLR-32k"))
-    assert selector.get_params() == {"regions": ["A1", 44], "edition": "mne", "space": "fsLR-32k"}
+    assert selector.get_params() == {
+        "regions": ["A1", 44], "edition": "mne", "space": "fsLR-32k", "average": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("n_columns", [59412, 91282])
+def test_grayordinates_are_the_vertices_of_fslr_without_the_medial_wall(n_columns):
+    atlas = glasser_atlas("fsLR-32k")
+    picked = GlasserSelector("early_auditory").transform(np.arange(n_columns)[None])[0]
+    expected = atlas.count("early_auditory")
+    assert picked.size == sum(expected.values())
+    left = np.flatnonzero(atlas.cortex["left"])
+    assert (left.size, atlas.cortex["right"].sum()) == (29696, 29716)
+    np.testing.assert_array_equal(
+        left[picked[: expected["left"]]], atlas.vertices("early_auditory", "left")
+    )
+    assert picked.max() < 59412
 
 
 def test_a_mistyped_area_is_answered_at_fit():

@@ -86,6 +86,8 @@ def _on_base(base: str, edition: str) -> Atlas:
         edition=edition,
         terms=TERMS,
         citation=CITATION,
+        # the official labels cover all of the cortex and nothing of the medial wall
+        cortex={side: of > 0 for side, of in shipped.items()} if base == "fsLR-32k" else None,
     )
 
 
@@ -145,6 +147,8 @@ class GlasserSelector(RegionSelector):
         Which edition of the atlas; see `glasser_atlas`.
     space : str
         The mesh of `atlas`. Responses say themselves which mesh they are on.
+    average : bool
+        Whether to return the mean over each area and hemisphere; see `RegionSelector`.
 
     Examples
     --------
@@ -158,10 +162,12 @@ class GlasserSelector(RegionSelector):
         regions: str | int | list[str | int] | list[str] | tuple[str, ...] | None = None,
         edition: str = "210V",
         space: str = "fsaverage5",
+        average: bool = False,
     ) -> None:
         self.regions = regions
         self.edition = edition
         self.space = space
+        self.average = average
 
     @property
     def atlas(self) -> Atlas:  # type: ignore[override]

@@ -1,0 +1,87 @@
+"""How much of a new participant's data each model needs, over simulated cohorts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+from sklearn.pipeline import make_pipeline
+
+import encodekit as ek
+from encodekit.data import split_runs
+from encodekit_brain_tuning._experiment import AREAS, Settings, split_stories, tuned_model
+from encodekit_brain_tuning._glasser import GlasserSelector
+
+
+@dataclass(frozen=True)
+class CurveSettings:
+    """Sizes (stories that fit the ridge) and how many random subsets there are of each."""
+
+    experiment: Settings
+    sizes: tuple[int, ...] = (2, 3, 4, 6, 9, 12, 15)
+    n_subsets: int = 5
+    area: str = "language"
+
+
+def curve_cohort(
+    seed: int,
+    settings: CurveSettings,
+    models: Sequence[str] = ("pretrained", "single-tuned", "multi-tuned"),
+    threads: int | None = None,
+    **simulated: Any,
+) -> pd.DataFrame:
+    """Return `encodekit.learning_curve` over the fit stories of every held-out person.
+
+    Each person's ridge, penalties and layer are chosen on that person's own subset of stories.
+    Columns ``cohort`` and ``model`` are added; every model gets the same subsets.
+    """
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    experiment = replace(settings.experiment, n_fit=max(settings.sizes))
+    study = ek.simulate_study(seed=seed, cache=False, **simulated)
+    parts = study.split(**split_stories(study, experiment))
+    held_out = list(study.participants)[experiment.n_tuned :]
+    tables = []
+    for model in models:
+        if model == "pretrained":
+            extractor: Any = ek.SpeechFeatures(experiment.backbone, layer="all")
+        else:
+            extractor = tuned_model(
+                model, experiment, parts.tune, parts.validate, random_state=seed
+            )
+        features = [_prepared(extractor, part, experiment) for part in (parts.fit, parts.test)]
+        for who in held_out:
+            curve = _curve_of(who, features, parts, settings, seed)
+            tables.append(curve.assign(model=model, cohort=seed))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _prepared(extractor: Any, part: Any, experiment: Settings) -> Any:
+    """Return delayed and z-scored features; both stay within a run, so runs can be left out."""
+    steps = make_pipeline(ek.Delayer(seconds=list(experiment.delays)), ek.RunScaler())
+    return steps.fit_transform(extractor.transform(part.stimuli))
+
+
+def _curve_of(
+    who: str, features: Sequence[Any], parts: Any, settings: CurveSettings, seed: int
+) -> pd.DataFrame:
+    fit, test = features
+    asked = {"participants": [who], "regions": GlasserSelector(AREAS[settings.area])}
+    true = parts.test.responses(**asked)
+    ceiling = ek.noise_ceiling(parts.test.repeats(**asked))
+
+    def score(fitted: Any) -> Any:
+        return ek.normalise(ek.correlation(true, fitted.predict(test)), ceiling)
+
+    curve: pd.DataFrame = ek.learning_curve(
+        ek.LayerSelector(ek.RidgeCV(alphas=settings.experiment.alphas)),
+        split_runs(fit),
+        parts.fit.responses(**asked),
+        evaluate=score,
+        sizes=settings.sizes,
+        n_subsets=settings.n_subsets,
+        random_state=seed,
+    )
+    return curve
