@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.isotonic import isotonic_regression
 from sklearn.utils import check_random_state
 
 from encodekit._errors import unknown_name
@@ -18,6 +17,14 @@ class _Curves(NamedTuple):
 
     log_x: Floats
     scores: Floats
+
+
+class _Compared(NamedTuple):
+    """Of each draw of cohorts: the target, the x that reaches it, the value at full data."""
+
+    target: Floats
+    needed: Floats
+    full: Floats
 
 
 def data_to_reach(
@@ -87,15 +94,15 @@ def data_to_reach(
     sizes = "size" if "size" in curves else x
     of = {name: _curves(curves[curves[model] == name], x, sizes, cohort, value) for name in names}
     n_cohorts = _same_cohorts(of)
-    whole = np.arange(n_cohorts)
     random = check_random_state(random_state)
-    draws = [random.randint(n_cohorts, size=n_cohorts) for _ in range(n_boot)]
+    draws = random.randint(n_cohorts, size=(n_boot, n_cohorts))
     rows = []
     for name in names:
-        point = _compared(of[name], of[reference], whole)
-        boot = np.array([_compared(of[name], of[reference], draw) for draw in draws])
-        alone = [_compared(of[name], of[reference], whole[[k]])[1] for k in whole]
-        rows.append(_row(name, of[name], point, boot, np.array(alone), level))
+        point, boot, alone = (
+            _compared(of[name], of[reference], cohorts)
+            for cohorts in (np.arange(n_cohorts)[None], draws, np.arange(n_cohorts)[:, None])
+        )
+        rows.append(_row(name, of[name], point, boot, alone, level))
     return pd.DataFrame(rows).rename(columns={"model": model})
 
 
@@ -104,7 +111,7 @@ def _curves(table: pd.DataFrame, x: str, sizes: str, cohort: str, value: str) ->
     if means.isna().to_numpy().any():
         lacking = means.index[means.isna().any(axis=1)][0]
         raise ValueError(
-            f"data_to_reach: {cohort} {lacking!r} has no score at some {sizes}: "
+            f"data_to_reach: {cohort} {lacking} has no score at some {sizes}: "
             "run every size in each of them"
         )
     log_x = np.log(table.groupby(sizes)[x].mean().to_numpy(dtype=float))
@@ -118,44 +125,55 @@ def _same_cohorts(of: dict[Any, _Curves]) -> int:
     return next(iter(counts.values()))
 
 
-def _compared(mine: _Curves, reference: _Curves, cohorts: NDArray[Any]) -> tuple[float, ...]:
-    """Return the target, what reaches it, and the fitted value at full data."""
-    target = fitted(reference.scores[cohorts])[-1]
-    curve = fitted(mine.scores[cohorts])
-    return float(target), first_reached(mine.log_x, curve, target), float(curve[-1])
+def _compared(mine: _Curves, reference: _Curves, cohorts: NDArray[np.intp]) -> _Compared:
+    """Compare the curves of each set of cohorts (draw, member)."""
+    target = isotonic(reference.scores[cohorts].mean(axis=1))[:, -1]
+    curve = isotonic(mine.scores[cohorts].mean(axis=1))
+    return _Compared(target, first_reached(mine.log_x, curve, target), curve[:, -1])
 
 
-def fitted(scores: Floats) -> Floats:
-    """Return the isotonic curve (size,) through the means of scores (cohort, size)."""
-    return np.asarray(isotonic_regression(scores.mean(axis=0)), dtype=float)
+def isotonic(scores: Floats) -> Floats:
+    """Return ``max_{i <= k} min_{j >= k} mean(scores_i .. scores_j)``: rising curves (draw, size).
+
+    The least-squares fit that rises, written so that all draws are fitted at once.
+    """
+    n = scores.shape[-1]
+    sums = np.concatenate([np.zeros((len(scores), 1)), np.cumsum(scores, axis=1)], axis=1)
+    first, last = np.arange(n)[:, None], np.arange(n)[None]
+    counts = np.where(last >= first, last - first + 1, 1)
+    means = (sums[:, None, 1:] - sums[:, :-1, None]) / counts  # (draw, first, last)
+    curve = np.empty_like(scores)
+    for k in range(n):
+        curve[:, k] = means[:, : k + 1, k:].min(axis=2).max(axis=1)
+    return curve
 
 
-def first_reached(log_x: Floats, curve: Floats, target: float) -> float:
-    """Return the x at which a rising curve, straight between sizes in log x, meets the target."""
-    reached = np.flatnonzero(curve >= target - 1e-12)
-    if not reached.size:
-        return np.inf
-    k = int(reached[0])
-    if k == 0 or curve[k] == curve[k - 1]:
-        return float(np.exp(log_x[k]))
-    share = min(1.0, (target - curve[k - 1]) / (curve[k] - curve[k - 1]))
-    return float(np.exp(log_x[k - 1] + share * (log_x[k] - log_x[k - 1])))
+def first_reached(log_x: Floats, curves: Floats, target: Floats) -> Floats:
+    """Return the x at which rising curves (draw, size), straight in log x, meet their targets."""
+    reached = curves >= target[:, None] - 1e-12
+    rows, k = np.arange(len(curves)), reached.argmax(axis=1)
+    before = np.maximum(k - 1, 0)
+    low, high = curves[rows, before], curves[rows, k]
+    rise = np.where(high > low, high - low, 1.0)
+    share = np.where(high > low, np.clip((target - low) / rise, 0.0, 1.0), 1.0)
+    at = log_x[before] + share * (log_x[k] - log_x[before])
+    return np.where(reached.any(axis=1), np.exp(at), np.inf)
 
 
 def _row(
     name: str,
     curve: _Curves,
-    point: tuple[float, ...],
-    boot: Floats,
-    alone: Floats,
+    point: _Compared,
+    boot: _Compared,
+    alone: _Compared,
     level: float,
 ) -> dict[str, Any]:
-    target, needed, full = point
+    target, needed, full = (float(values[0]) for values in point)
     tails = [(1 - level) / 2, (1 + level) / 2]
     most = float(np.exp(curve.log_x[-1]))
     # inverted_cdf takes values as they are: infinite ones stay infinite
-    low, high = np.quantile(boot[:, 1], tails, method="inverted_cdf")
-    gain_low, gain_high = np.quantile(boot[:, 2] / boot[:, 0] - 1, tails)
+    low, high = np.quantile(boot.needed, tails, method="inverted_cdf")
+    gain_low, gain_high = np.quantile(boot.full / boot.target - 1, tails)
     return {
         "model": name,
         "target": target,
@@ -170,6 +188,6 @@ def _row(
         "gain_low": gain_low,
         "gain_high": gain_high,
         "n_cohorts": len(curve.scores),
-        "not_reached": int(np.isinf(alone).sum()),
+        "not_reached": int(np.isinf(alone.needed).sum()),
         "at_smallest": bool(needed <= np.exp(curve.log_x[0])),
     }

@@ -1,0 +1,257 @@
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sklearn.base import BaseEstimator
+from sklearn.isotonic import IsotonicRegression
+
+import encodekit as ek
+from encodekit.data import Stimulus, Study, make_response
+from encodekit.scoring._reach import first_reached, isotonic
+
+MINUTES = (5.0, 10.0, 20.0, 40.0)
+
+
+class Counting(BaseEstimator):
+    """Predict nothing; remember what it was fitted on."""
+
+    def fit(self, X, y, validation=None):
+        self.heard_ = [item.name for item in X]
+        self.runs_ = [str(run.run.values[0]) for run in y]
+        self.people_ = list(dict.fromkeys(y[0].participant.values.tolist()))
+        self.validation_ = validation
+        return self
+
+
+@pytest.fixture(scope="module")
+def study():
+    rng = np.random.default_rng(0)
+    stories = [Stimulus(f"s{k}", rng.standard_normal(160), 16, t_r=2.0) for k in range(7)]
+    responses = {
+        who: {
+            s.name: make_response(
+                rng.standard_normal((5, 2)), run=s.name, participant=who, tr_times=s.grid, t_r=2.0
+            )
+            for s in stories
+        }
+        for who in ("P1", "P2", "P3")
+    }
+    return Study("toy", stories, responses)
+
+
+def test_runs_and_their_stimuli_are_drawn_together(study):
+    seen = []
+    table = ek.learning_curve(
+        Counting(), study.stimuli, study.responses(), evaluate=lambda m: seen.append(m) or 1.0,
+        sizes=[2, 7], random_state=0,
+    )  # fmt: skip
+    assert [model.heard_ for model in seen] == [model.runs_ for model in seen]
+    assert table["size"].tolist() == [2] * 5 + [7]
+    assert table["minutes"].tolist() == pytest.approx([2 * 10 / 60] * 5 + [7 * 10 / 60])
+    assert table["members"].nunique() == 6
+    assert table["members"].iloc[-1] == "s0,s1,s2,s3,s4,s5,s6"
+
+
+def test_small_sizes_are_tried_in_every_way_and_not_twice(study):
+    table = ek.learning_curve(
+        Counting(), study.stimuli[:3], study.responses()[:3], evaluate=lambda m: 0.0
+    )
+    assert table.groupby("size")["members"].nunique().to_dict() == {1: 3, 2: 3, 3: 1}
+
+
+def test_participants_can_be_what_grows(study):
+    seen = []
+    table = ek.learning_curve(
+        Counting(), study.stimuli, study.responses(), vary="participants",
+        evaluate=lambda m: seen.append(m.people_) or len(m.people_),
+        fit_params={"validation": "v"},
+    )  # fmt: skip
+    assert table["n_participants"].tolist() == [1, 1, 1, 2, 2, 2, 3]
+    assert (table["score"] == table["n_participants"]).all()
+    assert [",".join(people) for people in seen] == table["members"].tolist()
+    assert (table["n_runs"] == 7).all()
+
+
+def test_the_same_seed_draws_the_same_subsets(study):
+    def draw(seed):
+        return ek.learning_curve(
+            Counting(), study.stimuli, study.responses(), evaluate=lambda m: 0.0, sizes=[3],
+            random_state=seed,
+        ).members.tolist()  # fmt: skip
+
+    assert draw(1) == draw(1) != draw(2)
+
+
+def test_a_pipeline_is_scored_on_a_test_study_per_participant():
+    def run(name, rng):
+        x = rng.standard_normal((40, 2))
+        y = np.c_[x @ [1, 1], x @ [1, -1]] + rng.standard_normal((40, 2))
+        return x, y
+
+    rng = np.random.default_rng(0)
+    stories, features, responses = [], {}, {"P1": {}, "P2": {}}
+    for name in "abcdef":
+        stories.append(Stimulus(name, rng.standard_normal(1280), 16, t_r=2.0))
+        features[name], y = run(name, rng)
+        for k, who in enumerate(("P1", "P2")):
+            responses[who][name] = make_response(
+                y + k * 3 * rng.standard_normal(y.shape), run=name, participant=who,
+                tr_times=stories[-1].grid, t_r=2.0,
+            )  # fmt: skip
+    train, test = Study("toy", stories, responses).split(test=["f"])
+
+    class Known(BaseEstimator):
+        def fit(self, X, y):
+            self.ridge_ = ek.RidgeCV([1.0], cv=None).fit(self.features(X), y)
+            return self
+
+        def features(self, X):
+            one = test.responses()[0] if X[0].name == "f" else None
+            rows = [
+                (train.responses()[train.runs.index(s.name)] if one is None else one)
+                .isel(target=[0, 1])
+                .copy(data=features[s.name])
+                .rename(target="feature")
+                .drop_vars(["feature", "participant", "n_repeats"])
+                .assign_coords(name=("feature", ["x", "y"]))
+                for s in X
+            ]
+            return xr.concat(rows, "time", coords="minimal", compat="override")
+
+        def predict(self, X):
+            return self.ridge_.predict(self.features(X))
+
+    table = ek.learning_curve(
+        Known(), train.stimuli, train.responses(), test=test, sizes=[3, 5], n_subsets=2,
+        random_state=0,
+    )  # fmt: skip
+    assert table["participant"].tolist() == ["P1", "P2"] * 3
+    means = table.groupby("participant").score.mean()
+    assert means["P1"] > means["P2"] + 0.1
+    whole = Known().fit(train.stimuli, train.responses())
+    expected = ek.correlation(test.responses(), whole.predict(test.stimuli))
+    np.testing.assert_allclose(
+        table["score"].to_numpy()[-2:],
+        [expected[:2].mean(), expected[2:].mean()],
+    )
+    with pytest.raises(ValueError, match="are the same stimulus 'f'"):
+        ek.learning_curve(Known(), test.stimuli, test.responses(), test=test)
+
+
+def test_normalised_scores_are_averaged_as_mean_raw_over_mean_ceiling(study):
+    scores = xr.DataArray(
+        [0.5, 1.0],
+        dims="target",
+        coords={
+            "participant": ("target", ["P1", "P1"]),
+            "raw": ("target", [0.3, 0.1]),
+            "ceiling": ("target", [0.6, 0.1]),
+        },
+    )
+    table = ek.learning_curve(
+        Counting(), study.stimuli, study.responses(), evaluate=lambda m: scores, sizes=[7]
+    )
+    assert table.score.tolist() == pytest.approx([0.4 / 0.7])
+
+
+def test_what_cannot_be_drawn_or_scored_is_refused(study):
+    def curve(**changes):
+        given = {"evaluate": lambda m: 0.0} | changes
+        return ek.learning_curve(Counting(), study.stimuli, study.responses(), **given)
+
+    with pytest.raises(ValueError, match="unknown vary 'people'"):
+        curve(vary="people")
+    with pytest.raises(ValueError, match=r"sizes=\[8\], expected numbers from 1 to 7"):
+        curve(sizes=[8])
+    with pytest.raises(ValueError, match=r"give test= \(a study\) or evaluate="):
+        curve(evaluate=None)
+    with pytest.raises(ValueError, match="n_subsets=0, expected 1 or more"):
+        curve(n_subsets=0)
+    with pytest.raises(ValueError, match="7 responses but stimuli is a list of 2"):
+        ek.learning_curve(Counting(), study.stimuli[:2], study.responses(), evaluate=lambda m: 0.0)
+
+
+def made_up(slope, shift, noise=0.0, n=10, minutes=MINUTES, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        [
+            {
+                "model": model, "cohort": k, "minutes": m, "size": i,
+                "score": 0.2 + slope * np.log(m) + plus + rng.normal(0, noise),
+            }
+            for model, plus in (("pretrained", 0.0), ("tuned", shift))
+            for k, (i, m) in product(range(n), enumerate(minutes))
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.75])
+def test_a_shift_of_a_log_curve_needs_the_share_of_the_closed_form(share):
+    slope = 0.05
+    table = made_up(slope, -slope * np.log(share))
+    found = ek.data_to_reach(table, "pretrained", n_boot=50).set_index("model")
+    assert found.share["tuned"] == pytest.approx(share)
+    assert found.share["pretrained"] == pytest.approx(1)
+    assert found.gain["tuned"] == pytest.approx(-slope * np.log(share) / found.target["tuned"])
+
+
+def test_a_model_that_stays_below_is_counted_as_not_reaching():
+    found = ek.data_to_reach(made_up(0.05, -0.1), "pretrained", n_boot=50).set_index("model")
+    assert np.isinf(found.needed["tuned"])
+    assert np.isinf(found.high["tuned"])
+    assert found.not_reached.to_dict() == {"pretrained": 0, "tuned": 10}
+
+
+def test_the_smallest_size_may_be_enough():
+    found = ek.data_to_reach(made_up(0.01, 0.2), "pretrained", n_boot=20).set_index("model")
+    assert found.at_smallest.to_dict() == {"pretrained": False, "tuned": True}
+    assert found.needed["tuned"] == pytest.approx(5)
+
+
+def test_the_reference_is_the_fitted_value_at_full_data_and_not_the_maximum():
+    table = made_up(0.05, 0.0)
+    lucky = table["minutes"] == 20
+    table.loc[lucky & (table.model == "pretrained"), "score"] += 0.1
+    found = ek.data_to_reach(table, "pretrained", n_boot=20).set_index("model")
+    own = table[(table.model == "pretrained")].groupby("minutes").score.mean()
+    expected = IsotonicRegression().fit_transform(np.log(own.index), own)[-1]
+    assert found.target["pretrained"] == pytest.approx(expected)
+    assert found.target["pretrained"] < own.max() - 0.01
+
+
+def test_intervals_of_the_share_cover_the_truth():
+    slope, share = 0.05, 0.4
+    inside = 0
+    for seed in range(60):
+        table = made_up(slope, -slope * np.log(share), noise=0.01, n=12, seed=seed)
+        row = ek.data_to_reach(table, "pretrained", n_boot=200).set_index("model").loc["tuned"]
+        inside += row.share_low <= share <= row.share_high
+    assert inside >= 50  # 95 % of 60 is 57; below 50 has a chance of 1e-4 at 92 %
+
+
+def test_a_flat_stretch_is_reached_where_it_begins():
+    curves = np.array([[0.1, 0.2, 0.2, 0.3]] * 3)
+    found = first_reached(np.log(MINUTES), curves, np.array([0.2, 0.25, 0.4]))
+    np.testing.assert_allclose(found, [10, np.sqrt(20 * 40), np.inf])
+
+
+def test_curves_are_those_of_scikit_learns_isotonic_regression():
+    scores = np.random.default_rng(0).standard_normal((50, 7))
+    expected = [IsotonicRegression().fit_transform(np.arange(7), row) for row in scores]
+    np.testing.assert_allclose(isotonic(scores), expected, atol=1e-12)
+
+
+def test_incomplete_curves_are_refused():
+    table = made_up(0.05, 0.1)
+    with pytest.raises(ValueError, match="unknown model 'pretraned': did you mean 'pretrained'"):
+        ek.data_to_reach(table, "pretraned")
+    with pytest.raises(ValueError, match="unknown column 'hours'"):
+        ek.data_to_reach(table, "pretrained", x="hours")
+    with pytest.raises(ValueError, match="cohort 3 has no score at some size"):
+        ek.data_to_reach(table[(table.cohort != 3) | (table.minutes > 5)], "pretrained")
+    with pytest.raises(ValueError, match="models have other numbers of cohorts"):
+        ek.data_to_reach(table[(table.cohort != 3) | (table.model == "tuned")], "pretrained")
+    with pytest.raises(ValueError, match="minutes must be positive"):
+        ek.data_to_reach(table.assign(minutes=0), "pretrained")
