@@ -8,9 +8,9 @@ from encodekit.scoring._missing import TargetGroup, group_targets, is_constant
 from encodekit.scoring._normalise import normalise
 from encodekit.scoring._nulls import BlockNull, PhaseNull, ShiftNull, SignNull
 from encodekit.scoring._r2 import r2
-from encodekit.scoring._significance import permutation_test
 from encodekit.scoring._reach import data_to_reach
 from encodekit.scoring._seen_grid import seen_grid
+from encodekit.scoring._significance import permutation_test
 
 __all__ = [
     "BlockNull",
