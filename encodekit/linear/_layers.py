@@ -13,7 +13,7 @@ from encodekit.linear._ridge import RidgeCV, mean_defined, refuse_weights
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import correlation, one_array
 
-_BY = ("all", "target")
+_BY = ("all", "participant", "target")
 
 
 class LayerSelector(RegressorMixin, BaseEstimator):
@@ -25,12 +25,13 @@ class LayerSelector(RegressorMixin, BaseEstimator):
     ----------
     estimator : RidgeCV, optional
         Anything that leaves ``best_scores_`` (target) when fitted; `RidgeCV` if not given.
-    by : {"all", "target"}
-        One layer for all targets, the best on average, or one for each target.
+    by : {"all", "participant", "target"}
+        One layer for all targets, or for all of a participant's, the best on average; or one for
+        each target.
 
     Attributes
     ----------
-    best_layer_ : int, or DataArray (target) for ``by="target"``
+    best_layer_ : int for ``by="all"``, else DataArray (target)
     layer_scores_ : DataArray (layer, target)
         CV scores inside the training runs, for a layer profile.
     estimators_ : list of fitted estimators
@@ -86,7 +87,7 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         ]
         scores = xr.concat([one.best_scores_ for one in estimators], dim="layer", join="exact")
         self.layer_scores_ = scores.assign_coords(layer=layers)
-        chosen = self._choose(scores.values)
+        chosen = self._choose(scores)
         kept = np.unique(chosen)
         self.fitted_layers_ = layers[kept]
         self.estimators_ = [estimators[place] for place in kept]
@@ -140,14 +141,24 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         )
         return scores
 
-    def _choose(self, scores: NDArray[np.float64]) -> NDArray[np.intp]:
-        defined = np.where(np.isnan(scores), -np.inf, scores)
-        usable = np.isfinite(defined).all(axis=0)
-        mean = defined[:, usable].mean(axis=1) if usable.any() else np.zeros(len(scores))
-        overall = np.full(scores.shape[1], np.argmax(mean))
-        if self.by == "all":
-            return overall
-        return np.where(usable, np.argmax(defined, axis=0), overall)
+    def _choose(self, scores: xr.DataArray) -> NDArray[np.intp]:
+        if self.by != "participant":
+            return _best_layers(scores.values, each=self.by == "target")
+        people = scores.coords["participant"].values
+        chosen = np.empty(people.size, dtype=np.intp)
+        for who in np.unique(people):
+            mine = people == who
+            chosen[mine] = _best_layers(scores.values[:, mine], each=False)
+        return chosen
+
+
+def _best_layers(scores: NDArray[np.float64], each: bool) -> NDArray[np.intp]:
+    """Return the best row of scores (layer, target) for all targets together, or for each."""
+    defined = np.where(np.isnan(scores), -np.inf, scores)
+    usable = np.isfinite(defined).all(axis=0)
+    mean = defined[:, usable].mean(axis=1) if usable.any() else np.zeros(len(scores))
+    overall = np.full(scores.shape[1], np.argmax(mean))
+    return np.where(usable, np.argmax(defined, axis=0), overall) if each else overall
 
 
 def _layered(X: Any) -> xr.DataArray:

@@ -56,6 +56,17 @@ def test_each_target_may_have_its_own_layer(layered):
     assert model.fitted_layers_.tolist() == [2, 5]
 
 
+def test_each_participant_may_have_their_own_layer(layered):
+    X, _, Y = layered
+    swapped = Y.assign_coords(participant=("target", ["P1", "P1", "P2"])).copy()
+    of_layer_2 = X.isel(feature=X.layer.values == 2).values
+    swapped[:, :2] = of_layer_2 @ np.ones((of_layer_2.shape[1], 2))
+    model = ek.LayerSelector(by="participant").fit(X, swapped)
+    assert model.best_layer_.values.tolist() == [2, 2, 5]
+    alone = ek.LayerSelector().fit(X, swapped[:, 2:])
+    assert np.allclose(model.predict(X)[:, 2:], alone.predict(X))
+
+
 def test_test_runs_do_not_choose_the_layer(layered):
     X, _, Y = layered
     last = X.run.values == "story-3"

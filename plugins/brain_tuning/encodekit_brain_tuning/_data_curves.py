@@ -18,7 +18,7 @@ class CurveSettings:
     """Sizes (stories that fit the ridge) and how many random subsets there are of each."""
 
     experiment: Settings
-    sizes: tuple[int, ...] = (2, 3, 4, 6, 9, 12, 15)
+    sizes: tuple[int, ...] = (2, 3, 4, 6, 10, 15)
     n_subsets: int = 5
     area: str = "language"
 
@@ -43,6 +43,9 @@ def curve_cohort(
     study = ek.simulate_study(seed=seed, cache=False, **simulated)
     parts = study.split(**split_stories(study, experiment))
     held_out = list(study.participants)[experiment.n_tuned :]
+    asked = {"participants": held_out, "regions": GlasserSelector(AREAS[settings.area])}
+    true = parts.test.responses(**asked)
+    ceiling = ek.noise_ceiling(parts.test.repeats(**asked))
     tables = []
     for model in models:
         if model == "pretrained":
@@ -51,37 +54,26 @@ def curve_cohort(
             extractor = tuned_model(
                 model, experiment, parts.tune, parts.validate, random_state=seed
             )
-        features = [_prepared(extractor, part, experiment) for part in (parts.fit, parts.test)]
-        for who in held_out:
-            curve = _curve_of(who, features, parts, settings, seed)
-            tables.append(curve.assign(model=model, cohort=seed))
-    return pd.concat(tables, ignore_index=True)
+        fit, test = (_prepared(extractor, part, experiment) for part in (parts.fit, parts.test))
+
+        def score(fitted: Any, test: Any = test) -> Any:
+            return ek.normalise(ek.correlation(true, fitted.predict(test)), ceiling)
+
+        curve = ek.learning_curve(
+            ek.LayerSelector(ek.RidgeCV(alphas=experiment.alphas), by="participant"),
+            split_runs(fit),
+            parts.fit.responses(**asked),
+            evaluate=score,
+            sizes=settings.sizes,
+            n_subsets=settings.n_subsets,
+            random_state=seed,
+        )
+        tables.append(curve.assign(model=model, cohort=seed))
+    joined: pd.DataFrame = pd.concat(tables, ignore_index=True)
+    return joined
 
 
 def _prepared(extractor: Any, part: Any, experiment: Settings) -> Any:
     """Return delayed and z-scored features; both stay within a run, so runs can be left out."""
     steps = make_pipeline(ek.Delayer(seconds=list(experiment.delays)), ek.RunScaler())
     return steps.fit_transform(extractor.transform(part.stimuli))
-
-
-def _curve_of(
-    who: str, features: Sequence[Any], parts: Any, settings: CurveSettings, seed: int
-) -> pd.DataFrame:
-    fit, test = features
-    asked = {"participants": [who], "regions": GlasserSelector(AREAS[settings.area])}
-    true = parts.test.responses(**asked)
-    ceiling = ek.noise_ceiling(parts.test.repeats(**asked))
-
-    def score(fitted: Any) -> Any:
-        return ek.normalise(ek.correlation(true, fitted.predict(test)), ceiling)
-
-    curve: pd.DataFrame = ek.learning_curve(
-        ek.LayerSelector(ek.RidgeCV(alphas=settings.experiment.alphas)),
-        split_runs(fit),
-        parts.fit.responses(**asked),
-        evaluate=score,
-        sizes=settings.sizes,
-        n_subsets=settings.n_subsets,
-        random_state=seed,
-    )
-    return curve

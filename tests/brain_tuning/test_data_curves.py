@@ -1,0 +1,25 @@
+"""How much of a new participant's data reaches what pretrained features reach at full data."""
+
+import pytest
+
+import encodekit as ek
+from encodekit_brain_tuning._data_curves import CurveSettings, curve_cohort
+from encodekit_brain_tuning._settings import COHORT, SETTINGS
+
+FRESH = range(4001, 4011)  # no setting was chosen on them
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * 3600)]
+
+
+def test_the_data_that_reach_the_pretrained_reference_are_counted_in_ten_fresh_cohorts(capsys):
+    import pandas as pd
+
+    cohort = {**COHORT, "n_stories": 27}
+    curves = pd.concat([curve_cohort(seed, CurveSettings(SETTINGS), **cohort) for seed in FRESH])
+    found = ek.data_to_reach(curves, "pretrained").set_index("model")
+    with capsys.disabled():
+        print(curves.groupby(["model", "size"]).score.mean().unstack().round(3))
+        print(found.round(3).T)
+    assert (found.n_cohorts == len(FRESH)).all()
+    assert found.share["pretrained"] > 0.5
+    assert found.share_low["single-tuned"] <= found.share["single-tuned"]
