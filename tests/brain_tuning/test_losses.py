@@ -1,11 +1,23 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import huber
 
 import encodekit as ek
-from encodekit_brain_tuning._losses import correlation, cosine_l2, joint_equals_mean, l2
+from encodekit_brain_tuning._losses import (
+    Hybrid,
+    correlation,
+    cosine_l2,
+    counts_values,
+    huber_cosine,
+    joint_equals_mean,
+    l2,
+    loss_at,
+    temporal_correlation,
+)
 
-LOSSES = [l2, correlation, cosine_l2]
+OVER_PAIRS = [l2, correlation, cosine_l2, huber_cosine]
+LOSSES = [*OVER_PAIRS, temporal_correlation, Hybrid()]
 
 
 @pytest.fixture
@@ -25,10 +37,11 @@ def slow(name, p, r):
         "l2": squared,
         "correlation": 1 - np.corrcoef(p, r)[0, 1],
         "cosine_l2": 0.5 * (1 - cosine) + 0.5 * squared,
+        "huber_cosine": np.mean(huber(0.6, p - r)) + 1 - cosine,
     }[name]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", OVER_PAIRS)
 def test_a_loss_is_its_formula_averaged_over_pairs(loss, batch):
     predicted, true, _ = batch
     expected = np.mean(
@@ -36,6 +49,53 @@ def test_a_loss_is_its_formula_averaged_over_pairs(loss, batch):
          for p in range(2) for t in range(3)]
     )  # fmt: skip
     assert float(loss(*batch)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_temporal_correlation_is_r_over_the_trs_of_each_participants_targets():
+    make = np.random.default_rng(0)
+    predicted, true = make.standard_normal((1, 2, 4, 3)), make.standard_normal((2, 2, 4, 3))
+    mask = np.ones(true.shape)
+    mask[1, 1, 2:, 0] = 0
+    mask[0, :, :, 2] = 0
+    mask[0, 0, 0, 2] = 1  # one TR has no r
+    apart, n = [], []
+    for person in range(2):
+        for target in range(3):
+            there = mask[person, :, :, target] > 0
+            if there.sum() > 1:
+                series = predicted[0, :, :, target][there], true[person, :, :, target][there]
+                apart.append(1 - np.corrcoef(*series)[0, 1])
+                n.append(there.sum())
+    assert len(n) == 5
+    loss = temporal_correlation(*(torch.from_numpy(part) for part in (predicted, true, mask)))
+    assert float(loss) == pytest.approx(np.average(apart, weights=n), abs=1e-9)
+
+
+@pytest.mark.parametrize("loss", OVER_PAIRS)
+def test_a_weight_counts_a_value_that_much(loss, batch):
+    """Doubling a target's weight is having the target twice."""
+    predicted, true, mask = batch
+    twice = [torch.cat([part, part[..., -1:]], -1) for part in (predicted, true, mask)]
+    mask[..., -1] = 2
+    torch.testing.assert_close(loss(predicted, true, mask), loss(*twice))
+
+
+def test_a_hybrid_is_its_first_loss_then_a_mixture_then_its_second(batch):
+    hybrid = Hybrid("correlation", "l2", begin=0.2, end=0.6)
+    first, then = correlation(*batch), l2(*batch)
+    for progress, expected in [(0.1, first), (0.3, 0.75 * first + 0.25 * then), (0.6, then)]:
+        torch.testing.assert_close(loss_at(hybrid, progress)(*batch), expected)
+    torch.testing.assert_close(hybrid(*batch), then)
+    assert loss_at(l2, 0.1) is l2
+
+
+def test_a_hybrid_that_ends_before_it_begins_is_refused():
+    with pytest.raises(ValueError, match="0 <= begin <= end <= 1"):
+        Hybrid(begin=0.8, end=0.5)
+
+
+def test_a_loss_says_whether_it_counts_values_or_pairs():
+    assert [counts_values(loss) for loss in LOSSES] == [True, False, False, False, True, False]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -88,12 +148,16 @@ def test_a_prediction_that_does_not_vary_has_finite_gradients(loss, batch):
 
 
 def test_only_l2_says_that_joint_tuning_equals_the_mean():
-    assert [joint_equals_mean(loss) for loss in LOSSES] == [True, False, False]
+    assert [joint_equals_mean(loss) for loss in LOSSES] == [True, *[False] * 5]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*OVER_PAIRS, temporal_correlation])
 def test_losses_are_registered_by_name(loss):
     assert ek.make_loss(loss.__name__) is loss
+
+
+def test_a_hybrid_is_registered_with_its_parameters():
+    assert ek.make_loss("hybrid", begin=0.1) == Hybrid(begin=0.1)
 
 
 def test_an_unknown_loss_is_answered_with_a_close_match():

@@ -5,7 +5,13 @@ import xarray as xr
 
 from encodekit.data import RunList, make_response
 from encodekit_brain_tuning._losses import l2
-from encodekit_brain_tuning._participants import align, run_list, select_targets
+from encodekit_brain_tuning._participants import (
+    align,
+    plain_mean,
+    run_list,
+    select_targets,
+    weighted_mean,
+)
 
 
 def response(person, vertices, values=None, run="a", n_trs=4, **keywords):
@@ -22,9 +28,10 @@ def together(*parts):
     return xr.concat(parts, "target", combine_attrs="override")
 
 
-def aligned(runs, *, reduce=False, z_score=False, n_trs=4, like=None):
+def aligned(runs, *, reduce=False, z_score=False, n_trs=4, like=None, **keywords):
     lengths = {str(run.run.values[0]): n_trs for run in runs}
-    return align(runs, lengths, reduce=reduce, z_score=z_score, like=like)
+    combine = weighted_mean if reduce else None
+    return align(runs, lengths, combine=combine, z_score=z_score, like=like, **keywords)
 
 
 def test_targets_are_aligned_by_hemisphere_and_vertex_whatever_their_order():
@@ -112,6 +119,42 @@ def test_native_vertices_of_several_people_are_refused():
     run = together(response("P1", [3], space="native"), response("P2", [3], space="native"))
     with pytest.raises(ValueError, match="common space"):
         aligned([run])
+
+
+def test_native_vertices_of_several_people_get_places_of_their_own_if_asked():
+    parts = [response("P1", [3], space="native"), response("P2", [3, 8], space="native")]
+    targets = aligned([together(*parts)], own_targets=True)
+    assert targets.keys == ("P1/left/00003", "P2/left/00003", "P2/left/00008")
+    assert targets.n_slots == 2
+    run = targets.runs["a"]
+    assert run.weights[:, 0].tolist() == [[1, 0], [1, 1]]
+    np.testing.assert_array_equal(run.values[1], parts[1].values)
+    later = aligned([response("P2", [8], space="native", run="b")], like=targets).runs["b"]
+    assert later.weights[:, 0].tolist() == [[0, 0], [0, 1]]
+
+
+def test_weights_are_in_the_place_of_presence():
+    run = together(response("P1", [3, 5]), response("P2", [5]))
+    weights = {("P1", "left/00003"): 0.0, ("P1", "left/00005"): 2.0, ("P2", "left/00005"): 0.5}
+    placed = aligned([run], weights=weights).runs["a"]
+    assert placed.weights[:, 0].tolist() == [[0, 2], [0, 0.5]]
+    assert placed.heard.all()
+
+
+def test_who_heard_a_run_is_known_after_they_are_combined():
+    run = together(response("P1", [3]), response("P2", [3]))
+    run.values[1:, 1] = np.nan
+    for combine in (None, weighted_mean, plain_mean):
+        targets = align([run], {"a": 4}, z_score=False, combine=combine)
+        assert targets.runs["a"].heard.sum(axis=1).tolist() == [4, 1]
+
+
+def test_a_plain_mean_counts_a_value_once_however_many_have_it():
+    first, second = response("P1", [3, 5]), response("P2", [3])
+    mean = plain_mean(aligned([together(first, second)]).runs["a"])
+    np.testing.assert_allclose(mean.values[0, :, 0], (first.values[:, 0] + second.values[:, 0]) / 2)
+    assert (mean.weights == 1).all()
+    assert not mean.spread.any()
 
 
 def test_one_person_in_native_space_is_fine():

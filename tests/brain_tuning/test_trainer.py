@@ -12,7 +12,7 @@ from encodekit_brain_tuning._clips import TuningClips, WindowSettings
 from encodekit_brain_tuning._heads import SharedLinearHead
 from encodekit_brain_tuning._losses import correlation, l2
 from encodekit_brain_tuning._model import TuningModel
-from encodekit_brain_tuning._participants import align
+from encodekit_brain_tuning._participants import align, weighted_mean
 from encodekit_brain_tuning._ridge_start import start_head
 from encodekit_brain_tuning._trainer import BrainTrainer, Plan, tune
 
@@ -26,8 +26,9 @@ def make(backbone, stories, responses):
     def build(*, reduce=True, trainable="all", windows=WINDOWS):
         make_trainable(backbone, trainable)
         lengths = {story.run_name: story.n_trs for story in stories}
-        shared = align(responses[:3], lengths, z_score=True, reduce=reduce)
-        held = align(responses[3:], lengths, z_score=True, reduce=reduce, like=shared)
+        combine = weighted_mean if reduce else None
+        shared = align(responses[:3], lengths, z_score=True, combine=combine)
+        held = align(responses[3:], lengths, z_score=True, combine=combine, like=shared)
         model = TuningModel(backbone, SharedLinearHead(backbone.n_features, len(shared.keys)))
         clips = TuningClips(stories[:3], shared, backbone, windows)
         watched = TuningClips(stories[3:], held, backbone, windows)

@@ -6,7 +6,16 @@ from typing import Any
 _HOME = {
     "_controls": ("shuffle_blocks",),
     "_extractor": ("BrainTunedFeatures",),
-    "_losses": ("correlation", "cosine_l2", "l2"),
+    "_heads": ("Head",),
+    "_losses": (
+        "Hybrid",
+        "correlation",
+        "cosine_l2",
+        "huber_cosine",
+        "l2",
+        "temporal_correlation",
+    ),
+    "_recipes": ("recipe_parameters",),
     "_tuned_on": ("TunedOnWarning", "warn_if_tuned_on"),
     "_glasser": ("GlasserSelector", "glasser_atlas"),
 }
@@ -14,12 +23,17 @@ _ROOM = {name: room for room, names in _HOME.items() for name in names}
 __all__ = [
     "BrainTunedFeatures",
     "GlasserSelector",
+    "Head",
+    "Hybrid",
     "TunedOnWarning",
     "correlation",
     "cosine_l2",
     "glasser_atlas",
+    "huber_cosine",
     "l2",
+    "recipe_parameters",
     "shuffle_blocks",
+    "temporal_correlation",
     "warn_if_tuned_on",
 ]
 

@@ -20,7 +20,7 @@ class RunningAlignment:
     >>> import torch
     >>> rows = torch.tensor([[[1.0], [2.0], [4.0]]])
     >>> seen = RunningAlignment()
-    >>> seen.add(["story-1"], rows, 3 * rows[None] - 1, torch.ones(1, 1, 3, 1))
+    >>> seen.add(["story-1"], rows[None], 3 * rows[None] - 1, torch.ones(1, 1, 3, 1))
     >>> round(seen.mean(), 6)
     1.0
     """
@@ -34,13 +34,16 @@ class RunningAlignment:
         ----------
         runs : sequence of str
             The run of each clip.
-        predicted : Tensor (clip, row, target)
+        predicted : Tensor (1 or participant, clip, row, target)
         true, mask : Tensor (participant, clip, row, target)
-            The participants' mean is compared, each value weighted by how many have it.
+            Predictions for each participant are compared with theirs, one prediction for all with
+            the participants' mean, each value weighted by how many have it.
         """
+        if len(predicted) > 1:
+            predicted, true, mask = (_side_by_side(x) for x in (predicted, true, mask))
         weight = mask.sum(0)
-        mean = ((mask * true).sum(0) / weight.clamp_min(1)).double()
-        there, p = (weight > 0).double(), predicted.double()
+        mean = ((mask * true).sum(0) / torch.where(weight > 0, weight, 1.0)).double()
+        there, p = (weight > 0).double(), predicted[0].double()
         parts = torch.stack(
             [there, there * p, there * mean, there * p**2, there * mean**2, there * p * mean]
         ).sum(dim=2)
@@ -67,3 +70,8 @@ def _correlations(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     usable = (spread_p > 1e-12) & (spread_t > 1e-12)
     size = np.sqrt(np.where(usable, spread_p * spread_t, 1.0))
     return np.where(usable, (sums[_PT] / n - sums[_P] * sums[_T] / n**2) / size, np.nan)
+
+
+def _side_by_side(tensor: Tensor) -> Tensor:
+    """(participant, clip, row, target) to (1, clip, row, participant * target)."""
+    return tensor.permute(1, 2, 0, 3).flatten(2)[None]

@@ -21,7 +21,7 @@ FORMAT = 1
 KIND = "brain-tuned model"
 _PACKAGES = ("encodekit", "torch", "transformers", "peft")
 _FACTS = ("seed_", "head_alpha_", "tuned_on_", "validated_on_", "tuned_seconds_", "backbone_hash_",
-          "weights_hash_", "participants_", "targets_")  # fmt: skip
+          "weights_hash_", "participants_", "targets_", "n_targets_")  # fmt: skip
 Extractor = TypeVar("Extractor", bound="BrainTunedFeatures")
 
 
@@ -81,8 +81,11 @@ def load_state(extractor: "BrainTunedFeatures", folder: Path, state: Mapping[str
     from safetensors.torch import load_file
 
     tensors = load_file(folder / "tuned.safetensors")
+    for name in _FACTS:
+        value = state[name]
+        setattr(extractor, name, tuple(value) if isinstance(value, list) else value)
     with torch.random.fork_rng():
-        model = extractor._new_model(len(state["targets_"]))
+        model = extractor._new_model()
     if extractor.backbone_hash_ != state["backbone_hash_"]:
         raise ValueError(
             f"the backbone {extractor.backbone!r} has other weights than the one that was tuned "
@@ -91,9 +94,6 @@ def load_state(extractor: "BrainTunedFeatures", folder: Path, state: Mapping[str
         )
     _check_names(set(tensors), model, folder)
     model.load_state_dict(tensors, strict=False)
-    for name in _FACTS:
-        value = state[name]
-        setattr(extractor, name, tuple(value) if isinstance(value, list) else value)
     extractor.history_ = pd.DataFrame(state["history_"]).astype(float).astype({"step": int})
     extractor._finish(model)
 

@@ -1,6 +1,6 @@
 """The clips that tuning sees: stem frames computed once, and the fMRI they answer for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,18 +109,25 @@ class EqualLengthBatches(Sampler[list[int]]):
     batch_size : int
     generator : torch.Generator, optional
         Without one, the order of the clips.
+    apart : sequence, optional
+        Of each clip; clips for which it differs are never in one batch.
     """
 
     drop_last = False
 
     def __init__(
-        self, clips: TuningClips, batch_size: int, generator: torch.Generator | None = None
+        self,
+        clips: TuningClips,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        apart: Sequence[Hashable] | None = None,
     ) -> None:
         self.batch_size = batch_size
         self.generator = generator
-        self.groups: dict[int, list[int]] = {}
+        self.groups: dict[Hashable, list[int]] = {}
         for index, frames in enumerate(clips.frames):
-            self.groups.setdefault(frames.shape[-1], []).append(index)
+            key = (frames.shape[-1], apart[index] if apart else None)
+            self.groups.setdefault(key, []).append(index)
 
     def __len__(self) -> int:
         return sum(-(-len(group) // self.batch_size) for group in self.groups.values())

@@ -1,6 +1,6 @@
 """BrainTunedFeatures: a feature extractor whose fit fine-tunes a speech model on fMRI."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,12 +10,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
-from encodekit import FeatureExtractor
 from encodekit.data import Stimulus
-from encodekit.plugins import unknown_name
 from encodekit_brain_tuning._backbone import (
-    LORA_MODULES,
-    Backbone,
     hash_tensors,
     load_backbone,
     make_trainable,
@@ -28,27 +24,24 @@ from encodekit_brain_tuning._encoding import (
     exact_blocks,
     streamed_blocks,
 )
-from encodekit_brain_tuning._heads import SharedLinearHead
-from encodekit_brain_tuning._losses import joint_equals_mean, resolve_loss
+from encodekit_brain_tuning._heads import resolve_head
+from encodekit_brain_tuning._losses import Loss, joint_equals_mean, resolve_loss
 from encodekit_brain_tuning._model import TuningModel
-from encodekit_brain_tuning._participants import SharedTargets, align
+from encodekit_brain_tuning._parameters import TuningParameters, show_settings
 from encodekit_brain_tuning._ridge_start import start_head
+from encodekit_brain_tuning._strategies import Situation, TargetMaker, resolve_strategy
 from encodekit_brain_tuning._tuned_on import tuned_runs, warn_of
-from encodekit_brain_tuning._tuning_data import Runs, match_runs, validation_runs
-from encodekit_brain_tuning._windows import SUPPORT
+from encodekit_brain_tuning._tuning_data import match_runs, target_weights, validation_runs
 
 _TRAINING = (  # what the tuned weights already say
-    "backbone", "loss", "targets", "epochs", "learning_rate", "batch_size", "warmup",
-    "weight_decay", "patience", "validate_every", "z_score", "device", "random_state", "dropout",
+    "backbone", "loss", "targets", "strategy", "reduction", "n_components", "head", "head_rank",
+    "head_start", "epochs", "budget", "learning_rate", "head_learning_rate", "batch_size",
+    "accumulate", "warmup", "weight_decay", "patience", "validate_every", "precision",
+    "n_workers", "z_score", "device", "random_state", "dropout",
 )  # fmt: skip
-_CHOICES = {
-    "windows": ("streamed", "exact"),
-    "trainable": ("lora", "all", "head"),
-    "lora_targets": tuple(LORA_MODULES),
-}
 
 
-class BrainTunedFeatures(FeatureExtractor):
+class BrainTunedFeatures(TuningParameters):
     """Layers of a speech model fine-tuned on the fMRI of several participants.
 
     ``fit`` tunes the transformer (its convolutional stem stays frozen and is computed once) and a
@@ -59,14 +52,42 @@ class BrainTunedFeatures(FeatureExtractor):
     ----------
     backbone : str
         wav2vec2 or HuBERT model: a registered name (``"tiny"``), a folder, or a hub id.
+    recipe : {None, "moussa2025"}
+        A preset for all parameters that are left at their defaults, see `recipe_parameters`;
+        `settings` says what comes out, and `fit` prints it.
     loss : str or callable
-        ``"l2"``, ``"correlation"``, ``"cosine_l2"``, any registered loss, or a callable
-        ``loss(predicted, true, mask)``. With ``"l2"`` all participants are tuned on at the cost
-        of one: the gradient is that of their mean, each value weighted by how many have it.
+        ``"l2"``, ``"correlation"``, ``"temporal_correlation"``, ``"cosine_l2"``,
+        ``"huber_cosine"``, ``"hybrid"`` (correlation first, then L2), any registered loss, or a
+        callable ``loss(predicted, true, mask)``.
     targets : None, str, list of str, or region selector
         Which targets are tuned on: all, those of these regions, or what the selector keeps.
+    strategy : {"joint", "sequential", "response_mean", "srm"}
+        ``"joint"``: each step has all who heard its clips, who lacks one is masked out.
+        ``"sequential"``: a step for each participant, as published. ``"response_mean"``: tuned on
+        their mean. ``"srm"``: on ``n_components`` shared responses, fitted on the tuning runs.
+        Joint tuning by ``"l2"`` with a shared head has the gradient of their mean, each value
+        weighted by how many have it: then that is done, at the cost of one participant.
+    reduction : {"pairs", "participants"}
+        Of joint tuning: the loss is a mean over (TR, participant) pairs, or over the
+        participants' own losses, so that who heard less counts as much.
+    n_components : int
+        Of the shared responses.
+    head : str or callable
+        ``"shared"``: one linear map for all. ``"individual"``: one for each participant, whose
+        targets may be in native space. ``"shared+low_rank"``: a shared map and a deviation of rank
+        ``head_rank`` (8) for each. ``"bottleneck"``: linear, through ``head_rank`` (100)
+        dimensions. ``"mlp"``: ``head_rank`` (128) hidden units beside the shared map.
+        ``"unseen"``: a bottleneck with a layer for each participant and one for anybody else,
+        trained by leaving participants' own out. Or a callable with the signature of `Head`.
+    head_rank : int, optional
+    head_start : {"ridge", "random"}
+        Whether the head begins at a ridge solution on the standardised pretrained features, or at
+        random weights on the features as they are.
     epochs : int
         Passes over the tuning stories, at most.
+    budget : (unit, amount), optional
+        Tunes until so many ``"steps"`` of the optimizer are made, (clip, participant) ``"pairs"``
+        are seen or ``"seconds"`` of audio are encoded, instead of ``epochs``.
     trainable : {"lora", "all", "head"}
         Adapters on the transformer's linear maps, all its weights, or the head alone.
     lora_targets : {"attention", "attention+feed_forward"}
@@ -85,15 +106,22 @@ class BrainTunedFeatures(FeatureExtractor):
         Its peak: it rises linearly over the first ``warmup`` share of the steps, then falls to 0.
         1e-4 suits base-size models; the backbone "tiny" needs 1e-3 ("all").
     head_learning_rate : float, optional
-        The head's; a tenth of ``learning_rate`` if not given. The head begins at a ridge solution,
-        from which the backbone's rate would throw it.
+        The head's; a tenth of ``learning_rate`` if not given: it begins at a ridge solution, from
+        which the backbone's rate would throw it.
     batch_size : int
         Clips per optimizer step.
+    accumulate : int
+        Forward passes that one step is split into, for less memory; the gradient is the same,
+        except by ``"temporal_correlation"``, which compares the TRs of one pass.
     warmup, weight_decay : float
     patience : int, optional
         Validations without a new best before tuning stops; None never stops early.
     validate_every : int, optional
         Optimizer steps between validations; once per epoch if not given.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the forward and backward pass; ``"auto"`` is bfloat16 on a GPU that has it.
+    n_workers : int
+        Processes that prepare batches beside the training.
     layer : None, int, list of int, or "all"
         Which layers to give: the last, these (0 is the input of the first block), or all.
     z_score : bool
@@ -115,11 +143,12 @@ class BrainTunedFeatures(FeatureExtractor):
         the untuned model with its ridge head.
     participants_ : tuple of str
     targets_ : tuple of str
-        Keys of the shared targets, such as ``left/00123``.
+        Keys of the targets: ``left/00123`` if they are shared, ``P1/left/00123`` if each
+        participant has their own, ``srm/000`` for shared responses.
     tuned_on_ : dict of str to str
         Audio hash to run name of every tuning run.
-    head_alpha_ : float
-        Penalty of the ridge solution that the head began at.
+    head_alpha_ : float or None
+        Penalty of the ridge solution that the head began at; None if it began at random.
     seed_ : int
 
     Notes
@@ -137,62 +166,9 @@ class BrainTunedFeatures(FeatureExtractor):
     resample = "mean"
     _same_result = ("cache", "history", *_TRAINING)
 
-    def __init__(
-        self,
-        backbone: str = "facebook/wav2vec2-base",
-        *,
-        loss: str | Callable[..., torch.Tensor] = "l2",
-        targets: Any = None,
-        epochs: int = 30,
-        trainable: str = "lora",
-        lora_targets: str = "attention",
-        lora_rank: int = 8,
-        lora_alpha: float | None = None,
-        dropout: float | None = None,
-        windows: str = "streamed",
-        chunk: float = 30.0,
-        overlap: float = 8.0,
-        learning_rate: float = 1e-4,
-        head_learning_rate: float | None = None,
-        batch_size: int = 8,
-        warmup: float = 0.1,
-        weight_decay: float = 0.0,
-        patience: int | None = 5,
-        validate_every: int | None = None,
-        layer: int | Sequence[int] | str | None = None,
-        z_score: bool = True,
-        history: float = 16.0,
-        cache: str | Path | None = "auto",
-        device: str | None = None,
-        random_state: Any = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.loss = loss
-        self.targets = targets
-        self.epochs = epochs
-        self.trainable = trainable
-        self.lora_targets = lora_targets
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha
-        self.dropout = dropout
-        self.windows = windows
-        self.chunk = chunk
-        self.overlap = overlap
-        self.learning_rate = learning_rate
-        self.head_learning_rate = head_learning_rate
-        self.batch_size = batch_size
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.validate_every = validate_every
-        self.layer = layer
-        self.z_score = z_score
-        self.history = history
-        self.cache = cache
-        self.device = device
-        self.random_state = random_state
-
-    def fit(self, X: Sequence[Stimulus], y: Any = None, *, validation: Any = None) -> Self:
+    def fit(
+        self, X: Sequence[Stimulus], y: Any = None, *, validation: Any = None, weights: Any = None
+    ) -> Self:
         """Tune the model on the responses ``y`` to the stimuli ``X``.
 
         Parameters
@@ -203,35 +179,42 @@ class BrainTunedFeatures(FeatureExtractor):
         validation : Study, or (stimuli, responses), optional
             Held-out stories; only the tuning participants' fMRI is looked at. With it tuning
             stops early and the best weights are kept; without it the last are.
+        weights : DataArray (target,), optional
+            How much each target of each participant counts in the loss, 0 or more, such as a noise
+            ceiling; from other data than the score.
 
         Raises
         ------
         ValueError
-            If runs and stimuli do not match, a tuning story is validated on, or a parameter is
-            not one of its choices.
+            If runs and stimuli do not match, a tuning story is validated on, a target lacks its
+            weight, or a parameter is not one of its choices.
         """
-        from encodekit_brain_tuning._trainer import Plan, private_random, tune
+        from encodekit_brain_tuning._trainer import make_plan, private_random, tune
 
-        self._check_parameters()
-        runs = match_runs(X, y, self.targets, "tuning")
-        loss = resolve_loss(self.loss)
-        reduce = joint_equals_mean(loss)
-        shared = align(runs.responses, runs.n_trs, z_score=self.z_score, reduce=reduce)
-        held = validation_runs(validation, shared.participants, self.targets, runs)
-        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        settings = self.settings()
+        if settings.recipe is not None:
+            show_settings(settings)
+        runs = match_runs(X, y, settings.targets, "tuning")
+        weighed = target_weights(weights, runs)
+        loss = resolve_loss(settings.loss)
+        maker = _target_maker(settings, loss)
+        shared = maker.tuning(runs, weighed)
+        held = validation_runs(validation, shared.participants, settings.targets, runs)
+        self.seed_ = int(check_random_state(settings.random_state).randint(2**31 - 1))
+        self.participants_, self.n_targets_ = shared.participants, maker.strategy.n_targets(shared)
         with private_random(self.seed_):
-            model = self._new_model(len(shared.keys))
-        clips = TuningClips(runs.stimuli, shared, model.backbone, self._window_settings())
-        watched = self._validation_clips(held, shared, model.backbone, reduce)
-        self.head_alpha_ = start_head(model, clips, self.batch_size)
-        plan = Plan(
-            epochs=self.epochs, learning_rate=self.learning_rate,
-            head_learning_rate=self.head_learning_rate, batch_size=self.batch_size,
-            warmup=self.warmup, weight_decay=self.weight_decay, patience=self.patience,
-            validate_every=self.validate_every, seed=self.seed_, device=self.device,
-        )  # fmt: skip
+            model = self._new_model()
+        cut = WindowSettings(settings.windows, settings.chunk, settings.overlap)
+        clips = TuningClips(runs.stimuli, shared, model.backbone, cut)
+        watched = None
+        if held is not None:
+            aligned = maker.validation(held, shared, weighed)
+            watched = TuningClips(held.stimuli, aligned, model.backbone, cut)
+        from_ridge = settings.head_start == "ridge"
+        self.head_alpha_ = start_head(model, clips, settings.batch_size) if from_ridge else None
+        plan = make_plan(settings, self.seed_, one_by_one=maker.strategy.one_by_one)
         self.history_ = tune(model, clips, watched, loss, plan)
-        self.participants_, self.targets_ = shared.participants, shared.keys
+        self.targets_ = maker.strategy.keys(shared)
         self.tuned_on_ = {item.audio_hash: item.run_name for item in runs.stimuli}
         self.tuned_seconds_ = float(sum(item.n_trs * float(item.t_r or 0) for item in runs.stimuli))
         watching = held.stimuli if held else []
@@ -243,13 +226,14 @@ class BrainTunedFeatures(FeatureExtractor):
         """Yield the frames (time, feature) of one window, or some clips, after the other."""
         backbone = self._fitted_model().backbone
         audio = stimulus.load_audio(backbone.rate)
-        layers = chosen_layers(self.layer, backbone.n_layers)
-        if self.windows == "exact":
-            _, onsets = stimulus.history_grid(self.history)
+        settings = self.settings()
+        layers = chosen_layers(settings.layer, backbone.n_layers)
+        if settings.windows == "exact":
+            _, onsets = stimulus.history_grid(settings.history)
             times, t_r = onsets + stimulus.offset, float(stimulus.t_r or 0)
-            blocks = exact_blocks(backbone, audio, times, t_r, layers, self.batch_size)
+            blocks = exact_blocks(backbone, audio, times, t_r, layers, settings.batch_size)
         else:
-            blocks = streamed_blocks(backbone, audio, layers, self.chunk, self.overlap)
+            blocks = streamed_blocks(backbone, audio, layers, settings.chunk, settings.overlap)
         for seconds, values in blocks:
             yield as_frames(seconds, values, layers)
 
@@ -331,16 +315,20 @@ class BrainTunedFeatures(FeatureExtractor):
 
         load_state(self, folder, state)
 
-    def _new_model(self, n_targets: int) -> TuningModel:
-        """A pretrained backbone, prepared for what is trainable, with an empty head."""
-        backbone = load_backbone(self.backbone, dropout=self.dropout)
+    def _new_model(self) -> TuningModel:
+        """A pretrained backbone, prepared for what is trainable, with a head to be fitted."""
+        settings = self.settings()
+        backbone = load_backbone(settings.backbone, dropout=settings.dropout)
         self.backbone_hash_ = backbone.pretrained_hash
         make_trainable(
-            backbone, self.trainable, modules=self.lora_targets,  # type: ignore[arg-type]
-            rank=self.lora_rank, alpha=self.lora_alpha,
+            backbone, settings.trainable, modules=settings.lora_targets,
+            rank=settings.lora_rank, alpha=settings.lora_alpha,
         )  # fmt: skip
-        model = TuningModel(backbone, SharedLinearHead(backbone.n_features, n_targets))
-        return model.to(_device(self.device))
+        make_head = resolve_head(settings.head)
+        head = make_head(
+            backbone.n_features, self.n_targets_, len(self.participants_), settings.head_rank
+        )
+        return TuningModel(backbone, head).to(_device(settings.device))
 
     def _finish(self, model: TuningModel) -> None:
         self.model_ = model.eval()
@@ -356,32 +344,18 @@ class BrainTunedFeatures(FeatureExtractor):
             )
         return self.model_
 
-    def _check_parameters(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(unknown_name(name, getattr(self, name), choices))
-        if self.windows == "streamed" and self.overlap < SUPPORT:
-            raise ValueError(
-                f"overlap={self.overlap:g} s is shorter than the {SUPPORT:g} s of haemodynamic "
-                f"history, so TRs would be lost between windows: pass at least {SUPPORT:g}"
-            )
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(
-                f"epochs={self.epochs} and batch_size={self.batch_size}: both must be at least 1"
-            )
 
-    def _window_settings(self) -> WindowSettings:
-        return WindowSettings(self.windows, self.chunk, self.overlap)  # type: ignore[arg-type]
-
-    def _validation_clips(
-        self, held: Runs | None, shared: SharedTargets, backbone: Backbone, reduce: bool
-    ) -> TuningClips | None:
-        if held is None:
-            return None
-        targets = align(
-            held.responses, held.n_trs, z_score=self.z_score, reduce=reduce, like=shared
-        )
-        return TuningClips(held.stimuli, targets, backbone, self._window_settings())
+def _target_maker(settings: Any, loss: Loss) -> TargetMaker:
+    head = resolve_head(settings.head)
+    situation = Situation(
+        joint_equals_mean=joint_equals_mean(loss),
+        shared_head=getattr(head, "shared", True),
+        reduction=settings.reduction,
+        n_components=settings.n_components,
+    )
+    strategy = resolve_strategy(settings.strategy, situation)
+    own = getattr(head, "own_targets", False)
+    return TargetMaker(strategy, settings.z_score, own)
 
 
 def _device(asked: str | None) -> torch.device:

@@ -7,10 +7,13 @@ is, or any weight above 0. The result is a scalar; with nothing to compare it is
 
 A loss whose ``joint_equals_mean`` attribute is true has the same gradient, summed over the
 participants of a shared head, as when it is taken once on their weighted mean: the trainer then
-uses the mean.
+uses the mean. A loss whose ``counts`` attribute is ``"values"`` is an average over values, others
+are averages over pairs: parts of a batch are put together accordingly. A loss with a method
+``at(progress)`` changes on its way through the tuning (0 to 1).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import numpy as np
@@ -62,6 +65,7 @@ def l2(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
 
 
 l2.joint_equals_mean = True  # type: ignore[attr-defined]
+l2.counts = "values"  # type: ignore[attr-defined]
 
 
 def correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
@@ -82,10 +86,40 @@ def correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
     True
     """
     predicted, true, weights = _filled(predicted, true, mask)
-    total = weights.sum(-1, keepdim=True).clamp_min(_EPSILON)
-    x = predicted - (weights * predicted).sum(-1, keepdim=True) / total
-    y = true - (weights * true).sum(-1, keepdim=True) / total
-    return _per_pair(1 - _cosine(x, y, weights), weights)
+    return _per_pair(1 - _cosine(*_centred(predicted, true, weights), weights), weights)
+
+
+def temporal_correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
+    r"""Return :math:`1 - r(P, R)`, Pearson's r over the TRs of a batch, target by target.
+
+    Parameters
+    ----------
+    predicted, true, mask : tensors (participant, ..., n_targets), or (n_trs, n_targets)
+        All axes between the first and the last are time. A target's r is weighted by ``mask`` over
+        its TRs, and counts by the sum of its weights; with fewer than two TRs it is left out.
+
+    Notes
+    -----
+    TRs of several runs are compared together, so the fMRI should be z-scored within its run, as it
+    is by default. What encoding models are scored by (Huth et al. 2016, Nature 532), as a loss. It
+    needs batches of many TRs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> true = torch.tensor([[1.0], [2.0], [4.0]])
+    >>> float(temporal_correlation(2 * true + 1, true, torch.ones(3, 1))) < 1e-6
+    True
+    """
+    tensors = _filled(predicted, true, mask)
+    lead = (None,) if tensors[0].dim() == 2 else ()
+    x, y, weights = (each[(*lead, ...)].flatten(1, -2).transpose(1, 2) for each in tensors)
+    apart = 1 - _cosine(*_centred(x, y, weights), weights)
+    total = torch.where((weights > 0).sum(-1) > 1, weights.sum(-1), 0.0)
+    return (total * apart).sum() / total.sum().clamp_min(_EPSILON)
+
+
+temporal_correlation.counts = "values"  # type: ignore[attr-defined]
 
 
 def cosine_l2(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
@@ -112,6 +146,93 @@ def cosine_l2(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
     return _per_pair(pairs, weights)
 
 
+def huber_cosine(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
+    r"""Return :math:`\mathrm{mean}\, H_{0.6}(P - R) + 1 - \cos(P, R)`, over pairs.
+
+    :math:`H_\delta(e)` is :math:`e^2/2` up to :math:`|e| = \delta`, then
+    :math:`\delta (|e| - \delta/2)`; the cosine is over targets and not centred.
+
+    Notes
+    -----
+    What the public code of Moussa & Toneva (2025) computes where their paper has `cosine_l2`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> huber_cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.ones(1, 2))
+    tensor(1.4200)
+    """
+    predicted, true, weights = _filled(predicted, true, mask)
+    total = weights.sum(-1).clamp_min(_EPSILON)
+    far = torch.nn.functional.huber_loss(predicted, true, reduction="none", delta=0.6)
+    pairs = (weights * far).sum(-1) / total + 1 - _cosine(predicted, true, weights)
+    return _per_pair(pairs, weights)
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """One loss first, another then: ``(1 - w) first + w then``.
+
+    ``w`` is 0 up to ``begin`` of the tuning, rises linearly, and is 1 from ``end`` on. Called
+    directly, as in validation, it is the second loss.
+
+    Parameters
+    ----------
+    first, then : str or callable
+        Losses; correlation was best with little data and L2 with much (Moussa & Toneva 2025), and
+        whether to begin with one and end with the other is their open question.
+    begin, end : float
+        Shares of the optimizer steps.
+
+    Examples
+    --------
+    >>> import torch
+    >>> true = torch.tensor([[1.0, 2.0, 4.0]])
+    >>> half = Hybrid().at(0.5)
+    >>> round(float(half(true + 1, true, torch.ones(1, 3))), 6)
+    0.5
+    """
+
+    first: str | Callable[..., Tensor] = "correlation"
+    then: str | Callable[..., Tensor] = "l2"
+    begin: float = 0.4
+    end: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.begin <= self.end <= 1:
+            raise ValueError(
+                f"Hybrid changes between begin={self.begin:g} and end={self.end:g}: expected "
+                "shares of the tuning, 0 <= begin <= end <= 1"
+            )
+
+    def at(self, progress: float) -> Loss:
+        """Return the loss at that share of the optimizer steps."""
+        first, then = resolve_loss(self.first), resolve_loss(self.then)
+        if progress < self.begin:
+            return first
+        if progress >= self.end:
+            return then
+        weight = (progress - self.begin) / (self.end - self.begin)
+
+        def mixed(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
+            return (1 - weight) * first(predicted, true, mask) + weight * then(
+                predicted, true, mask
+            )
+
+        return mixed
+
+    def __call__(self, predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
+        """Return the second loss."""
+        return self.at(1.0)(predicted, true, mask)
+
+
+def _centred(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the weighted mean over the last axis off both."""
+    total = weights.sum(-1, keepdim=True).clamp_min(_EPSILON)
+    x_mean = (weights * x).sum(-1, keepdim=True) / total
+    return x - x_mean, y - (weights * y).sum(-1, keepdim=True) / total
+
+
 def _cosine(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     """Cosine over the last axis under ``weights``."""
     product = (weights * x * y).sum(-1)
@@ -131,3 +252,13 @@ def resolve_loss(loss: str | Callable[..., Tensor]) -> Loss:
 def joint_equals_mean(loss: Loss) -> bool:
     """Whether tuning a shared head jointly equals tuning on the participants' mean."""
     return bool(getattr(loss, "joint_equals_mean", False))
+
+
+def loss_at(loss: Loss, progress: float) -> Loss:
+    """Return the loss at that share of the tuning; most are always the same."""
+    return cast(Loss, loss.at(progress)) if hasattr(loss, "at") else loss
+
+
+def counts_values(loss: Loss) -> bool:
+    """Whether the loss is an average over values, not over (TR, participant) pairs."""
+    return getattr(loss, "counts", "pairs") == "values"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from encodekit_brain_tuning._backbone import Backbone
-from encodekit_brain_tuning._heads import SharedLinearHead
+from encodekit_brain_tuning._heads import Head
 
 
 class TuningModel(nn.Module):
@@ -13,10 +13,10 @@ class TuningModel(nn.Module):
     Parameters
     ----------
     backbone : Backbone
-    head : SharedLinearHead
+    head : Head
     """
 
-    def __init__(self, backbone: Backbone, head: SharedLinearHead) -> None:
+    def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
@@ -26,7 +26,7 @@ class TuningModel(nn.Module):
         rows = torch.bmm(mixing, self.backbone(frames))
         return rows, mixing.sum(dim=-1, keepdim=True)
 
-    def forward(self, frames: Tensor, mixing: Tensor) -> Tensor:
-        """Return the predicted fMRI (n_clips, n_rows, n_targets)."""
-        predicted: Tensor = self.head(*self.pool(frames, mixing))
+    def forward(self, frames: Tensor, mixing: Tensor, people: Tensor | None = None) -> Tensor:
+        """Return the predicted fMRI (participant, n_clips, n_rows, n_targets), see `Head`."""
+        predicted: Tensor = self.head(*self.pool(frames, mixing), people)
         return predicted

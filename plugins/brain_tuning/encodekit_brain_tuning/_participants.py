@@ -1,7 +1,8 @@
-"""What a shared head learns from: several participants' fMRI, aligned target by target."""
+"""What a head learns from: several participants' fMRI, aligned target by target."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from encodekit.data import RunList, drop_history, split_runs
 
 Values = NDArray[np.float32]
+TargetWeights = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -20,25 +22,58 @@ class RunTargets:
     Attributes
     ----------
     values : array (n_participants, n_trs, n_targets)
-        0 where ``weights`` is 0. One row of participants when it is their mean.
+        0 where ``weights`` is 0. One row of participants when they were combined.
     weights : array (n_participants, n_trs, n_targets)
-        1 where the participant has the value, else 0; of a mean, how many have it.
+        0 where the participant lacks the value, else 1 or the weight asked for; of a weighted
+        mean, the sum over those who have it.
+    heard : array of bool (n_people, n_trs)
+        Which of the people, combined or not, have any value.
     spread : array (n_trs,)
-        Squares within participants that a mean leaves out, summed over targets.
+        Weighted squares within participants that a mean leaves out, summed over targets.
     """
 
     values: Values
     weights: Values
+    heard: NDArray[np.bool_]
     spread: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class SharedTargets:
-    """Targets of all participants under common keys (``left/00123``), one `RunTargets` a run."""
+    """Targets of all participants, one `RunTargets` a run.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        ``left/00123``, the same place in everybody; ``P1/left/00123`` if each has its own.
+    participants : tuple of str
+    runs : dict of str to RunTargets
+    slots : dict of (participant, key) to int, or None
+        Place of each participant's own targets on the target axis; None if ``keys`` are shared.
+    """
 
     keys: tuple[str, ...]
     participants: tuple[str, ...]
     runs: dict[str, RunTargets]
+    slots: Mapping[tuple[str, str], int] | None = None
+
+    @property
+    def n_slots(self) -> int:
+        """Length of the target axis."""
+        return len(self.keys) if self.slots is None else max(self.slots.values()) + 1
+
+    def place(self, person: str, key: str) -> int | None:
+        """Return where a participant's target is on the target axis; None if it is not there."""
+        return self._places.get((person, key) if self.slots is not None else key)
+
+    @cached_property
+    def _places(self) -> Mapping[Any, int]:
+        if self.slots is not None:
+            return self.slots
+        return {key: number for number, key in enumerate(self.keys)}
+
+
+Combine = Callable[[RunTargets], RunTargets]
 
 
 def run_list(responses: Any) -> RunList:
@@ -76,8 +111,10 @@ def align(
     n_trs: Mapping[str, int],
     *,
     z_score: bool,
-    reduce: bool,
+    combine: Combine | None = None,
     like: SharedTargets | None = None,
+    own_targets: bool = False,
+    weights: TargetWeights | None = None,
 ) -> SharedTargets:
     """Bring participants' responses under common keys.
 
@@ -89,26 +126,57 @@ def align(
         Length of each run's grid; a row's place in it is its ``tr``.
     z_score : bool
         Scale each target within its run; one that is constant in a run is left out of it.
-    reduce : bool
-        Keep the participants' mean, weighted by how many have each value.
+    combine : callable, optional
+        What becomes of each run's participants, such as `weighted_mean`; they stay apart if None.
     like : SharedTargets, optional
         Take its keys and participants (for validation) instead of all that are there.
+    own_targets : bool
+        Whether participants in native space may keep targets of their own.
+    weights : dict of (participant, key) to float, optional
+        How much each target counts; 1 if not given.
+
+    Raises
+    ------
+    ValueError
+        If several participants are in native space and ``own_targets`` is False, a TR is beyond
+        its stimulus, or a target lacks its weight.
     """
     runs = [drop_history(run) for run in responses]
     columns = [target_keys(run) for run in runs]
-    if like is None:
-        people = _ordered(person for found in columns for person, _ in found)
-        keys = _ordered(key for found in columns for _, key in found)
-        _check_space(runs, people)
-    else:
-        people, keys = like.participants, like.keys
-    place = {name: {item: i for i, item in enumerate(names)}
-             for name, names in (("person", people), ("key", keys))}  # fmt: skip
+    place = like or _common(runs, columns, own_targets)
     aligned = {}
     for run, found in zip(runs, columns, strict=True):
-        placed = _place(run, found, place["person"], place["key"], n_trs[run_name(run)], z_score)
-        aligned[run_name(run)] = _mean(placed) if reduce else placed
-    return SharedTargets(keys, people, aligned)
+        placed = _place(run, found, place, n_trs[run_name(run)], z_score, weights)
+        aligned[run_name(run)] = combine(placed) if combine else placed
+    return replace(place, runs=aligned)
+
+
+def _common(
+    runs: Sequence[xr.DataArray], columns: Sequence[Sequence[tuple[str, str]]], own_targets: bool
+) -> SharedTargets:
+    """Return the keys and participants of all runs, no fMRI yet."""
+    people = _ordered(person for found in columns for person, _ in found)
+    native = next((run for run in runs if len(people) > 1 and _is_native(run)), None)
+    if native is None:
+        keys = _ordered(key for found in columns for _, key in found)
+        return SharedTargets(keys, people, {})
+    if not own_targets:
+        raise ValueError(
+            f"run {run_name(native)!r} is in native space, where vertex or voxel numbers of "
+            f"{len(people)} participants do not correspond: bring them to a common space "
+            "(fsaverage), average regions, tune on one participant, or give each a head of "
+            "their own, head='individual'"
+        )
+    own: dict[str, dict[str, int]] = {person: {} for person in people}
+    for person, key in (item for found in columns for item in found):
+        own[person].setdefault(key, len(own[person]))
+    slots = {(person, key): n for person, places in own.items() for key, n in places.items()}
+    return SharedTargets(tuple(f"{person}/{key}" for person, key in slots), people, {}, slots)
+
+
+def _is_native(run: xr.DataArray) -> bool:
+    regions = "vertex" not in run.coords and "voxel" not in run.coords
+    return run.attrs.get("space") == "native" and not regions
 
 
 def _transformed(selector: Any, run: xr.DataArray) -> xr.DataArray:
@@ -130,41 +198,33 @@ def target_keys(run: xr.DataArray) -> list[tuple[str, str]]:
     return [(p, name.removeprefix(f"{p}/")) for p, name in zip(people, names, strict=True)]
 
 
-def _check_space(runs: Sequence[xr.DataArray], people: Sequence[str]) -> None:
-    if len(people) < 2:
-        return
-    for run in runs:
-        regions = "vertex" not in run.coords and "voxel" not in run.coords
-        if run.attrs.get("space") == "native" and not regions:
-            raise ValueError(
-                f"run {run_name(run)!r} is in native space, where vertex or voxel numbers of "
-                f"{len(people)} participants do not correspond: bring them to a common space "
-                "(fsaverage), average regions, or tune on one participant"
-            )
-
-
 def _place(
     run: xr.DataArray,
     found: Sequence[tuple[str, str]],
-    people: Mapping[str, int],
-    keys: Mapping[str, int],
+    place: SharedTargets,
     n_trs: int,
     z_score: bool,
+    weights: TargetWeights | None,
 ) -> RunTargets:
     trs = run.coords["tr"].values
     _check_trs(run, n_trs)
-    known = [i for i, (person, key) in enumerate(found) if person in people and key in keys]
-    rows = np.asarray(run.isel(target=known).values, dtype=np.float32)
+    people = {person: number for number, person in enumerate(place.participants)}
+    known = [
+        (column, people[person], slot, 1.0 if weights is None else weights[person, key])
+        for column, (person, key) in enumerate(found)
+        if person in people and (slot := place.place(person, key)) is not None
+    ]
+    table = np.array(known, dtype=float).reshape(-1, 4)
+    (columns, who, where), weight = table[:, :3].astype(int).T, table[:, 3].astype(np.float32)
+    rows = np.asarray(run.isel(target=columns).values, dtype=np.float32)
     if z_score:
         rows = _z_scored(rows)
-    shape = (len(people), n_trs, len(keys))
-    values, weights = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    who = np.array([people[found[i][0]] for i in known], dtype=int)
-    where = np.array([keys[found[i][1]] for i in known], dtype=int)
+    shape = (len(people), n_trs, place.n_slots)
+    values, masks = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     there = np.isfinite(rows)
     values[who[None, :], trs[:, None], where[None, :]] = np.where(there, rows, 0)
-    weights[who[None, :], trs[:, None], where[None, :]] = there
-    return RunTargets(values, weights, np.zeros(n_trs))
+    masks[who[None, :], trs[:, None], where[None, :]] = there * weight
+    return RunTargets(values, masks, np.any(masks > 0, axis=2), np.zeros(n_trs))
 
 
 def _check_trs(run: xr.DataArray, n_trs: int) -> None:
@@ -190,13 +250,28 @@ def _z_scored(rows: Values) -> Values:
     return scaled
 
 
-def _mean(run: RunTargets) -> RunTargets:
+def weighted_mean(run: RunTargets) -> RunTargets:
     """Return the participants' weighted mean: for L2 and a shared head it has the same gradient.
 
-    sum_p (P - R_p)^2 = n (P - mean R)^2 + sum_p (R_p - mean R)^2, target by target, with n the
-    number of participants that have the value; the last term is ``spread``.
+    sum_p w_p (P - R_p)^2 = W (P - mean R)^2 + sum_p w_p (R_p - mean R)^2, target by target, with W
+    the sum of the weights of the participants that have the value; the last term is ``spread``.
     """
-    counts = run.weights.sum(axis=0, keepdims=True)
-    mean = (run.values * run.weights).sum(axis=0, keepdims=True) / np.maximum(counts, 1)
-    spread = (run.weights * (run.values - mean).astype(np.float64) ** 2).sum(axis=(0, 2))
-    return RunTargets(mean.astype(np.float32), counts, spread)
+    totals, mean = _mean(run)
+    apart = (run.values - mean).astype(np.float64)
+    spread = (run.weights * apart**2).sum(axis=(0, 2))
+    return RunTargets(mean.astype(np.float32), totals, run.heard, spread)
+
+
+def plain_mean(run: RunTargets) -> RunTargets:
+    """Return the participants' mean, each value counting once however many have it."""
+    totals, mean = _mean(run)
+    n_having = (run.weights > 0).sum(axis=0, keepdims=True)
+    weights = (totals / np.maximum(n_having, 1)).astype(np.float32)
+    return RunTargets(mean.astype(np.float32), weights, run.heard, np.zeros(len(run.spread)))
+
+
+def _mean(run: RunTargets) -> tuple[Values, Values]:
+    """Return the sum of the weights and the weighted mean, (1, n_trs, n_targets)."""
+    totals = run.weights.sum(axis=0, keepdims=True)
+    mean = (run.values * run.weights).sum(axis=0, keepdims=True)
+    return totals, mean / np.where(totals > 0, totals, 1)

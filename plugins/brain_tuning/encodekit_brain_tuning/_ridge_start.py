@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encodekit_brain_tuning._clips import EqualLengthBatches, TuningClips, to_device
+from encodekit_brain_tuning._heads import IndividualHead
 from encodekit_brain_tuning._model import TuningModel
 
 Wide = NDArray[np.float64]
@@ -16,7 +17,11 @@ ALPHAS = np.logspace(-2, 4, 13)  # per row of the standardised features
 
 @dataclass(frozen=True)
 class Rows:
-    """Features (n_rows, n_features), their coverage, targets, weights, and the run of each row."""
+    """Features of TRs and their fMRI.
+
+    ``pooled`` (n_rows, n_features), ``coverage`` (n_rows, 1), ``true`` and ``weights``
+    (participant, n_rows, n_targets), and the ``run`` of each row.
+    """
 
     pooled: Tensor
     coverage: Tensor
@@ -29,41 +34,56 @@ class Rows:
 def start_head(model: TuningModel, clips: TuningClips, batch_size: int) -> float:
     """Set the head's statistics and ridge solution; return the penalty that was chosen.
 
-    The targets are the participants' mean, each value weighted by how many have it. The penalty
-    is the one with the least error on runs left out (at most five folds), one for all targets.
+    The targets of a head that begins with one map are the participants' mean, each value weighted
+    by how many have it. The penalty is the one with the least error on runs left out (at most five
+    folds), one for all targets and participants.
     """
-    rows = collect_rows(model, clips, batch_size)
+    head = model.head
+    apart = isinstance(head, IndividualHead)
+    rows = collect_rows(model, clips, batch_size, apart=apart)
     device = model.backbone.device
     pooled, coverage = rows.pooled.to(device), rows.coverage.to(device)
-    model.head.set_statistics(pooled, coverage)
-    x = model.head.standardise(pooled, coverage).double().cpu().numpy()
-    folds = _folds(rows.run)
-    alpha = _best_alpha(x, rows, folds) if folds.max() > 0 else float(ALPHAS[len(ALPHAS) // 2])
-    coefficients, intercept = weighted_ridge(x, rows.true, rows.weights, [alpha])[0]
-    model.head.start_from(torch.from_numpy(coefficients), torch.from_numpy(intercept))
+    head.set_statistics(pooled, coverage)
+    x = head.standardise(pooled, coverage).double().cpu().numpy()
+    alpha = best_alpha(x, rows)
+    found = [
+        weighted_ridge(x, true, weights, [alpha])[0]
+        for true, weights in zip(rows.true, rows.weights, strict=True)
+    ]
+    coefficients, intercept = (
+        torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True)
+    )
+    if not apart:
+        coefficients, intercept = coefficients[0], intercept[0]
+    head.start_from(coefficients, intercept, torch.from_numpy(x))
     return alpha
 
 
 @torch.no_grad()
-def collect_rows(model: TuningModel, clips: TuningClips, batch_size: int) -> Rows:
-    """Pool every clip with the model as it is, dropout off."""
+def collect_rows(
+    model: TuningModel, clips: TuningClips, batch_size: int, *, apart: bool = False
+) -> Rows:
+    """Pool every clip with the model as it is, dropout off; the participants' mean or ``apart``."""
     model.eval()
     pooled, coverage, true, weights, runs = [], [], [], [], []
     for indices in EqualLengthBatches(clips, batch_size):
         batch = to_device(clips.batch(indices), model.backbone.device)
         values, covered = model.pool(batch["frames"], batch["mixing"])
-        mask = batch["mask"].sum(0)
-        mean = (batch["mask"] * batch["true"]).sum(0) / mask.clamp_min(1)
-        used = mask.sum(-1) > 0
+        mask, fmri = batch["mask"], batch["true"]
+        if not apart:
+            total = mask.sum(0, keepdim=True)
+            fmri = (mask * fmri).sum(0, keepdim=True) / torch.where(total > 0, total, 1.0)
+            mask = total
+        used = (mask > 0).any(-1).any(0)
         pooled.append(values[used].cpu())
         coverage.append(covered[used].cpu())
-        true.append(mean[used].double().cpu().numpy())
-        weights.append(mask[used].double().cpu().numpy())
+        true.append(fmri[:, used].double().cpu().numpy())
+        weights.append(mask[:, used].double().cpu().numpy())
         names = np.array([clips.runs[i] for i in indices])
         runs.append(np.repeat(names, used.sum(1).cpu().numpy()))
     return Rows(
         torch.cat(pooled), torch.cat(coverage),
-        np.concatenate(true), np.concatenate(weights), np.concatenate(runs),
+        np.concatenate(true, axis=1), np.concatenate(weights, axis=1), np.concatenate(runs),
     )  # fmt: skip
 
 
@@ -100,17 +120,17 @@ def weighted_ridge(x: Wide, y: Wide, weights: Wide, alphas: list[float]) -> list
     return solutions
 
 
-def _folds(runs: NDArray[np.str_]) -> NDArray[np.intp]:
-    """A fold of each row: whole runs, at most five folds."""
-    return np.unique(runs, return_inverse=True)[1] % 5
-
-
-def _best_alpha(x: Wide, rows: Rows, folds: NDArray[np.intp]) -> float:
+def best_alpha(x: Wide, rows: Rows) -> float:
+    """Return the penalty of `ALPHAS` with the least error on whole runs left out."""
+    folds = np.unique(rows.run, return_inverse=True)[1] % 5
+    if folds.max() == 0:
+        return float(ALPHAS[len(ALPHAS) // 2])
     errors = np.zeros(len(ALPHAS))
-    for fold in range(folds.max() + 1):
-        out = folds == fold
-        kept = weighted_ridge(x[~out], rows.true[~out], rows.weights[~out], list(ALPHAS))
-        for i, (coefficients, intercept) in enumerate(kept):
-            left = x[out] @ coefficients + intercept - rows.true[out]
-            errors[i] += (rows.weights[out] * left**2).sum()
+    for true, weights in zip(rows.true, rows.weights, strict=True):
+        for fold in range(folds.max() + 1):
+            out = folds == fold
+            kept = weighted_ridge(x[~out], true[~out], weights[~out], list(ALPHAS))
+            for i, (coefficients, intercept) in enumerate(kept):
+                left = x[out] @ coefficients + intercept - true[out]
+                errors[i] += (weights[out] * left**2).sum()
     return float(ALPHAS[errors.argmin()])

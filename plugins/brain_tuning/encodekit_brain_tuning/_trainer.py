@@ -6,7 +6,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,18 +20,21 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from encodekit_brain_tuning._alignment import RunningAlignment
 from encodekit_brain_tuning._backbone import trained_state
 from encodekit_brain_tuning._clips import Batch, EqualLengthBatches, TuningClips
-from encodekit_brain_tuning._losses import Loss
+from encodekit_brain_tuning._losses import Loss, counts_values, loss_at
 from encodekit_brain_tuning._model import TuningModel
+from encodekit_brain_tuning._steps import Budget, ClipCounts, StepLoader, Steps
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast to train.
+    """How long and how fast to train, and on whom in each step.
 
+    ``budget`` (unit, amount) of `Steps` decides the length where it is given, else ``epochs``.
     ``warmup`` is the share of the real number of optimizer steps in which the rate rises from 0;
     it then falls linearly to 0. ``validate_every`` counts steps (None: every epoch).
     ``patience`` counts validations without a new best (None: never stop early).
-    ``head_learning_rate`` is a tenth of ``learning_rate`` if None.
+    ``head_learning_rate`` is a tenth of ``learning_rate`` if None. ``accumulate`` forward passes
+    make one step of ``batch_size`` clips. ``bf16`` computes in bfloat16 where that is safe.
     """
 
     epochs: int
@@ -44,10 +48,29 @@ class Plan:
     seed: int = 0
     device: str | None = None
     head_learning_rate: float | None = None
+    budget: Budget | None = None
+    one_by_one: bool = False
+    reduction: str = "pairs"
+    accumulate: int = 1
+    bf16: bool = False
+    n_workers: int = 0
+
+
+def make_plan(settings: Any, seed: int, *, one_by_one: bool) -> Plan:
+    """Return the plan that settings of `BrainTunedFeatures` make."""
+    on_gpu = settings.device != "cpu" and torch.cuda.is_available()
+    auto = on_gpu and torch.cuda.is_bf16_supported()
+    named = {field.name for field in fields(Plan)} & set(vars(settings))
+    return Plan(
+        **{name: getattr(settings, name) for name in named},
+        seed=seed,
+        one_by_one=one_by_one,
+        bf16=auto if settings.precision == "auto" else settings.precision == "bfloat16",
+    )
 
 
 class BrainTrainer(Trainer):
-    """transformers' Trainer over clips of fMRI: one loss for all participants of a batch.
+    """transformers' Trainer over clips of fMRI, one step at a time of `Steps`.
 
     Parameters
     ----------
@@ -58,6 +81,8 @@ class BrainTrainer(Trainer):
     folder : str
         Where Trainer may write; nothing is left there.
     """
+
+    loss_is_scaled_for_ga = True  # by each part's share
 
     def __init__(
         self,
@@ -71,9 +96,17 @@ class BrainTrainer(Trainer):
         self.clips, self.validation, self.loss, self.plan = clips, validation, loss, plan
         self.tuned = model
         self.seen: list[Tensor] = []
-        generator = torch.Generator().manual_seed(plan.seed)
-        self.batches = EqualLengthBatches(clips, plan.batch_size, generator)
-        arguments = _arguments(plan, plan.epochs * len(self.batches), folder)
+        self.parts: list[Tensor] = []
+        arguments = _arguments(plan, folder)
+        by: Any = "values" if counts_values(loss) else "pairs"
+        self.steps = Steps(
+            clips, ClipCounts(clips, by, model.backbone.rate), plan.batch_size, plan.seed,
+            one_by_one=plan.one_by_one, reduction=plan.reduction, n_parts=plan.accumulate,
+            n_processes=arguments.world_size, process=arguments.process_index,
+        )  # fmt: skip
+        budget = plan.budget or ("steps", plan.epochs * self.steps.n_steps)
+        self.n_steps = arguments.max_steps = self.steps.n_steps_of(budget)
+        arguments.warmup_steps = warmup_steps(plan, self.n_steps)
         super().__init__(model=model, args=arguments, train_dataset=clips)
         self.remove_callback(PrinterCallback)
 
@@ -93,10 +126,16 @@ class BrainTrainer(Trainer):
             )
         return self.optimizer
 
-    def get_train_dataloader(self) -> DataLoader[int]:
-        """Return batches of clips of one length."""
-        loader = DataLoader(self.clips, batch_sampler=self.batches, collate_fn=self.clips.batch)
-        return self.accelerator.prepare_data_loader(loader)  # type: ignore[no-any-return]
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Return the parts of the steps that this process makes."""
+        return StepLoader(
+            self.clips,
+            batch_sampler=self.steps,
+            collate_fn=partial(self.steps.batch, self.clips),
+            num_workers=self.plan.n_workers,
+            pin_memory=self.args.device.type == "cuda",
+            persistent_workers=self.plan.n_workers > 0,
+        )
 
     def compute_loss(
         self,
@@ -105,10 +144,27 @@ class BrainTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """Return the loss of a batch over all its (TR, participant) pairs."""
-        loss = _loss_of(model(inputs["frames"], inputs["mixing"]), inputs, self.loss)
-        self.seen.append(loss.detach() + _left_out(inputs))
-        return loss
+        """Return a part's share of the loss of a step over all its (TR, participant) pairs."""
+        predicted = model(inputs["frames"], inputs["mixing"], inputs["people"]).float()
+        loss = loss_at(self.loss, self.state.global_step / self.n_steps)
+        share = inputs["share"]
+        if self.plan.reduction == "pairs":
+            value = share[0] * loss(predicted, inputs["true"], inputs["mask"])
+            self.parts.append(value.detach() + share[0] * _left_out(inputs))
+        else:
+            value = _over_participants(predicted, inputs, loss)
+            self.parts.append(value.detach())
+        whole: Tensor = value * self.args.world_size  # gradients are averaged over processes
+        return whole
+
+    def end_step(self) -> Tensor:
+        """Return the loss of the step that has ended, over all its parts."""
+        total = torch.stack(self.parts).sum()
+        self.parts.clear()
+        if self.args.world_size > 1:
+            total = self.accelerator.reduce(total, "sum")
+        self.seen.append(total)
+        return total
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:
@@ -119,12 +175,15 @@ class BrainTrainer(Trainer):
         was_training = model.training
         model.eval()
         total = weight = 0.0
+        by_value = counts_values(self.loss)
         alignment = RunningAlignment()
         for indices in EqualLengthBatches(clips, self.plan.batch_size):
             batch = self._prepare_inputs(clips.batch(indices))
-            predicted = model(batch["frames"], batch["mixing"])
-            n = float(batch["mask"].sum())
-            total += n * float(_loss_of(predicted, batch, self.loss) + _left_out(batch))
+            people = torch.arange(len(batch["true"]), device=batch["true"].device)
+            predicted = model(batch["frames"], batch["mixing"], people).float()
+            loss = self.loss(predicted, batch["true"], batch["mask"])
+            n = float(batch["mask"].sum() if by_value else (batch["mask"] > 0).any(-1).sum())
+            total += n * float(loss + _left_out(batch))
             weight += n
             alignment.add([clips.runs[i] for i in indices], predicted, batch["true"], batch["mask"])
         model.train(was_training)
@@ -137,8 +196,14 @@ class BrainTrainer(Trainer):
         return mean
 
 
-def _loss_of(predicted: Tensor, batch: Batch, loss: Loss) -> Tensor:
-    return loss(predicted.unsqueeze(0), batch["true"], batch["mask"])
+def _over_participants(predicted: Tensor, batch: Batch, loss: Loss) -> Tensor:
+    """Sum the participants' own losses, each by its share."""
+    total = predicted.sum() * 0
+    for number in torch.nonzero(batch["share"]).flatten().tolist():
+        own = predicted if len(predicted) == 1 else predicted[[number]]
+        true, mask = batch["true"][[number]], batch["mask"][[number]]
+        total = total + batch["share"][number] * loss(own, true, mask)
+    return total
 
 
 def _left_out(batch: Batch) -> Tensor:
@@ -146,17 +211,18 @@ def _left_out(batch: Batch) -> Tensor:
     return (batch["spread"].sum() / batch["mask"].sum().clamp_min(1)).to(batch["true"].dtype)
 
 
-def _arguments(plan: Plan, n_steps: int, folder: str) -> TrainingArguments:
-    return TrainingArguments(
+def _arguments(plan: Plan, folder: str) -> TrainingArguments:
+    arguments = TrainingArguments(
         output_dir=folder,
-        num_train_epochs=plan.epochs,
         learning_rate=plan.learning_rate,
-        warmup_steps=warmup_steps(plan, n_steps),
         lr_scheduler_type="linear",
         weight_decay=plan.weight_decay,
         max_grad_norm=plan.max_norm,
         optim="adamw_torch",
         seed=plan.seed,
+        bf16=plan.bf16,
+        gradient_accumulation_steps=plan.accumulate,
+        ddp_find_unused_parameters=True,
         use_cpu=plan.device == "cpu",
         eval_strategy="no",
         save_strategy="no",
@@ -166,6 +232,9 @@ def _arguments(plan: Plan, n_steps: int, folder: str) -> TrainingArguments:
         remove_unused_columns=False,
         label_names=[],
     )
+    if arguments.n_gpu > 1:  # several GPUs are for `accelerate launch`; DataParallel would cut
+        arguments._n_gpu = 1  # each clip's participants apart
+    return arguments
 
 
 def warmup_steps(plan: Plan, n_steps: int) -> int:
@@ -195,9 +264,10 @@ class Watch(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Validate every ``validate_every`` steps; refuse a loss that is not a number."""
         self.tick(1)
-        if not torch.isfinite(self.trainer.seen[-1]):
+        loss = self.trainer.end_step()
+        if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"the training loss is {float(self.trainer.seen[-1])} at step {state.global_step} "
+                f"the training loss is {float(loss)} at step {state.global_step} "
                 f"of {state.max_steps}: lower learning_rate (it is "
                 f"{self.trainer.plan.learning_rate:g})"
             )
@@ -208,6 +278,11 @@ class Watch(TrainerCallback):
     def on_epoch_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Validate after the epoch."""
         if not self.trainer.plan.validate_every:
+            self._look(state.global_step, state.epoch, control)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Validate the last weights if they have not been."""
+        if self.rows[-1]["step"] != state.global_step:
             self._look(state.global_step, state.epoch, control)
 
     def _look(self, step: int, epoch: float, control: Any) -> None:
@@ -258,8 +333,7 @@ def tune(
 
     with private_random(plan.seed), tempfile.TemporaryDirectory() as folder:
         trainer = BrainTrainer(model, clips, validation, loss, plan, folder)
-        n_steps = plan.epochs * len(trainer.batches)
-        with progress(f"tuning ({n_steps} steps)", n_steps) as tick:
+        with progress(f"tuning ({trainer.n_steps} steps)", trainer.n_steps) as tick:
             watch = Watch(trainer, tick)
             for callback in (watch, *callbacks):
                 trainer.add_callback(callback)

@@ -8,7 +8,13 @@ import numpy as np
 import xarray as xr
 
 from encodekit.data import RunList, Stimulus
-from encodekit_brain_tuning._participants import run_list, run_name, select_targets
+from encodekit_brain_tuning._participants import (
+    TargetWeights,
+    run_list,
+    run_name,
+    select_targets,
+    target_keys,
+)
 
 
 @dataclass(frozen=True)
@@ -87,3 +93,25 @@ def _parts(validation: Any) -> tuple[Iterable[Stimulus], Any]:
 def _of(run: xr.DataArray, participants: Sequence[str]) -> xr.DataArray:
     people = run.coords["participant"].values.astype(str)
     return run.isel(target=np.flatnonzero(np.isin(people, participants)))
+
+
+def target_weights(weights: Any, runs: Runs) -> TargetWeights | None:
+    """Return the weight of every (participant, key) of the runs, from a DataArray (target,).
+
+    Raises
+    ------
+    ValueError
+        If a target has no weight, or one is not a number of 0 or more.
+    """
+    if weights is None:
+        return None
+    given = dict(zip(target_keys(weights), np.asarray(weights, dtype=float).tolist(), strict=True))
+    wrong = [f"{'/'.join(name)} has {value}" for name, value in given.items() if not value >= 0]
+    needed = dict.fromkeys(name for run in runs.responses for name in target_keys(run))
+    wrong += [f"{'/'.join(name)} has none" for name in needed if name not in given]
+    if wrong:
+        raise ValueError(
+            f"weights: {'; '.join(wrong[:4])}{'; ...' if len(wrong) > 4 else ''}: give each of "
+            f"the {len(needed)} tuned targets a weight of 0 or more, such as ceiling.fillna(0)"
+        )
+    return given

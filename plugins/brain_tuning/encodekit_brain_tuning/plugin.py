@@ -51,9 +51,24 @@ def encodekit_losses() -> Iterator[LossSpec]:
         summary="1 - Pearson's r over targets",
     )
     yield LossSpec(
+        "temporal_correlation",
+        load="encodekit_brain_tuning._losses:temporal_correlation",
+        summary="1 - Pearson's r over the TRs of a batch, target by target",
+    )
+    yield LossSpec(
         "cosine_l2",
         load="encodekit_brain_tuning._losses:cosine_l2",
         summary="half (1 - cosine over targets), half mean squared error",
+    )
+    yield LossSpec(
+        "huber_cosine",
+        load="encodekit_brain_tuning._losses:huber_cosine",
+        summary="Huber loss (delta .6) and 1 - cosine over targets, as in the public code",
+    )
+    yield LossSpec(
+        "hybrid",
+        load="encodekit_brain_tuning._losses:Hybrid",
+        summary="correlation first, then mean squared error",
     )
 
 

@@ -1,0 +1,138 @@
+import pytest
+import xarray as xr
+from sklearn.base import clone
+
+from encodekit.data import RunList, make_response
+from encodekit_brain_tuning import BrainTunedFeatures, recipe_parameters
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "response_mean", "srm"])
+def test_a_strategy_tunes_and_is_validated(tuned, stories, responses, strategy):
+    features = tuned(strategy=strategy, n_components=3, epochs=1)
+    features.fit(stories[:2], responses[:2], validation=(stories[3:], responses[3:]))
+    steps = features.history_["step"].iloc[-1]
+    assert steps == (4 if strategy == "sequential" else 2)
+    assert features.history_["validation_r"].notna().all()
+    assert len(features.targets_) == (3 if strategy == "srm" else 6)
+
+
+@pytest.mark.parametrize("head", ["individual", "shared+low_rank", "bottleneck", "mlp", "unseen"])
+def test_a_head_tunes_and_is_saved_with_the_model(tuned, stories, responses, head, tmp_path):
+    features = tuned(head=head, head_rank=3, epochs=1, trainable="head")
+    features.fit(stories[:2], responses[:2], validation=(stories[3:], responses[3:]))
+    assert features.history_["validation_r"].iloc[0] > 0.1  # the ridge solution
+    features.save(tmp_path / "model")
+    again = BrainTunedFeatures.load(tmp_path / "model")
+    for name, value in features.model_.head.state_dict().items():
+        assert (again.model_.head.state_dict()[name] == value).all()
+
+
+def native(stories, responses):
+    """P2 has other vertices than P1, and more."""
+    runs = []
+    for story, run in zip(stories, responses, strict=True):
+        parts = [
+            make_response(
+                run.values[:, run.participant.values == person][:, :n], run=story.run_name,
+                participant=person, tr_times=story.grid, t_r=2.0, hemisphere="left",
+                vertex=vertices, space="native",
+            )
+            for person, n, vertices in [("P1", 3, [0, 1, 2]), ("P2", 4, [1, 2, 7, 8])]
+        ]  # fmt: skip
+        runs.append(xr.concat(parts, "target", combine_attrs="override"))
+    return RunList(runs)
+
+
+@pytest.mark.parametrize("loss", ["l2", "correlation"])
+def test_individual_heads_tune_on_native_spaces(tuned, stories, responses, loss, tmp_path):
+    own = native(stories, responses)
+    features = tuned(head="individual", loss=loss, epochs=1)
+    features.fit(stories[:3], own[:3], validation=(stories[3:], own[3:]))
+    assert features.targets_[2:4] == ("P1/left/00002", "P2/left/00001")
+    assert features.n_targets_ == 4
+    assert features.history_["validation_r"].iloc[0] > 0
+    weight = features.model_.head.weight
+    assert (weight[0, :, 3] == 0).all()  # P1 has three targets
+    assert (weight[1, :, 3] != 0).any()
+    features.save(tmp_path / "model")
+    assert BrainTunedFeatures.load(tmp_path / "model").targets_ == features.targets_
+
+
+@pytest.mark.parametrize("head", ["shared", "shared+low_rank", "unseen"])
+def test_a_head_that_shares_targets_refuses_native_spaces(tuned, stories, responses, head):
+    with pytest.raises(ValueError, match="head='individual'"):
+        tuned(head=head).fit(stories[:1], native(stories[:1], responses[:1]))
+
+
+def test_a_head_may_begin_at_random_on_the_features_as_they_are(tuned, stories, responses):
+    features = tuned(head_start="random", epochs=1).fit(stories[:1], responses[:1])
+    assert features.head_alpha_ is None
+    assert (features.model_.head.mean == 0).all()
+    assert (features.model_.head.scale == 1).all()
+
+
+def test_a_target_of_weight_0_changes_nothing(tuned, stories, responses):
+    weights = xr.ones_like(responses[0][0]).where(responses[0].region.values == "A1", 0.0)
+    features = tuned(epochs=1, loss="correlation")
+    of_regions = clone(features).set_params(targets=["A1"]).fit(stories[:1], responses[:1])
+    weighted = features.fit(stories[:1], responses[:1], weights=weights)
+    given = [fit.history_["train_loss"].iloc[-1] for fit in (of_regions, weighted)]
+    assert given[0] == pytest.approx(given[1], rel=1e-5)
+
+
+def test_weights_that_lack_a_target_or_are_negative_are_refused(tuned, stories, responses):
+    weights = xr.ones_like(responses[0][0]).isel(target=slice(1, None))
+    weights[0] = -1.0
+    with pytest.raises(ValueError, match=r"P1/left/00001 has -1.0; P1/left/00000 has none"):
+        tuned().fit(stories[:1], responses[:1], weights=weights)
+
+
+def test_a_recipe_fills_in_what_is_left_at_its_default(tuned):
+    features = BrainTunedFeatures("somewhere", recipe="moussa2025", epochs=2)
+    settings = features.settings()
+    assert features.get_params()["windows"] == "streamed"
+    assert (settings.windows, settings.strategy, settings.head_start) == (
+        "exact", "sequential", "random",
+    )  # fmt: skip
+    assert settings.epochs == 2
+    expected = recipe_parameters("moussa2025") | {"epochs": 2}
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+def test_the_recipe_is_what_is_tuned_by_and_every_value_is_printed(
+    backbone_folder, stories, responses, capsys
+):
+    features = BrainTunedFeatures(
+        backbone_folder, recipe="moussa2025", epochs=1, cache=None, device="cpu"
+    )
+    features.fit(stories[:1], responses[:1])
+    said = capsys.readouterr().err
+    assert all(name in said for name in recipe_parameters("moussa2025"))
+    n_lengths = len({story.shape[-1] for story in features.transform(stories[3:])}) or 1
+    assert features.history_["step"].iloc[-1] >= 2 * n_lengths  # a step for each participant
+    assert any("lora" in name for name, _ in features.model_.named_parameters())
+
+
+def test_an_unknown_recipe_is_answered():
+    with pytest.raises(ValueError, match="moussa2025"):
+        BrainTunedFeatures(recipe="mousa2025").settings()
+
+
+def test_all_mistakes_come_in_one_message():
+    with pytest.raises(ValueError, match=r"'jiont'.*epochs=0 and accumulate=0.*budget="):
+        BrainTunedFeatures(strategy="jiont", epochs=0, accumulate=0, budget=5).settings()
+
+
+@pytest.mark.parametrize("budget", [("hours", 3), ("steps", 0), ("steps",), 7])
+def test_a_budget_that_is_none_is_answered(budget):
+    with pytest.raises(ValueError, match=r"\('steps', 500\)|unknown unit of the budget"):
+        BrainTunedFeatures(budget=budget).settings()
+
+
+def test_bfloat16_tunes_on_a_cpu_too(tuned, stories, responses):
+    exact = tuned(epochs=1).fit(stories[:2], responses[:2])
+    coarse = tuned(epochs=1, precision="bfloat16").fit(stories[:2], responses[:2])
+    losses = [fit.history_["train_loss"].iloc[-1] for fit in (exact, coarse)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert coarse.transform(stories[3:]).dtype == "float32"
