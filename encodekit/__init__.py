@@ -14,10 +14,13 @@ _HOME = {
         "FeatureExtractor", "SpeechFeatures", "MelSpectrogram", "WordRate", "PhoneRate",
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
     ),
-    "linear": ("RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict"),
+    "linear": (
+        "RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict",
+        "variance_partition",
+    ),
     "scoring": (
         "correlation", "r2", "noise_ceiling", "normalise", "permutation_test",
-        "learning_curve", "data_to_reach", "seen_grid",
+        "compare_models", "plan", "learning_curve", "data_to_reach", "seen_grid",
     ),
     "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),

@@ -4,7 +4,16 @@ from encodekit.linear._banded import BandedRidgeCV
 from encodekit.linear._cross_val import cross_val_predict
 from encodekit.linear._fir import fir
 from encodekit.linear._layers import LayerSelector
+from encodekit.linear._partition import variance_partition
 from encodekit.linear._ridge import RidgeCV
 from encodekit.linear._stacked import StackedRidge
 
-__all__ = ["BandedRidgeCV", "LayerSelector", "RidgeCV", "StackedRidge", "cross_val_predict", "fir"]
+__all__ = [
+    "BandedRidgeCV",
+    "LayerSelector",
+    "RidgeCV",
+    "StackedRidge",
+    "cross_val_predict",
+    "fir",
+    "variance_partition",
+]

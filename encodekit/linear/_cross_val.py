@@ -49,7 +49,22 @@ def cross_val_predict(
     >>> predicted = ek.cross_val_predict(model, study.stimuli, study.responses())  # doctest: +SKIP
     >>> ek.correlation(study.responses(), predicted)  # doctest: +SKIP
     """
-    runs_x, runs_y = _by_run(X), _by_run(one_array(y, "y"))
+    runs_y = split_runs(one_array(y, "y"))
+    predictions = out_of_fold(estimator, X, runs_y, cv=cv, groups=groups)
+    # The folds have other training means, so that none belongs to the joined prediction.
+    return _in_order(
+        [run.drop_vars("training_mean", errors="ignore") for run in predictions], runs_y
+    )
+
+
+def out_of_fold(
+    estimator: Any, X: Any, runs_y: Sequence[xr.DataArray], *, cv: Any = None, groups: Any = None
+) -> Iterator[xr.DataArray]:
+    """Yield the prediction of each held-out run, in the order of the folds.
+
+    Parameters and what is raised are those of `cross_val_predict`.
+    """
+    runs_x = _by_run(X)
     if len(runs_x) != len(runs_y):
         raise ValueError(
             f"X has {len(runs_x)} runs and y {len(runs_y)}: pass the response of each run"
@@ -57,7 +72,9 @@ def cross_val_predict(
     given = expand(groups, "groups", None, len(runs_y))
     heard = _stimuli(runs_y) if given is None else given
     splits = folds_of(resolve_cv(cv, heard, "the runs"), np.arange(len(runs_y)), heard, "the runs")
-    return _in_order(list(_predict(estimator, runs_x, runs_y, splits)), runs_y)
+    for train, test in splits:
+        model = clone(estimator).fit(_take(runs_x, train), RunList(runs_y[i] for i in train))
+        yield from split_runs(drop_history(model.predict(_take(runs_x, test))))
 
 
 def _by_run(rows: Any) -> Sequence[Any]:
@@ -67,16 +84,6 @@ def _by_run(rows: Any) -> Sequence[Any]:
 def _stimuli(runs: Sequence[xr.DataArray]) -> Any:
     coord = "stimulus" if all("stimulus" in run.coords for run in runs) else "run"
     return np.asarray([run.coords[coord].values[0] for run in runs])
-
-
-def _predict(
-    estimator: Any, X: Sequence[Any], y: Sequence[xr.DataArray], splits: Sequence[Any]
-) -> Iterator[xr.DataArray]:
-    for train, test in splits:
-        model = clone(estimator).fit(_take(X, train), RunList(y[i] for i in train))
-        predicted = drop_history(model.predict(_take(X, test)))
-        # The folds have other training means, so that none belongs to the joined prediction.
-        yield from split_runs(predicted.drop_vars("training_mean", errors="ignore"))
 
 
 def _take(runs: Sequence[Any], places: Any) -> Any:

@@ -23,14 +23,16 @@ def by_region(
     """Return the mean score over the targets of each region and participant.
 
     For plain scores, ``score`` is the mean over defined targets. For scores that were divided by
-    a noise ceiling, ``score = mean(raw) / mean(ceiling)`` over targets where both are defined;
-    the mean of the ratios would be biased, and so would leaving out targets whose estimated
-    ceiling is 0.
+    a noise ceiling, ``score = mean(raw) / sqrt(mean(ceiling_squared))`` over targets where both are
+    defined: the signed squares are unbiased, while estimated ceilings, clipped at 0, are too low
+    where signal is weak; and the mean of the ratios would be biased, as would leaving out targets
+    whose estimated ceiling is 0. Without the coordinate ``ceiling_squared`` it is
+    ``mean(raw) / mean(ceiling)``.
 
     Parameters
     ----------
     scores : DataArray (target,), or with more dimensions that ``by`` names
-        Normalised scores carry the coordinates ``raw`` and ``ceiling``.
+        Normalised scores carry the coordinates ``raw``, ``ceiling`` and ``ceiling_squared``.
     by : str or sequence of str
         Coordinates or dimensions to keep apart: participant, region, hemisphere, layer, ...;
         ``group`` where ``groups`` is given.
@@ -42,7 +44,7 @@ def by_region(
     DataFrame
         One row per combination that exists, in order of appearance: the columns of ``by``,
         ``score``, ``n_targets``, ``n_undefined`` (targets whose own score is NaN), and
-        ``raw`` and ``ceiling`` (means) for normalised scores.
+        ``raw`` and ``ceiling`` (mean, and root of the mean square) for normalised scores.
 
     Raises
     ------
@@ -91,14 +93,17 @@ def _table(scores: xr.DataArray, keys: list[str]) -> pd.DataFrame:
     flat = scores.rename("score").to_dataframe().reset_index()
     normalised = {"raw", "ceiling"} <= set(flat.columns)
     counted = flat.assign(n_targets=1, n_undefined=flat["score"].isna().astype(int))
-    if normalised:
-        undefined = counted[["raw", "ceiling"]].isna().any(axis=1)
-        counted.loc[undefined, ["raw", "ceiling"]] = np.nan
     means = ["raw", "ceiling"] if normalised else ["score"]
+    squares = ["ceiling_squared"] if normalised and "ceiling_squared" in counted else []
+    if normalised:
+        undefined = counted[means].isna().any(axis=1)
+        counted.loc[undefined, [*means, *squares]] = np.nan
     grouped: Any = counted.groupby(keys, sort=False, observed=True)
     table = pd.concat(
-        [grouped[means].mean(), grouped[["n_targets", "n_undefined"]].sum()], axis=1
+        [grouped[[*means, *squares]].mean(), grouped[["n_targets", "n_undefined"]].sum()], axis=1
     ).reset_index()
+    if squares:
+        table["ceiling"] = np.sqrt(table["ceiling_squared"].clip(lower=0))
     if normalised:
         table["score"] = table["raw"] / table["ceiling"].where(table["ceiling"] > 0)
     columns = [*keys, "score", *(means if normalised else []), "n_targets", "n_undefined"]

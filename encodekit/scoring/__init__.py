@@ -1,12 +1,14 @@
 """Scores per target, and what the noise in the responses leaves to be found."""
 
 from encodekit.scoring._ceiling import noise_ceiling
+from encodekit.scoring._compare import compare_models
 from encodekit.scoring._correlation import correlation
 from encodekit.scoring._join import join_rows, one_array
 from encodekit.scoring._learning_curve import learning_curve
 from encodekit.scoring._missing import TargetGroup, group_targets, is_constant
 from encodekit.scoring._normalise import normalise
 from encodekit.scoring._nulls import BlockNull, PhaseNull, ShiftNull, SignNull
+from encodekit.scoring._plan import plan
 from encodekit.scoring._r2 import r2
 from encodekit.scoring._reach import data_to_reach
 from encodekit.scoring._seen_grid import seen_grid
@@ -18,6 +20,7 @@ __all__ = [
     "ShiftNull",
     "SignNull",
     "TargetGroup",
+    "compare_models",
     "correlation",
     "data_to_reach",
     "group_targets",
@@ -28,6 +31,7 @@ __all__ = [
     "normalise",
     "one_array",
     "permutation_test",
+    "plan",
     "r2",
     "seen_grid",
 ]

@@ -7,7 +7,7 @@ import xarray as xr
 
 from encodekit.scoring._join import check_same_targets
 
-_BESIDE = ("ceiling", "ceiling_low", "ceiling_high", "signal_share")
+_BESIDE = ("ceiling", "ceiling_squared", "ceiling_low", "ceiling_high", "signal_share")
 
 
 def normalise(scores: Any, ceiling: Any) -> Any:
@@ -26,8 +26,9 @@ def normalise(scores: Any, ceiling: Any) -> Any:
     -------
     DataArray (target) or array (target,)
         With coordinates ``raw``, ``ceiling`` and its interval (``ceiling_low``, ``ceiling_high``),
-        and ``signal_share``. NaN where the ceiling is 0 or unknown. For a region take mean raw over
-        mean ceiling (`encodekit.by_region`), not the mean of ratios.
+        ``ceiling_squared`` and ``signal_share``. NaN where the ceiling is 0 or unknown. For a
+        region take mean raw over the root of the mean ``ceiling_squared`` (`encodekit.by_region`),
+        not the mean of ratios.
 
     Raises
     ------

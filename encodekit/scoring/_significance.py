@@ -13,11 +13,10 @@ from encodekit._errors import unknown_name
 from encodekit.data import progress
 from encodekit.scoring._correlation import pair, score
 from encodekit.scoring._groups import Groups, make_groups, own_groups
-from encodekit.scoring._missing import blocks
 from encodekit.scoring._nulls import Null, Scramblings, make_null
 from encodekit.scoring._people import over_people
 from encodekit.scoring._sequential import sequential_test
-from encodekit.scoring._standard import Piece, pieces, statistics
+from encodekit.scoring._standard import Block, Piece, averaged, pieces, statistics
 from encodekit.scoring._tail import count_p, pareto_p
 
 _VALUES_AT_ONCE = 2**22  # draws times targets
@@ -25,7 +24,6 @@ _TAILS: dict[str, Callable[..., NDArray[np.float64]]] = {"pareto": pareto_p, "co
 _FDR = 0.05
 
 Floats = NDArray[np.float64]
-_Block = tuple[NDArray[np.intp], NDArray[Any]]
 
 
 def permutation_test(
@@ -35,7 +33,7 @@ def permutation_test(
     runs: ArrayLike | None = None,
     by: str | Iterable[str] | None = None,
     n_permutations: int = 1000,
-    null: str | Null = "phase",
+    null: str | Null = "sign",
     tail: str = "pareto",
     stop_after: int | None = None,
     random_state: int = 0,
@@ -56,8 +54,8 @@ def permutation_test(
         Coordinates of the targets, such as ``"region"`` or ``["hemisphere", "vertex"]``: test the
         mean r over the targets that share them. Each target by itself if not given.
     n_permutations : int
-    null : {"phase", "sign", "shift", "block"}, or a null
-        How time is scrambled: Fourier phases, signs of cosine coefficients, lags (with the
+    null : {"sign", "phase", "shift", "block"}, or a null
+        How time is scrambled: signs of cosine coefficients, Fourier phases, lags (with the
         overlap's r over its standard error), or the order of blocks of 20 TRs.
         ``docs/statistics.md`` says how often each is wrong.
     tail : {"pareto", "count"}
@@ -169,7 +167,7 @@ def _test(
     wanted = np.isfinite(r)
     scrambled = _scrambled(pieces(truth, guess, wanted, at_once), chance.null, draws, wanted.sum())
     if groups.dim == "group":
-        scrambled = _averaged(scrambled, groups, wanted, at_once)
+        scrambled = averaged(scrambled, groups, wanted, at_once)
     z, p = np.full((2, groups.size), np.nan)
     largest = np.full(n, -np.inf)
     for columns, values in scrambled:
@@ -184,23 +182,11 @@ def _test(
 
 def _scrambled(
     parts: Iterable[Piece], null: Null, draws: dict[Any, NDArray[Any]], n_targets: int
-) -> Iterator[_Block]:
+) -> Iterator[Block]:
     with progress("permutations", float(n_targets)) as tick:
         for piece in parts:
             yield piece.columns, statistics(piece, null, draws)
             tick(float(piece.columns.size))
-
-
-def _averaged(
-    scrambled: Iterable[_Block], groups: Groups, wanted: NDArray[np.bool_], at_once: int
-) -> Iterator[_Block]:
-    """Yield (1 + n, group): means over the targets of each group."""
-    total: Any = 0
-    for columns, values in scrambled:
-        total = total + groups.sum(values, columns)
-    defined = np.flatnonzero(groups.sum(wanted.astype(np.float64)))
-    for some in blocks(defined, at_once):
-        yield some, total[:, some]
 
 
 def _warn_of_coarse_p(p: Floats, n: int) -> None:

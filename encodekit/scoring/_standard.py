@@ -1,14 +1,17 @@
 """Statistics of scrambled predictions, block of targets by block, over the runs of each person."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from encodekit.scoring._groups import Groups
 from encodekit.scoring._missing import blocks, group_targets, load_columns, participants_of
 from encodekit.scoring._nulls import Floats, Null
+
+Block = tuple[NDArray[np.intp], NDArray[Any]]  # columns, and values (..., column)
 
 
 class Piece(NamedTuple):
@@ -32,24 +35,54 @@ def pieces(
             yield Piece(columns, next(sides), next(sides), runs, group.present)
 
 
-def statistics(piece: Piece, null: Null, draws: Mapping[Any, NDArray[Any]]) -> Floats:
-    """Return (1 + n, column): the TR-weighted mean over runs of the statistics of ``null``.
+class RunRows(NamedTuple):
+    """One run of a `Piece`, its columns of mean 0 and norm 1 over the rows that are there."""
 
-    Rows that the participant lacks are left out of the products; the prediction is scrambled over
-    the whole run, as for everybody else, and keeps its norm there.
+    run: Any
+    true: Floats
+    predicted: Floats
+    there: NDArray[np.bool_]
+    weight: np.float32  # of sums of products in the mean over runs
+    share: np.float32  # of the participant's TRs
+
+
+def each_run(piece: Piece) -> Iterator[RunRows]:
+    """Yield the runs of which the participant has any row.
+
+    Rows that the participant lacks are 0 in the response; the prediction keeps its norm over the
+    whole run, where it is scrambled as for everybody else.
     """
-    total: Any = 0
-    for run, draw in draws.items():
+    for run in dict.fromkeys(piece.runs.tolist()):
         rows = np.flatnonzero(piece.runs == run)
         there = piece.present[rows]
         if not there.any():
             continue
         predicted = piece.predicted[rows]
         known = there | np.isfinite(predicted).all(axis=1)
-        found = null.statistics(_unit(piece.true[rows], there), _unit(predicted, known), draw)
-        weight = np.sqrt(there.sum() * known.sum()) / piece.present.sum()
-        total += np.float32(weight) * found
+        true, predicted = _unit(piece.true[rows], there), _unit(predicted, known)
+        n, n_all = there.sum(), piece.present.sum()
+        weight = np.sqrt(n * known.sum()) / n_all
+        yield RunRows(run, true, predicted, there, np.float32(weight), np.float32(n / n_all))
+
+
+def statistics(piece: Piece, null: Null, draws: Mapping[Any, NDArray[Any]]) -> Floats:
+    """Return (1 + n, column): the TR-weighted mean over runs of the statistics of ``null``."""
+    total: Any = 0
+    for rows in each_run(piece):
+        total += rows.weight * null.statistics(rows.true, rows.predicted, draws[rows.run])
     return np.asarray(total)
+
+
+def averaged(
+    parts: Iterable[Block], groups: Groups, wanted: NDArray[np.bool_], at_once: int
+) -> Iterator[Block]:
+    """Yield (..., group) at most ``at_once`` at a time: means over the wanted targets of each."""
+    total: Any = 0
+    for columns, values in parts:
+        total = total + groups.sum(values, columns)
+    n = groups.sum(wanted.astype(np.float32))
+    for some in blocks(np.flatnonzero(n), at_once):
+        yield some, total[:, some] / n[some]
 
 
 def _unit(values: NDArray[Any], rows: NDArray[np.bool_]) -> Floats:

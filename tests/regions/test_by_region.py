@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import encodekit as ek
 from encodekit.regions import RegionSelector, by_region
 
 
@@ -96,3 +97,19 @@ def test_region_scores_return_the_true_normalised_value():
     estimated = np.clip(ceiling + rng.normal(0, 0.15, 2000), 0, None)
     raw = 0.35 * ceiling + rng.normal(0, 0.05, 2000)
     assert by_region(normalised(raw, estimated)).score[0] == pytest.approx(0.35, abs=0.02)
+
+
+@pytest.mark.parametrize("n_repeats", [5, 10])
+def test_region_scores_return_the_true_value_at_realistic_signal(n_repeats):
+    """Shares of one repeat: log-normal, median .02 (whole-cortex estimates in real people)."""
+    rng = np.random.default_rng(1)
+    share = np.clip(0.02 * np.exp(0.8 * rng.standard_normal(1500)), 0, 0.5)
+    signal = rng.standard_normal((291, share.size))
+    noise = rng.standard_normal((n_repeats, 291, share.size))
+    repeats = np.sqrt(share) * signal + np.sqrt(1 - share) * noise
+    guess = 0.35 * signal + np.sqrt(1 - 0.35**2) * rng.standard_normal(signal.shape)
+    found = ek.noise_ceiling(repeats)
+    squared = found.ceiling_squared.values
+    r = ek.correlation(repeats.mean(axis=0), guess)
+    of_targets = normalised(r, found.ceiling.values, ceiling_squared=squared)
+    assert by_region(of_targets).score[0] == pytest.approx(0.35, abs=0.02)

@@ -91,11 +91,9 @@ def test_the_interval_over_runs_leaves_out_blocks_of_each(make):
     assert float(widths[0].mean()) == pytest.approx(float(widths[1].mean()), rel=0.05)
 
 
-@pytest.mark.parametrize("rho", [-0.1, 0.0, 0.05, 0.5, 0.9])
+@pytest.mark.parametrize("rho", [-0.05, 0.0, 0.05, 0.5, 0.9])
 @pytest.mark.parametrize("n", [2, 3, 12])
 def test_the_extrapolated_share_inverts_its_equation(rho, n):
-    if 1 + (n - 2) * rho <= 0:
-        pytest.skip("so many people cannot disagree so much")
     r = rho * np.sqrt((n - 1) / (1 + (n - 2) * rho))
     assert shared_share(np.array([r]), n)[0] == pytest.approx(rho)
 

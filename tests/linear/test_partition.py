@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+import encodekit as ek
+
+ALPHAS = [1e-3]
+N_TRS, N_RUNS, N_TARGETS = 400, 4, 40
+
+
+def spaces(values, bands):
+    """Return labelled features (time, feature) of ``N_RUNS`` runs."""
+    n = N_TRS // N_RUNS
+    coords = {
+        "run": ("time", np.repeat([f"run-{i}" for i in range(N_RUNS)], n)),
+        "stimulus": ("time", np.repeat([f"run-{i}" for i in range(N_RUNS)], n)),
+        "tr": ("time", np.tile(np.arange(n), N_RUNS)),
+        "seconds": ("time", np.tile(2.0 * np.arange(n), N_RUNS)),
+        "name": ("feature", [f"{band}{i}" for i, band in enumerate(bands)]),
+        "band": ("feature", bands),
+    }
+    attrs = {"t_r": 2.0, "sample_offset": 1.0}
+    return xr.DataArray(values, dims=("time", "feature"), coords=coords, attrs=attrs)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Two spaces see a common latent and each its own; a third sees nothing."""
+    rng = np.random.default_rng(0)
+    common, own_a, own_b, nothing = rng.standard_normal((4, N_TRS))
+    features = spaces(
+        np.stack([common, own_a, common, own_b, nothing], axis=1), ["a", "a", "b", "b", "c"]
+    )
+    signal = 1.0 * common + 0.7 * own_a + 0.5 * own_b
+    noise = rng.standard_normal((N_TRS, N_TARGETS))
+    y = xr.DataArray(
+        signal[:, None] + noise,
+        dims=("time", "target"),
+        coords={
+            **{
+                name: features.coords[name].variable
+                for name in ("run", "stimulus", "tr", "seconds")
+            },
+            "target": [f"P1/{i:05d}" for i in range(N_TARGETS)],
+            "participant": ("target", ["P1"] * N_TARGETS),
+            "n_repeats": ("target", [1] * N_TARGETS),
+        },
+        attrs={"t_r": 2.0, "sample_offset": 1.0, "space": "native", "units": "z"},
+    )
+    return features, y, {"common": 1.0, "a": 0.49, "b": 0.25, "total": 1 + 0.49 + 0.25 + 1}
+
+
+@pytest.fixture(scope="module")
+def found(problem):
+    features, y, _ = problem
+    return ek.variance_partition(ek.RidgeCV(ALPHAS), features, y)
+
+
+def test_parts_are_the_variances_of_what_each_space_sees(problem, found):
+    power = problem[2]
+    part = found.parts.mean("target")
+    assert found.parts.part.values.tolist() == [
+        "a",
+        "b",
+        "c",
+        "a & b",
+        "a & c",
+        "b & c",
+        "a & b & c",
+    ]
+    for name, value in (("a", "a"), ("b", "b"), ("a & b", "common")):
+        assert float(part.sel(part=name)) == pytest.approx(power[value] / power["total"], abs=0.04)
+    for name in ("c", "a & c", "b & c", "a & b & c"):
+        assert float(part.sel(part=name)) == pytest.approx(0, abs=0.01)
+    np.testing.assert_array_equal(found.unique.sel(space="a"), found.parts.sel(part="a"))
+
+
+def test_r2_of_each_set_is_the_sum_of_the_parts_that_touch_it(found):
+    for subset in found.subset.values.tolist():
+        members = set(subset.split(" & "))
+        touching = [name for name in found.parts.part.values if members & set(name.split(" & "))]
+        np.testing.assert_allclose(
+            found.parts.sel(part=touching).sum("part"), found.r2.sel(subset=subset)
+        )
+    np.testing.assert_allclose(
+        found.unique.sum("space") + found.shared, found.r2.sel(subset="a & b & c")
+    )
+
+
+def test_r2_is_out_of_fold_against_the_training_mean(problem):
+    features, y, _ = problem
+    y = y.copy(data=y.values + np.repeat([0.0, 1, 2, 3], 100)[:, None])
+    found = ek.variance_partition(ek.RidgeCV(ALPHAS), features, y, full=False)
+    error = spread = 0.0
+    for run in range(N_RUNS):
+        test = np.arange(N_TRS) // (N_TRS // N_RUNS) == run
+        model = ek.RidgeCV(ALPHAS).fit(features[~test], y[~test])
+        error += ((y[test].values - model.predict(features[test]).values) ** 2).sum(axis=0)
+        spread += ((y[test].values - y[~test].values.mean(axis=0)) ** 2).sum(axis=0)
+    np.testing.assert_allclose(found.r2.sel(subset="a & b & c"), 1 - error / spread, rtol=1e-6)
+
+
+def test_nuisance_counts_as_one_space_and_what_goes_beyond_it_is_returned(problem):
+    features, y, power = problem
+    found = ek.variance_partition(ek.RidgeCV(ALPHAS), features, y, nuisance=["b", "c"], full=False)
+    assert sorted(found.space.values) == ["a", "nuisance"]
+    np.testing.assert_allclose(found.beyond_nuisance, found.unique.sel(space="a"))
+    expected = power["a"] / power["total"]
+    assert float(found.beyond_nuisance.mean()) == pytest.approx(expected, abs=0.04)
+    three = ek.variance_partition(ek.RidgeCV(ALPHAS), features, y, nuisance="c", full=False)
+    assert three.subset.values.tolist() == ["nuisance", "a & b", "a & nuisance", "b & nuisance",
+                                            "a & b & nuisance"]  # fmt: skip
+    assert "parts" not in three
+
+
+def test_banded_ridge_is_partitioned_too(problem):
+    features, y, _ = problem
+    model = ek.BandedRidgeCV([0.1, 1.0, 10.0], n_iter=3)
+    found = ek.variance_partition(model, features, y[:, :5], nuisance="c", full=False)
+    assert float(found.beyond_nuisance.mean()) == pytest.approx(1.74 / 2.74, abs=0.06)
+
+
+def test_features_without_bands_are_refused(problem):
+    features, y, _ = problem
+    with pytest.raises(ValueError, match="X has no coordinate band on feature: join the spaces by"):
+        ek.variance_partition(ek.RidgeCV(), features.drop_vars("band"), y)
+
+
+def test_an_unknown_nuisance_is_answered_with_close_matches(problem):
+    features, y, _ = problem
+    renamed = features.assign_coords(band=("feature", ["mel", "mel", "rate", "rate", "speech"]))
+    with pytest.raises(ValueError, match="unknown band 'mell': did you mean 'mel'"):
+        ek.variance_partition(ek.RidgeCV(), renamed, y, nuisance="mell")
+
+
+def test_one_space_is_refused(problem):
+    features, y, _ = problem
+    with pytest.raises(ValueError, match=r"one space only \('nuisance'\).*X has the bands a, b, c"):
+        ek.variance_partition(ek.RidgeCV(), features, y, nuisance=["a", "b", "c"])
+
+
+def test_too_many_combinations_are_refused(problem):
+    _, y, _ = problem
+    features = spaces(np.random.default_rng(0).standard_normal((N_TRS, 6)), list("abcdef"))
+    with pytest.raises(ValueError, match="6 spaces have 63 combinations: pass full=False"):
+        ek.variance_partition(ek.RidgeCV(), features, y)
