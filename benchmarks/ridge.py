@@ -1,18 +1,20 @@
 """RidgeCV against the programs that people use today: equal results first, then the time.
 
-    python benchmarks/ridge.py                   # the middle size, about ten minutes on two cores
-    python benchmarks/ridge.py --size small      # half a minute
+    python benchmarks/ridge.py                         # three sizes, some twenty minutes
+    python benchmarks/ridge.py --size small            # a minute
+    python benchmarks/ridge.py --people                # what eight participants cost
 
 Every program gets the same arrays (float32), folds and alphas. ``himalaya`` and the SVD of the Huth
 lab's ``bootstrap_ridge`` choose alphas by the same cross-validation as encodekit, and have to
 choose the same; scikit-learn's per-target mode only leaves one TR out, so that its weights are
-compared at fixed alphas.
+compared at fixed alphas. Seconds of the processor, over all threads, say more than those of the
+clock where other programs are running.
 """
 
 import argparse
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from sklearn.linear_model import RidgeCV as LeaveOneOutRidge
 from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_info
 
 from encodekit import RidgeCV
 
@@ -147,6 +150,7 @@ def scikit_learn(problem: Problem) -> Result:
 
 
 SAME_SEARCH = (exhaustive, encodekit, himalaya, himalaya_torch, huth)
+PROGRAMS = (*SAME_SEARCH, scikit_learn)
 Program = Callable[[Problem], Result]
 
 
@@ -185,39 +189,98 @@ def gemm_rate() -> float:
     return 2 * 2000 * 2048 * 4000 / min(seconds)
 
 
-def timed(program: Program, problem: Problem) -> tuple[float, Result]:
+@dataclass(frozen=True)
+class Seconds:
+    """What a program took, by the clock and of the processor (over all threads)."""
+
+    clock: float
+    processor: float
+
+
+def timed(program: Program, problem: Problem) -> tuple[Seconds, Result]:
     """Return (seconds, result)."""
-    start = time.perf_counter()
+    before = time.perf_counter(), time.process_time()
     result = program(problem)
-    return time.perf_counter() - start, result
+    return Seconds(time.perf_counter() - before[0], time.process_time() - before[1]), result
+
+
+def compare(size: str, programs: Sequence[Program], repeats: int) -> None:
+    """Print the table of one size, after the smallest one has shown that results are equal."""
+    tiny = make_problem("tiny")
+    check_equal(tiny, {program.__name__: program(tiny) for program in programs})
+    problem = make_problem(size)
+    spent: dict[str, list[Seconds]] = {program.__name__: [] for program in programs}
+    rates, results = [gemm_rate()], {}
+    for _ in range(repeats):
+        for program in programs:
+            seconds, results[program.__name__] = timed(program, problem)
+            spent[program.__name__].append(seconds)
+            rates.append(gemm_rate())
+    check_equal(problem, results)
+    best = {
+        name: Seconds(min(one.clock for one in all_), min(one.processor for one in all_))
+        for name, all_ in spent.items()
+    }
+    print_table(size, best, float(np.median(rates)))
+
+
+def print_table(size: str, spent: dict[str, Seconds], rate: float) -> None:
+    """Print seconds, how many times those of encodekit they are, and the ratio to the floor."""
+    n_trs, n_features, n_targets = SIZES[size]
+    floor = 2 * ALPHAS.size * n_trs * min(n_trs, n_features) * n_targets / rate
+    print(f"\n## {n_trs:,} TRs x {n_features:,} features -> {n_targets:,} targets\n")
+    print(f"{ALPHAS.size} alphas, {N_FOLDS} folds, {n_threads()} threads; float32 products ran at "
+          f"{rate / 1e9:.0f} Gflop/s, so that one product per alpha alone takes {floor:.1f} s (the "
+          "floor).\n")  # fmt: skip
+    print("| program | clock, s | x encodekit | processor, s | x encodekit | clock / floor |")
+    print("|---|---|---|---|---|---|")
+    ours = spent["encodekit"]
+    for name, seconds in spent.items():
+        print(f"| {name} | {seconds.clock:.1f} | {seconds.clock / ours.clock:.2f} "
+              f"| {seconds.processor:.1f} | {seconds.processor / ours.processor:.2f} "
+              f"| {seconds.clock / floor:.2f} |")  # fmt: skip
+
+
+def n_threads() -> int:
+    """Return how many threads multiply matrices."""
+    return max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
+
+def compare_people(n_trs: int = 2000, n_features: int = 1024, n_targets: int = 2500) -> None:
+    """Print what 1, 2, 4 and 8 participants cost who heard the same, in its two parts."""
+    base = make_problem("small")
+    X, rng = base.X[:n_trs, :n_features], np.random.default_rng(1)
+    people = np.array([1, 2, 4, 8])
+    print(f"\n## Participants who heard the same: {n_trs:,} TRs x {n_features:,} features, "
+          f"{n_targets:,} targets each\n")  # fmt: skip
+    print("| mode | 1, s | 2, s | 4, s | 8, s | once, s | each, s | R2 of the line |")
+    print("|---|---|---|---|---|---|---|---|")
+    Y = base.Y[:, rng.integers(0, base.Y.shape[1], 8 * n_targets)]
+    Y = Y + rng.standard_normal(Y.shape, dtype=np.float32)
+    for program in (exhaustive, encodekit):
+        spent = [timed(program, Problem(X, Y[:, : n * n_targets]))[0].processor for n in people]
+        each, once = np.polyfit(people, spent, 1)
+        line = np.corrcoef(people, spent)[0, 1] ** 2
+        cells = " | ".join(f"{one:.1f}" for one in spent)
+        print(f"| {program.__name__} | {cells} | {once:.1f} | {each:.2f} | {line:.4f} |")
+        assert spent[-1] <= 1.05 * (once + 8 * each), "eight cost more than their parts"
 
 
 def main() -> None:
-    """Print the table of one size."""
+    """Print tables in markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=list(SIZES), default="middle")
+    parser.add_argument("--size", choices=list(SIZES), nargs="+", default=list(SIZES)[1:])
     parser.add_argument("--repeats", type=int, default=1, help="of each; the fastest counts")
+    parser.add_argument("--people", action="store_true", help="what eight participants cost")
+    parser.add_argument("--only", nargs="+", choices=[one.__name__ for one in PROGRAMS])
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
-    problem = make_problem(chosen.size)
-    n_trs, n_features, n_targets = SIZES[chosen.size]
-    floor = 2 * ALPHAS.size * n_trs * min(n_trs, n_features) * n_targets
-    programs: tuple[Program, ...] = (*SAME_SEARCH, scikit_learn)
-    seconds, results = {}, {}
-    rates = [gemm_rate()]
-    for program in programs:
-        runs = [timed(program, problem) for _ in range(chosen.repeats)]
-        seconds[program.__name__] = min(run[0] for run in runs)
-        results[program.__name__] = runs[0][1]
-        rates.append(gemm_rate())
-    check_equal(problem, results)
-    rate = float(np.median(rates))
-    print(f"{n_trs} TRs x {n_features} features -> {n_targets} targets, {ALPHAS.size} alphas, "
-          f"{N_FOLDS} folds; float32 products at {rate / 1e9:.0f} Gflop/s, so that one product per "
-          f"alpha alone takes {floor / rate:.1f} s")  # fmt: skip
-    for name, spent in seconds.items():
-        print(f"{name:16s} {spent:8.1f} s   {spent / seconds['encodekit']:6.2f} x encodekit   "
-              f"{spent * rate / floor:6.2f} x one product per alpha")  # fmt: skip
+    programs = [one for one in PROGRAMS if chosen.only is None or one.__name__ in chosen.only]
+    if chosen.people:
+        compare_people()
+        return
+    for size in chosen.size:
+        compare(size, programs, chosen.repeats)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ bench = _load()
 @pytest.fixture(scope="module")
 def problem():
     made = bench.make_problem("tiny")
-    programs = (*bench.SAME_SEARCH, bench.scikit_learn)
-    bench.check_equal(made, {program.__name__: program(made) for program in programs})
+    bench.check_equal(made, {program.__name__: program(made) for program in bench.PROGRAMS})
     return made
 
 

@@ -13,10 +13,11 @@ _HOME = {
     "features": (
         "FeatureExtractor", "SpeechFeatures", "MelSpectrogram", "WordRate", "PhoneRate",
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
+        "FeatureTransformer",
     ),
     "linear": (
         "RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict",
-        "variance_partition",
+        "variance_partition", "correlation_scorer", "r2_scorer",
     ),
     "scoring": (
         "correlation", "r2", "noise_ceiling", "normalise", "permutation_test",

@@ -25,6 +25,7 @@ from encodekit.features._mel import MelSpectrogram
 from encodekit.features._scaler import RunScaler
 from encodekit.features._spaces import FeatureSpaces
 from encodekit.features._speech import SpeechFeatures
+from encodekit.features._transformer import FeatureTransformer
 from encodekit.features._windows import stream_windows
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Delayer",
     "FeatureExtractor",
     "FeatureSpaces",
+    "FeatureTransformer",
     "Lanczos",
     "MelSpectrogram",
     "PhoneRate",

@@ -6,6 +6,7 @@ from encodekit.linear._fir import fir
 from encodekit.linear._layers import LayerSelector
 from encodekit.linear._partition import variance_partition
 from encodekit.linear._ridge import RidgeCV
+from encodekit.linear._scorers import correlation_scorer, r2_scorer
 from encodekit.linear._stacked import StackedRidge
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "LayerSelector",
     "RidgeCV",
     "StackedRidge",
+    "correlation_scorer",
     "cross_val_predict",
     "fir",
+    "r2_scorer",
     "variance_partition",
 ]

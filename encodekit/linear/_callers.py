@@ -38,5 +38,5 @@ def _refuse_metric(frame: FrameType) -> None:
         raise TypeError(
             f"scoring={getattr(metric, '__name__', metric)!r} pairs rows by position and loses the "
             "runs of a labelled prediction: leave scoring=None (the estimator's own score), or "
-            "use ek.r2 or ek.correlation inside a scorer of yours"
+            "use scoring=ek.r2_scorer or ek.correlation_scorer"
         )

@@ -52,7 +52,8 @@ def read_training(
         raise TypeError(
             f"X is a {type(X).__name__} without labels but the responses carry them, so the rows "
             "cannot be joined. FeatureUnion and np.hstack lose the runs: join feature spaces "
-            "with ek.FeatureSpaces([(name, extractor), ...])"
+            "with ek.FeatureSpaces([(name, extractor), ...]). So do transformers such as PCA(50): "
+            "wrap them, ek.FeatureTransformer(PCA(50))"
         )
     if not is_labelled(y):
         raise TypeError(

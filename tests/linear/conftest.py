@@ -91,3 +91,35 @@ def labelled(cohort):
         return ek.Delayer().transform(Loudness().transform(stories)), concat_runs(runs)
 
     return build
+
+
+@pytest.fixture
+def two_bands():
+    """Return a function: features of two interleaved bands, targets, runs and bands."""
+
+    def build(n_features=8, n_targets=4, seed=0, noise=2.0, n_rows=90):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((n_rows, n_features)) + 3
+        Y = X @ rng.standard_normal((n_features, n_targets)) / np.sqrt(n_features) + 5
+        Y += noise * rng.standard_normal(Y.shape)
+        bands = np.where(np.arange(n_features) % 3 == 1, "speech", "mel")
+        return X, Y, np.repeat(["a", "b", "c"], n_rows // 3), bands
+
+    return build
+
+
+@pytest.fixture
+def banded(labelled):
+    """Return a function: delayed features of two bands, and responses."""
+
+    def build(**keywords):
+        X, Y = labelled(**keywords)
+        low = [name.endswith(("000", "001")) for name in X.coords["name"].values]
+        return X.assign_coords(band=("feature", np.where(low, "low", "high"))), Y
+
+    return build
+
+
+@pytest.fixture
+def quick():
+    return ek.BandedRidgeCV(np.logspace(-1, 3, 5), n_iter=6)

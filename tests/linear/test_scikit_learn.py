@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.ensemble import StackingRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -89,14 +89,19 @@ def test_a_grid_search_chooses_delays_and_refits(pipeline, cohort):
     assert search.predict(stories).identical(pipeline.fit(stories, runs).predict(stories))
 
 
-def test_an_ek_score_can_be_the_scorer(pipeline, cohort):
+def test_scorers_score_by_run(pipeline, cohort):
     stories, runs = cohort()
-    scorer = make_scorer(lambda true, predicted: float(ek.correlation(true, predicted).mean()))
-    by_scorer = cross_validate(
-        pipeline, stories, runs, cv=KFold(4), scoring=scorer, error_score="raise"
+    pipeline.set_params(ridgecv__targets=["P1/00001", "P1/00000"])
+    both = {"r": ek.correlation_scorer, "r2": ek.r2_scorer}
+    found = cross_validate(
+        pipeline, stories, list(runs), cv=KFold(4), scoring=both, error_score="raise"
     )
     own = cross_validate(pipeline, stories, runs, cv=KFold(4), error_score="raise")
-    assert np.allclose(by_scorer["test_score"], own["test_score"])
+    assert np.allclose(found["test_r"], own["test_score"])
+    pipeline.fit(stories[1:], runs[1:])
+    true = runs[0].sel(target=["P1/00001", "P1/00000"])
+    expected = ek.r2(true, pipeline.predict(stories[:1])).mean()
+    assert found["test_r2"][0] == pytest.approx(float(expected))
 
 
 def test_groups_are_routed_into_every_fit(spy, cohort, routing):
@@ -166,6 +171,19 @@ def test_feature_spaces_join_what_a_feature_union_cannot(extractor, cohort):
     assert np.isfinite(model.score(stories, runs))
 
 
+def test_pca_in_a_pipeline_learns_from_training_runs_alone(extractor, cohort):
+    stories, runs = cohort(n_stories=5)
+    reduce = ek.FeatureTransformer(PCA(3))
+    model = make_pipeline(extractor, reduce, ek.Delayer(), ek.RidgeCV(ALPHAS))
+    found = cross_validate(
+        model, stories, runs, cv=KFold(5), return_estimator=True, error_score="raise"
+    )
+    for k, fitted in enumerate(found["estimator"]):
+        seen = extractor.transform([story for i, story in enumerate(stories) if i != k])
+        assert np.allclose(fitted[1].transformers_[0].mean_, seen.mean("time"), atol=1e-5)
+    assert (found["test_score"] > 0.2).all()
+
+
 def test_scalers_of_scikit_learn_work_on_arrays():
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((60, 3)), rng.standard_normal((60, 2))
@@ -188,7 +206,7 @@ def test_cross_val_predict_is_refused_by_name(pipeline, cohort):
 @pytest.mark.parametrize("scoring", ["r2", "neg_mean_squared_error"])
 def test_a_metric_of_scikit_learn_is_refused_by_name(pipeline, cohort, scoring, as_list):
     stories, runs = cohort()
-    with pytest.raises(TypeError, match=r"scoring=.* leave scoring=None .* use ek\.r2 or ek\.corr"):
+    with pytest.raises(TypeError, match=r"scoring=.* leave scoring=None .* scoring=ek\.r2_scorer"):
         cross_validate(
             pipeline, stories, as_list(runs), cv=KFold(4), scoring=scoring, error_score="raise"
         )
@@ -210,6 +228,12 @@ def test_a_feature_union_is_refused_by_name(extractor, cohort):
     stories, runs = cohort()
     union = FeatureUnion([("one", extractor), ("two", sklearn.clone(extractor))])
     with pytest.raises(
-        TypeError, match=r"FeatureUnion and np\.hstack lose the runs: .*ek\.Feature"
+        TypeError, match=r"FeatureUnion and np\.hstack lose the runs: .*ek\.FeatureSpaces"
     ):
         make_pipeline(union, ek.RidgeCV(ALPHAS)).fit(stories, runs)
+
+
+def test_a_pca_that_loses_the_runs_is_refused_by_name(extractor, cohort):
+    stories, runs = cohort()
+    with pytest.raises(TypeError, match=r"wrap them, ek\.FeatureTransformer\(PCA\(50\)\)"):
+        make_pipeline(extractor, PCA(3), ek.RidgeCV(ALPHAS)).fit(stories, runs)
