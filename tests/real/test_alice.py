@@ -109,3 +109,38 @@ def test_two_trs_late_or_early_lose(clean_study, bold, n_gap, alice, n_trs):
     wrong = left_out_r(word_rate(stimulus, n_trs * alice.t_r), bold, n_gap).mean()
     print(f"\nmean r over regions {right:.3f}; shifted by {n_trs} TRs {wrong:.3f}")
     assert right - wrong >= 0.04
+
+
+def test_regions_are_significant_over_stimulus_beside_their_ceilings(clean_study, alice):
+    """Word rate against each person's response; people heard one chapter, so t over them flatters.
+
+    The ceilings are what people share: the best that one model for all of them could reach.
+    """
+    responses = clean_study.responses()[0]
+    feature = word_rate(clean_study.stimuli[0])
+    predicted = responses.copy(data=np.repeat(feature[:, None], responses.sizes["target"], axis=1))
+    found = ek.permutation_test(responses, predicted, by="region", n_permutations=2000)
+    ceiling = ek.noise_ceiling(responses, method="people")
+    normalised = ek.normalise(ek.correlation(responses, predicted), ceiling)
+    table = ek.by_region(normalised, by="region").set_index("region")
+    assert table.index.tolist() == found.region.values.tolist() == alice.regions
+    table["p_over_stimulus"], table["q_over_stimulus"] = (
+        found.p_over_stimulus,
+        found.q_over_stimulus,
+    )
+    table["p_over_people"] = found.p_over_people
+    print(f"\n{table.drop(columns=['n_targets', 'n_undefined']).round(4).to_string()}")
+    assert (found.q_over_stimulus < 0.05).all()
+    assert (found.p_over_people < 0.01).all()
+    assert (found.n_people == 12).all()
+    assert (ceiling.signal_share > 0).all()
+    assert float(ceiling.upper.mean()) > float(ceiling.upper_floor.mean())
+    assert table["ceiling"].between(0.2, 0.7).all()
+    assert (table["score"] > table["raw"]).all()
+
+
+def test_the_ceilings_over_people_say_how_sure_they_are(clean_study):
+    ceiling = ek.noise_ceiling(clean_study.responses()[0], method="people")
+    assert (ceiling.ceiling_low <= ceiling.ceiling).all()
+    assert (ceiling.ceiling <= ceiling.ceiling_high).all()
+    assert (ceiling.ceiling_high - ceiling.ceiling_low < 0.5).all()
