@@ -1,6 +1,6 @@
 """Whether one model predicts better than another: paired, over stimulus, people and runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,11 @@ from scipy import stats
 from encodekit.data import progress
 from encodekit.scoring._bootstrap import draw_counts, resampled
 from encodekit.scoring._correlation import pair, score
-from encodekit.scoring._groups import Groups, make_groups, own_groups
-from encodekit.scoring._nulls import Null, Scramblings, make_null
+from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._nulls import Null, Scramblings, scramblings
+from encodekit.scoring._p_values import count_p
 from encodekit.scoring._people import by_person, mean_and_error
-from encodekit.scoring._significance import adjust
 from encodekit.scoring._standard import Block, averaged, each_run, pieces
-from encodekit.scoring._tail import count_p
 
 _BLOCK = 20  # TRs
 _VALUES_AT_ONCE = 2**21  # draws times targets
@@ -91,36 +90,22 @@ def compare_models(
         raise ValueError(f"compare_models: n_draws={n_draws}, expected 2 or more")
     truth, one = pair(true, first, runs, "compare_models")
     other = pair(true, second, runs, "compare_models")[1]
-    names, of_row = np.unique(truth.coords["run"].values, return_inverse=True)
-    lengths = dict(zip(names.tolist(), np.bincount(of_row).tolist(), strict=True))
-    groups = own_groups(truth) if by is None else make_groups(truth, by)
-    r = [score(truth.data, guess.data, names[of_row], truth.coords) for guess in (one, other)]
+    of_row = truth.coords["run"].values
+    groups = make_groups(truth, by)
+    r = [score(truth.data, guess.data, of_row, truth.coords) for guess in (one, other)]
     difference = r[0] - r[1]
-    known = np.where(np.isnan(difference), np.nan, 1.0)
-    chance = Scramblings(make_null(null), lengths, random_state)
-    over_runs = np.full((len(lengths), difference.size), np.nan)
-    found: dict[str, Any] = {
+    wanted = np.isfinite(difference)
+    chance = scramblings(null, of_row, random_state)
+    over_runs = np.full((len(chance.lengths), difference.size), np.nan)
+    scrambled = _scrambled((truth, one, other), wanted, chance, n_draws, over_runs)
+    found = {
         "difference": groups.mean(difference),
-        "first": groups.mean(known * r[0]),
-        "second": groups.mean(known * r[1]),
+        "first": groups.mean(np.where(wanted, r[0], np.nan)),
+        "second": groups.mean(np.where(wanted, r[1], np.nan)),
     }
-    scrambled = _scrambled((truth, one, other), known == 1, chance, n_draws, over_runs)
-    found |= _over_stimulus(scrambled, known == 1, groups, lengths, n_draws)
+    found |= _over_stimulus(scrambled, wanted, groups, chance.lengths, n_draws)
     found |= _over_people(truth, difference, over_runs, groups)
-    for over in ("stimulus", "people"):
-        found[f"q_over_{over}"] = adjust(found[f"p_over_{over}"])
-    return xr.Dataset(
-        {name: (groups.dim, values) for name, values in found.items()},
-        coords=groups.coords,
-        attrs={
-            "null": chance.null.name,
-            "n_draws": n_draws,
-            "block": _BLOCK,
-            "level": _LEVEL,
-            "random_state": random_state,
-            "runs": [str(run) for run in lengths],
-        },
-    )
+    return groups.dataset(found, chance, n_draws=n_draws, block=_BLOCK, level=_LEVEL)
 
 
 def _scrambled(
@@ -158,7 +143,7 @@ def _over_stimulus(
     scrambled: Iterable[Block],
     wanted: NDArray[np.bool_],
     groups: Groups,
-    lengths: dict[Any, int],
+    lengths: Mapping[Any, int],
     n: int,
 ) -> dict[str, Floats]:
     """Return p of the scrambled difference, and the interval of the paired bootstrap."""

@@ -12,6 +12,8 @@ from scipy import sparse
 
 from encodekit._errors import unknown_name
 from encodekit.scoring._join import target_coords
+from encodekit.scoring._nulls import Scramblings
+from encodekit.scoring._p_values import adjust
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +55,33 @@ class Groups:
             )
         return mean
 
+    def dataset(self, found: dict[str, Any], chance: Scramblings, **attrs: Any) -> xr.Dataset:
+        """Return what was ``found`` of each group, each ``p_over_`` with its q, and the record."""
+        adjusted = {
+            name.replace("p_", "q_", 1): adjust(p)
+            for name, p in found.items()
+            if name.startswith("p_over_")
+        }
+        record = {"null": chance.null.name, "random_state": chance.seed}
+        return xr.Dataset(
+            {name: (self.dim, values) for name, values in (found | adjusted).items()},
+            coords=self.coords,
+            attrs={**record, **attrs, "runs": [str(run) for run in chance.lengths]},
+        )
 
-def own_groups(rows: xr.DataArray) -> Groups:
-    """Return groups of one target each."""
-    return Groups(np.arange(rows.sizes["target"]), target_coords(rows), "target")
 
-
-def make_groups(rows: xr.DataArray, by: str | Iterable[str]) -> Groups:
+def make_groups(rows: xr.DataArray, by: str | Iterable[str] | None) -> Groups:
     """Return the groups of targets that share the coordinates ``by``, in order of appearance.
+
+    Every target is a group of its own where ``by`` is None.
 
     Raises
     ------
     ValueError
         If the targets have no coordinate of that name.
     """
+    if by is None:
+        return Groups(np.arange(rows.sizes["target"]), target_coords(rows), "target")
     keys = [by] if isinstance(by, str) else list(by)
     known = [str(name) for name, coord in rows.coords.items() if coord.dims == ("target",)]
     for key in keys:

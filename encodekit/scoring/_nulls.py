@@ -176,3 +176,11 @@ class Scramblings:
         """Return ``1 + n`` scramblings of each run; another ``chunk`` has others."""
         rng = np.random.default_rng([self.seed, chunk])
         return {run: self.null.draw(rng, n_trs, n) for run, n_trs in self.lengths.items()}
+
+
+def scramblings(null: str | Null, runs: NDArray[Any], seed: int) -> Scramblings:
+    """Return the scramblings of rows of these ``runs``."""
+    names, counts = np.unique(runs, return_counts=True)
+    return Scramblings(
+        make_null(null), dict(zip(names.tolist(), counts.tolist(), strict=True)), seed
+    )

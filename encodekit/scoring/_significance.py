@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from encodekit._errors import unknown_name
 from encodekit.data import progress
 from encodekit.scoring._correlation import pair, score
-from encodekit.scoring._groups import Groups, make_groups, own_groups
-from encodekit.scoring._nulls import Null, Scramblings, make_null
+from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._nulls import Null, Scramblings, scramblings
+from encodekit.scoring._p_values import count_p, pareto_p
 from encodekit.scoring._people import over_people
 from encodekit.scoring._sequential import sequential_test
 from encodekit.scoring._standard import Block, Piece, averaged, pieces, statistics
-from encodekit.scoring._tail import count_p, pareto_p
 
 _VALUES_AT_ONCE = 2**22  # draws times targets
 _TAILS: dict[str, Callable[..., NDArray[np.float64]]] = {"pareto": pareto_p, "count": count_p}
@@ -104,39 +103,17 @@ def permutation_test(
     _check(n_permutations, tail, stop_after, by)
     truth, guess = pair(true, predicted, runs, "permutation_test")
     r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
-    groups = own_groups(truth) if by is None else make_groups(truth, by)
-    names, counts = np.unique(truth.coords["run"].values, return_counts=True)
-    lengths = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    chance = Scramblings(make_null(null), lengths, random_state)
+    groups = make_groups(truth, by)
+    chance = scramblings(null, truth.coords["run"].values, random_state)
     if stop_after is None:
         found = _test(truth, guess, r, groups, chance, n_permutations, _TAILS[tail])
     else:
         found = sequential_test(truth, guess, r, chance, n_permutations, stop_after)
-    found = {"r": groups.mean(r)} | found | over_people(r, groups, truth)
     if stop_after is None and tail == "count":
         _warn_of_coarse_p(found["p_over_stimulus"], n_permutations)
-    for over in ("stimulus", "people"):
-        found[f"q_over_{over}"] = adjust(found[f"p_over_{over}"])
-    return xr.Dataset(
-        {name: (groups.dim, values) for name, values in found.items()},
-        coords=groups.coords,
-        attrs={
-            "null": chance.null.name,
-            "n_permutations": n_permutations,
-            "tail": "count" if stop_after else tail,
-            "random_state": random_state,
-            "runs": [str(run) for run in lengths],
-        },
-    )
-
-
-def adjust(p: Floats) -> Floats:
-    """Return Benjamini-Hochberg's adjusted p of those that are defined."""
-    q = np.full(p.shape, np.nan)
-    defined = np.isfinite(p)
-    if defined.any():
-        q[defined] = stats.false_discovery_control(p[defined])
-    return q
+    found = {"r": groups.mean(r)} | found | over_people(r, groups, truth)
+    how = "count" if stop_after else tail
+    return groups.dataset(found, chance, n_permutations=n_permutations, tail=how)
 
 
 def _check(n_permutations: int, tail: str, stop_after: int | None, by: Any) -> None:

@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 
 import encodekit as ek
-from encodekit.scoring._significance import adjust
-from encodekit.scoring._tail import count_p, pareto_p
+from encodekit.scoring._p_values import adjust, count_p, pareto_p
 
 RNG = np.random.default_rng
 

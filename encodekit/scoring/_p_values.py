@@ -1,7 +1,8 @@
-"""p values from draws of a null, the rare ones by a generalised Pareto tail."""
+"""p values from draws of a null, the rare ones by a generalised Pareto tail; and over a map."""
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 _FEW = 10  # exceedances below which counting is too coarse
 _TAIL = 0.1  # the share of the draws that the tail is fitted to
@@ -56,3 +57,12 @@ def _survival(excess: Floats, excesses: Floats) -> Floats:
         light = np.exp(-excess / mean)
     survival: Floats = np.where(shape > 0, heavy, light)
     return survival
+
+
+def adjust(p: Floats) -> Floats:
+    """Return Benjamini-Hochberg's adjusted p of those that are defined."""
+    q = np.full(p.shape, np.nan)
+    defined = np.isfinite(p)
+    if defined.any():
+        q[defined] = stats.false_discovery_control(p[defined])
+    return q
