@@ -1,7 +1,13 @@
 """Stimuli, studies and the data contract."""
 
 from encodekit.data._disjoint import check_disjoint
-from encodekit.data._files import atomic_write, check_manifest, whole_folder, write_manifest
+from encodekit.data._files import (
+    atomic_write,
+    check_manifest,
+    whole_file,
+    whole_folder,
+    write_manifest,
+)
 from encodekit.data._mistakes import refuse
 from encodekit.data._models import load, save
 from encodekit.data._named_study import load_study
@@ -41,6 +47,7 @@ __all__ = [
     "save",
     "split_runs",
     "validate",
+    "whole_file",
     "whole_folder",
     "write_manifest",
 ]

@@ -16,22 +16,28 @@ MANIFEST = "manifest.json"
 SCHEMA = 1
 
 
-def atomic_write(path: str | Path, content: bytes) -> Path:
-    """Write ``content`` to ``path`` so that a reader sees the old file or the new one.
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary sibling to write; it takes the name ``path`` when the block ends well.
 
-    The bytes go to a temporary sibling, are synced to the disk, and take the name at last.
+    The bytes are synced to the disk first, so that a reader sees the old file or the new one.
     """
     target = Path(path)
     sibling = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        with sibling.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield sibling
+        with sibling.open("rb+") as file:
             os.fsync(file.fileno())
         sibling.replace(target)
     finally:
         sibling.unlink(missing_ok=True)
-    return target
+
+
+def atomic_write(path: str | Path, content: bytes) -> Path:
+    """Write ``content`` to ``path`` so that a reader sees the old file or the new one."""
+    with whole_file(path) as sibling:
+        sibling.write_bytes(content)
+    return Path(path)
 
 
 def write_manifest(folder: str | Path, kind: str = "folder") -> Path:

@@ -5,8 +5,10 @@ from encodekit.features._backbones import (
     BackboneNotFoundError,
     load_backbone,
     resolve_backbone,
+    wants_scaled,
     weights_hash,
 )
+from encodekit.features._cache import cache_folder
 from encodekit.features._confounds import ConfoundRemover
 from encodekit.features._delayer import Delayer
 from encodekit.features._encoding import (
@@ -43,6 +45,7 @@ __all__ = [
     "SpeechFeatures",
     "Stem",
     "WordRate",
+    "cache_folder",
     "canonical_hrf",
     "encode_context",
     "encode_layers",
@@ -54,5 +57,6 @@ __all__ = [
     "resolve_backbone",
     "stream_windows",
     "transformer_blocks",
+    "wants_scaled",
     "weights_hash",
 ]

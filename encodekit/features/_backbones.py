@@ -58,6 +58,8 @@ def _not_registered(name: str, error: ValueError) -> str:
 def load_backbone(name: str | Path) -> tuple[Any, Any]:
     """Return (model in evaluation mode, feature extractor) of transformers, float32, on the CPU.
 
+    Of Whisper the encoder is given, in the shape of the others: samples go in.
+
     Raises
     ------
     BackboneNotFoundError
@@ -80,7 +82,16 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
             f"the checkpoint {where!r} lacks {len(random)} weights of {type(model).__name__}, the "
             f"first {random[0]!r}; they would be random: give a checkpoint of this architecture"
         )
+    if model.config.model_type == "whisper":
+        from encodekit.features._whisper import WhisperSpeech
+
+        model = WhisperSpeech(model, extractor)
     return model.eval(), extractor
+
+
+def wants_scaled(extractor: Any) -> bool:
+    """Whether a model's clips are scaled to zero mean and unit variance (Whisper's never are)."""
+    return not hasattr(extractor, "hop_length") and bool(getattr(extractor, "do_normalize", True))
 
 
 def _from_disk_or_hub(where: str) -> tuple[Any, dict[str, Any], Any]:

@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator
 _FORMAT = "1"
 
 
-def cache_folder(cache: str | Path | None) -> Path | None:
+def cache_folder(cache: str | Path | None, name: str = "features") -> Path | None:
     """Return the folder of ``cache``: None, a path, or ``"auto"``.
 
-    ``"auto"`` is the folder ``features`` in ``$ENCODEKIT_CACHE``, or in the user's cache folder.
+    ``"auto"`` is the folder ``name`` in ``$ENCODEKIT_CACHE``, or in the user's cache folder.
     """
     if cache is None:
         return None
@@ -26,7 +26,7 @@ def cache_folder(cache: str | Path | None) -> Path | None:
         return Path(cache)
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("ENCODEKIT_CACHE") or user_cache_dir("encodekit")) / "features"
+    return Path(os.environ.get("ENCODEKIT_CACHE") or user_cache_dir("encodekit")) / name
 
 
 def make_key(*parts: object) -> str:

@@ -31,15 +31,20 @@ def transformer_blocks(model: Any) -> Any:
     TypeError
         If the model has none.
     """
+    return _encoder(model).layers
+
+
+def _encoder(model: Any) -> Any:
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner = getattr(inner, getattr(inner, "base_model_prefix", ""), inner)
-    blocks = getattr(getattr(inner, "encoder", None), "layers", None)
-    if blocks is None or not hasattr(inner, "feature_extractor"):
+    encoder = getattr(inner, "encoder", None)
+    if not hasattr(encoder, "layers") or not hasattr(inner, "feature_extractor"):
         raise TypeError(
             f"{type(model).__name__} has no convolutional stem with encoder.layers above it: "
-            "encodekit reads wav2vec2, HuBERT, WavLM and models built like them"
+            "encodekit reads wav2vec2, HuBERT, WavLM, Whisper (as load_backbone gives it) and "
+            "models built like them"
         )
-    return blocks
+    return encoder
 
 
 def layer_outputs(
@@ -66,35 +71,49 @@ def layer_outputs(
     blocks = transformer_blocks(model)
     check_layers(layers, len(blocks))
     found: dict[int, torch.Tensor] = {}
-    highest = max(layers)
     with ExitStack() as hooks:
         for layer in sorted(set(layers)):
-            handle = _hook(blocks, layer, found, last=layer == highest)
+            handle = _hook(blocks, layer, found, alone=max(layers) == 0)
             hooks.callback(handle.remove)
+        hooks.enter_context(_without_blocks_above(model, max(layers)))
         with suppress(_LayerReachedError):
             model(clips)
     return {layer: found[layer] for layer in layers}
 
 
 class _LayerReachedError(Exception):
-    """The highest asked layer is there: what lies above need not be computed."""
+    """Layer 0 is there, and no block need be computed."""
 
 
-def _hook(blocks: Any, layer: int, found: dict[int, Any], *, last: bool) -> Any:
-    def keep(hidden: Any) -> None:
-        found[layer] = hidden[0] if isinstance(hidden, tuple) else hidden
-        if last:
+def _hook(blocks: Any, layer: int, found: dict[int, Any], *, alone: bool) -> Any:
+    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        found[0] = args[0] if args else kwargs["hidden_states"]
+        if alone:
             raise _LayerReachedError
 
-    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        keep(args[0] if args else kwargs["hidden_states"])
-
     def after(*called: Any) -> None:
-        keep(called[-1])
+        hidden = called[-1]
+        found[layer] = hidden[0] if isinstance(hidden, tuple) else hidden
 
     if layer == 0:
         return blocks[0].register_forward_pre_hook(before, with_kwargs=True)
     return blocks[layer - 1].register_forward_hook(after)
+
+
+@contextmanager
+def _without_blocks_above(model: Any, highest: int) -> Iterator[None]:
+    """Take the blocks above the highest asked layer away.
+
+    An exception at that layer would do as well, but not under gradient checkpointing, whose
+    frames have to end in their own time.
+    """
+    encoder = _encoder(model)
+    blocks = encoder.layers
+    encoder.layers = blocks[: max(highest, 1)]
+    try:
+        yield
+    finally:
+        encoder.layers = blocks
 
 
 def check_layers(layers: Sequence[int], n_blocks: int) -> None:
@@ -215,17 +234,17 @@ def stream_blocks(
 ) -> Iterator[Frames]:
     """Yield what `encode_layers` returns, window by window."""
     stem = _checked_stem(model, waveform, rate)
-    if round(chunk * rate) < stem.field:
-        raise ValueError(f"chunk={chunk:g} s is shorter than one frame ({stem.field} samples)")
+    if round(chunk * rate) < stem.shortest:
+        raise ValueError(f"chunk={chunk:g} s is shorter than one frame ({stem.shortest} samples)")
     windows = stream_windows(len(waveform), rate, chunk, overlap)
     size = batch_size or max(1, int(_AT_ONCE // chunk))
     for first in range(0, len(windows), size):
         group = windows[first : first + size]
         hidden = _encode(model, [waveform[a:b] for a, b, _ in group], layers, normalise)
         for i, (start, stop, keep_from) in enumerate(group):
-            new = stem.first_new(start, keep_from) if keep_from else 0
-            times = frame_times(model.config, stem.n_frames(stop - start), rate=rate)
-            yield start / rate + times[new:], {k: hidden[k][i, new:] for k in hidden}
+            new, end = stem.n_frames(keep_from - start), stem.n_frames(stop - start)
+            times = frame_times(model.config, end, rate=rate)
+            yield start / rate + times[new:], {k: hidden[k][i, new:end] for k in hidden}
 
 
 def context_blocks(
@@ -241,7 +260,7 @@ def context_blocks(
 ) -> Iterator[Frames]:
     """Yield what `encode_context` returns, batch by batch of equally long windows."""
     stem = _checked_stem(model, waveform, rate)
-    windows = context_windows(len(waveform), rate, context, stride, stem.field)
+    windows = context_windows(len(waveform), rate, context, stride, stem.shortest)
     if not windows:
         raise ValueError(
             f"the audio has {len(waveform) / rate:g} s, less than the first stride of {stride:g} s"
@@ -269,10 +288,10 @@ def _equal_lengths(windows: list[tuple[int, int]], size: int) -> Iterator[list[t
 def _checked_stem(model: Any, waveform: NDArray[Any], rate: int) -> Stem:
     transformer_blocks(model)
     stem = Stem.of(model.config)
-    if waveform.ndim != 1 or len(waveform) < stem.field:
+    if waveform.ndim != 1 or len(waveform) < stem.shortest:
         raise ValueError(
             f"the waveform has shape {waveform.shape}, expected (n_samples,) with at least "
-            f"{stem.field} samples ({1000 * stem.field / rate:g} ms), one frame of the model"
+            f"{stem.shortest} samples ({1000 * stem.shortest / rate:g} ms), one frame of the model"
         )
     return stem
 

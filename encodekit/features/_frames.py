@@ -9,40 +9,62 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Stem:
-    """Strides and receptive field of a stack of unpadded convolutions, in samples.
+    """Strides and receptive field of a stack of convolutions, in samples.
 
-    With kernels k and strides s, frame i sees the samples ``i * stride`` up to
-    ``i * stride + field - 1``, ``stride = prod(s)`` and
+    With kernels k and strides s, frame i sees the samples ``i * stride - pad`` up to
+    ``i * stride - pad + field - 1``, ``stride = prod(s)``,
     ``field = 1 + sum_j (k_j - 1) prod(s_1 .. s_(j-1))``. wav2vec2 and HuBERT: stride 320 (20 ms
-    at 16 kHz), field 400 (25 ms).
+    at 16 kHz), field 400 (25 ms), unpadded. Whisper pads on both sides, so that frame i is
+    centred on sample 320 i, and fills every clip with silence up to ``fill`` samples (30 s).
     """
 
     stride: int
     field: int
+    pad: int = 0
+    fill: int = 0
 
     @classmethod
     def of(cls, config: Any) -> "Stem":
-        """Return the stem of a transformers config with ``conv_kernel`` and ``conv_stride``."""
-        stride, field = 1, 1
-        for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
+        """Return the stem of a config with ``conv_kernel`` and ``conv_stride``.
+
+        ``conv_padding`` and ``conv_fill`` are read where a config has them.
+        """
+        stride, field, pad = 1, 1, 0
+        pads = getattr(config, "conv_padding", [0] * len(config.conv_kernel))
+        for kernel, step, one in zip(config.conv_kernel, config.conv_stride, pads, strict=True):
             field += (kernel - 1) * stride
+            pad += one * stride
             stride *= step
-        return cls(stride, field)
+        return cls(stride, field, pad, getattr(config, "conv_fill", 0))
+
+    @property
+    def shortest(self) -> int:
+        """Samples that one frame needs."""
+        return self.field - 2 * self.pad
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames the stem makes of ``n_samples``."""
-        return max(0, (n_samples - self.field) // self.stride + 1)
+        """Return how many frames lie in ``n_samples``, the silence added to them left out.
 
-    def first_new(self, start: int, seen: int) -> int:
-        """Return the first frame of a window from ``start`` that needs samples from ``seen`` on."""
-        return max(0, (seen - start - self.field) // self.stride + 1)
+        A window that continues at ``start`` one that ended at ``seen`` has its first new frame at
+        ``n_frames(seen - start)``.
+        """
+        return max(0, (n_samples + 2 * self.pad - self.field) // self.stride + 1)
+
+    def n_outputs(self, n_samples: int) -> int:
+        """Return how many frames the stem makes of ``n_samples``, those of silence included."""
+        return self.n_frames(max(n_samples, self.fill))
+
+    def centres(self, n_frames: int) -> NDArray[np.floating[Any]]:
+        """Return the centre of each frame, in samples after the window's first."""
+        first = (self.field - 1) / 2 - self.pad
+        return np.arange(n_frames) * self.stride + first
 
 
 def frame_times(config: Any, n_frames: int, *, rate: int = 16000) -> NDArray[np.float64]:
     """Return the centre of each frame's receptive field, s after the window's first sample.
 
-    ``(i * stride + (field - 1) / 2) / rate``: for wav2vec2 and HuBERT frame 0 lies at 12.47 ms,
-    and one follows every 20 ms (see `Stem`).
+    ``(i * stride + (field - 1) / 2 - pad) / rate``: for wav2vec2 and HuBERT frame 0 lies at
+    12.47 ms, and one follows every 20 ms (see `Stem`).
 
     Examples
     --------
@@ -52,5 +74,4 @@ def frame_times(config: Any, n_frames: int, *, rate: int = 16000) -> NDArray[np.
     >>> frame_times(wav2vec2, 3).round(5).tolist()
     [0.01247, 0.03247, 0.05247]
     """
-    stem = Stem.of(config)
-    return (np.arange(n_frames) * stem.stride + (stem.field - 1) / 2) / rate
+    return (Stem.of(config).centres(n_frames) / rate).astype(np.float64)

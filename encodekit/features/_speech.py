@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encodekit._errors import import_extra, unknown_name
 from encodekit.data import Stimulus
-from encodekit.features._backbones import load_backbone, weights_hash
+from encodekit.features._backbones import load_backbone, wants_scaled, weights_hash
 from encodekit.features._encoding import (
     Frames,
     check_layers,
@@ -25,12 +25,16 @@ WINDOWS = ("stream", "context")
 
 
 class SpeechFeatures(FeatureExtractor):
-    """Hidden states of wav2vec2, HuBERT or WavLM (transformers), any layers from one pass.
+    """Hidden states of wav2vec2, HuBERT, WavLM or Whisper's encoder, any layers from one pass.
 
     Layer 0 is the input of the first transformer block, layer k the output of block k (before a
     last layer norm that some models add); no block above the highest asked one is computed. A
     frame lies at the centre of what its convolutions see: 12.47 ms, then every 20 ms (exactly,
-    see `frame_times`). Features are named ``layer3.017`` and carry ``layer``.
+    see `frame_times`); Whisper's frames lie at 0, 20, 40 ms and so on. Features are named
+    ``layer3.017`` and carry ``layer``.
+
+    Whisper fills what it encodes with silence to 30 s, whatever the window: nothing is cheaper
+    for being shorter, and nothing may be longer.
 
     Needs ``encodekit[speech]`` (torch, transformers). Audio is resampled to the model's rate.
 
@@ -124,7 +128,7 @@ class SpeechFeatures(FeatureExtractor):
     def _encoded(
         self, model: Any, waveform: NDArray[np.float32], layers: list[int], rate: int
     ) -> Iterator[Frames]:
-        normalise = bool(getattr(self._loaded()[1], "do_normalize", True))
+        normalise = wants_scaled(self._loaded()[1])
         if self.window == "stream":
             return stream_blocks(
                 model, waveform, layers, rate=rate, chunk=self.chunk, overlap=self.overlap,

@@ -42,6 +42,31 @@ def save_backbone():
 
 
 @pytest.fixture(scope="session")
+def save_whisper():
+    """Save a small Whisper that encodes 20 s at once, 12.5 frames a second."""
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+    def save(folder):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = WhisperModel(
+                WhisperConfig(
+                    d_model=32, encoder_layers=3, encoder_attention_heads=2, encoder_ffn_dim=64,
+                    decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32,
+                    num_mel_bins=10, max_source_positions=250, vocab_size=20, pad_token_id=0,
+                    bos_token_id=1, eos_token_id=2, decoder_start_token_id=3,
+                    max_target_positions=8,
+                )
+            )  # fmt: skip
+        model.save_pretrained(folder)
+        WhisperFeatureExtractor(feature_size=10, hop_length=640, chunk_length=20).save_pretrained(
+            folder
+        )
+
+    return save
+
+
+@pytest.fixture(scope="session")
 def backbone_folder(save_backbone, tmp_path_factory):
     return save_backbone(tmp_path_factory.mktemp("backbone"))
 

@@ -74,3 +74,30 @@ def test_exact_clips_are_the_ten_seconds_that_end_with_the_tr():
     clips = clips_of([0.0, 6.0, 30.0], 60.0, "exact")
     assert [(clip.start, clip.stop) for clip in clips] == [(0, 2000), (0, 8000), (22000, 32000)]
     np.testing.assert_allclose(clips[2].mixing, 1 / GRID.n_frames(10000))
+
+
+@pytest.mark.parametrize("kind", ["streamed", "exact"])
+def test_frames_are_pooled_as_asked(kind):
+    onsets = np.arange(12.0, 52, 2.0)
+    for pooling, weights in (
+        ("haemodynamic", [0.01, 0.09, 0.33, 0.36, 0.21]),
+        ("mean", [0.2] * 5),
+        ("last", None),
+    ):
+        for clip in clips_of(onsets, 60.0, kind, pooling=pooling):
+            centres = GRID.centres(clip.start, clip.stop)
+            for row, mixed in zip(clip.rows, clip.mixing, strict=True):
+                expected = np.zeros(len(centres))
+                if weights is None:
+                    expected[np.flatnonzero(centres < onsets[row] + 2)[-1]] = 1
+                else:
+                    expected = slow_row(clip, onsets[row], 2.0, weights)
+                np.testing.assert_allclose(mixed, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("t_r", [0.7, 1.5, 2.0, 2.5])
+@pytest.mark.parametrize("pooling", ["haemodynamic", "mean", "last"])
+def test_however_frames_are_pooled_every_tr_is_in_one_clip(t_r, pooling):
+    onsets = np.arange(0, 98, t_r)
+    clips = clips_of(onsets, 100.0, t_r=t_r, pooling=pooling)
+    assert sorted(np.concatenate([clip.rows for clip in clips])) == list(range(len(onsets)))

@@ -19,6 +19,17 @@ def test_wav2vec2_has_frames_of_25_ms_every_20_ms():
     )
 
 
+def test_a_padded_stem_has_frames_at_multiples_of_its_stride():
+    whisper = SimpleNamespace(
+        conv_kernel=[399, 3, 3], conv_stride=[160, 1, 2], conv_padding=[199, 1, 1], conv_fill=480000
+    )
+    stem = Stem.of(whisper)
+    assert (stem.stride, stem.shortest) == (320, 1)
+    assert [stem.n_frames(n) for n in (0, 1, 320, 321, 480000)] == [0, 1, 1, 2, 1500]
+    assert stem.n_outputs(16000) == 1500
+    np.testing.assert_allclose(frame_times(whisper, 3), [0, 0.02, 0.04])
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     layers=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=4),
@@ -45,10 +56,10 @@ def test_frames_are_where_real_convolutions_look(layers, n_samples):
 def test_the_first_new_frame_is_the_first_that_the_window_before_could_not_give():
     stem = Stem(stride=320, field=400)
     for start in (0, 352000, 351913):
-        new = stem.first_new(start, 480000)
+        new = stem.n_frames(480000 - start)
         assert start + new * 320 + 400 > 480000
         assert start + (new - 1) * 320 + 400 <= 480000
-    assert stem.first_new(0, 100) == 0
+    assert stem.n_frames(-100) == 0
 
 
 def test_audio_without_a_frame_has_none():

@@ -1,36 +1,42 @@
 """A speech encoder in two parts: a frozen convolutional stem, and transformer blocks to tune."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from types import MethodType
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from encodekit.features import (
     Stem,
     layer_outputs,
     normalise_waveform,
     transformer_blocks,
+    wants_scaled,
     weights_hash,
 )
 from encodekit.features import load_backbone as load_pretrained
+from encodekit.plugins import unknown_name
 from encodekit_brain_tuning._windows import FrameGrid
 
 Trainable = Literal["lora", "all", "head"]
+_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 LORA_MODULES = {
-    "attention": ["q_proj", "k_proj", "v_proj", "out_proj"],
-    "attention+feed_forward": [
-        "q_proj", "k_proj", "v_proj", "out_proj", "intermediate_dense", "output_dense",
-    ],
-}  # fmt: skip
-_DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout")
+    "attention": _ATTENTION,
+    "attention+feed_forward": (*_ATTENTION, "intermediate_dense", "output_dense", "fc1", "fc2"),
+}
+_DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout",
+             "dropout")  # fmt: skip
 
 
 class Backbone(nn.Module):
-    """The transformer of a wav2vec2-shaped model, fed with what its frozen stem made.
+    """The transformer of wav2vec2, HuBERT, WavLM or Whisper, fed with what its frozen stem made.
 
     ``stem`` (the model's ``feature_extractor``) is never trained: it is kept outside the module's
     parameters, in eval mode, and its output can be computed once and kept. Layer 0 is the input
@@ -45,11 +51,16 @@ class Backbone(nn.Module):
     normalise : bool
         Whether each clip is scaled to zero mean and unit variance first.
     name : str
+    pooled_layer : int, optional
+        The layer that `forward` gives; the last if not given. No block above it is computed.
     """
 
-    def __init__(self, model: Any, *, rate: int, normalise: bool, name: str) -> None:
+    def __init__(
+        self, model: Any, *, rate: int, normalise: bool, name: str, pooled_layer: int | None = None
+    ) -> None:
         super().__init__()
         self.n_layers = len(transformer_blocks(model))
+        self.pooled_layer = self._checked_layer(pooled_layer)
         self.pretrained_hash = weights_hash(model)
         stem: Any = model.feature_extractor
         self._frozen = (stem.eval().requires_grad_(False),)  # a tuple: not a submodule
@@ -58,6 +69,7 @@ class Backbone(nn.Module):
         self.rate, self.normalise, self.name = rate, normalise, name
         self.n_features = int(model.config.hidden_size)
         self.grid = FrameGrid(rate, Stem.of(self.model.config))
+        _call_projections(model)
 
     @property
     def stem(self) -> nn.Module:
@@ -71,6 +83,12 @@ class Backbone(nn.Module):
         device: torch.device = next(self.model.parameters()).device
         return device
 
+    @cached_property
+    def stem_hash(self) -> str:
+        """The sha256 of what the stem's output depends on beside the audio."""
+        how = f"{self.stem!r} {self.normalise} {self.rate} {self.grid.stem}"
+        return hash_tensors({how: torch.zeros(0), **self.stem.state_dict()})
+
     @torch.no_grad()
     def stem_output(self, audio: NDArray[np.float32]) -> Tensor:
         """Return the stem's frames (n_clips, n_channels, n_frames) of clips (n_clips, n_samples).
@@ -83,16 +101,27 @@ class Backbone(nn.Module):
         return frames
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return the last layer (n_clips, n_frames, n_features) from the stem's output."""
-        return self.layers(frames, [self.n_layers])[0]
+        """Return the pooled layer (n_clips, n_frames, n_features) from the stem's output."""
+        return self.layers(frames, [self.pooled_layer])[0]
 
     def layers(self, frames: Tensor, wanted: Sequence[int]) -> list[Tensor]:
         """Return the wanted layers, each (n_clips, n_frames, n_features), from the stem's."""
-        found = layer_outputs(self.model, frames, wanted)
+        weight = next(self.model.parameters())
+        found = layer_outputs(self.model, frames.to(weight.dtype), wanted)
         return [found[layer] for layer in wanted]
 
+    def _checked_layer(self, layer: int | None) -> int:
+        if layer is not None and layer not in range(1, self.n_layers + 1):
+            raise ValueError(
+                f"pooled_layer={layer}: the blocks of this backbone give the layers 1 to "
+                f"{self.n_layers}; choose one of them, or None for the last"
+            )
+        return self.n_layers if layer is None else layer
 
-def load_backbone(name: str, *, dropout: float | None = None) -> Backbone:
+
+def load_backbone(
+    name: str, *, dropout: float | None = None, pooled_layer: int | None = None
+) -> Backbone:
     """Return the speech encoder of that name, folder or hub id, in eval mode.
 
     Parameters
@@ -101,39 +130,123 @@ def load_backbone(name: str, *, dropout: float | None = None) -> Backbone:
         A registered name such as ``"tiny"``, a folder, or a hub id.
     dropout : float, optional
         For all of its dropouts; its own if not given. LayerDrop and SpecAugment are always off.
+    pooled_layer : int, optional
+        The layer that tuning pools; the last if not given.
     """
     model, reader = load_pretrained(name)
     _quieten(model, dropout)
-    normalise = bool(getattr(reader, "do_normalize", True))
-    return Backbone(model, rate=int(reader.sampling_rate), normalise=normalise, name=name)
+    return Backbone(
+        model, rate=int(reader.sampling_rate), normalise=wants_scaled(reader), name=name,
+        pooled_layer=pooled_layer,
+    )  # fmt: skip
 
 
 def make_trainable(
     backbone: Backbone,
     trainable: Trainable,
     *,
-    modules: str = "attention",
+    modules: str | Sequence[str] = "attention",
     rank: int = 8,
     alpha: float | None = None,
+    checkpointing: bool = False,
 ) -> None:
     """Choose what learns: adapters (LoRA), every transformer weight, or nothing but the head.
 
-    ``alpha`` is 4 x rank if not given, so that another rank keeps the scale (as published: 32
-    at rank 8). The adapters' dropout is the backbone's ``hidden_dropout``.
+    Blocks above the pooled layer never learn: nothing reaches them.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    trainable : "lora", "all" or "head"
+    modules : str or sequence of str
+        Linear maps that get adapters: ``"attention"``, ``"attention+feed_forward"``, or the names
+        of the backbone's own, such as ``["q_proj", "v_proj"]``.
+    rank : int
+    alpha : float, optional
+        4 x rank if not given, so that another rank keeps the scale (as published: 32 at rank 8).
+        The adapters' dropout is the backbone's own, of hidden states.
+    checkpointing : bool
+        Compute each block again in the backward pass instead of keeping what it needs.
+
+    Raises
+    ------
+    ValueError
+        If a name is no linear map of the blocks.
     """
     backbone.model.requires_grad_(trainable == "all")
-    if trainable != "lora":
-        return
+    for unused in _never_reached(backbone):
+        unused.requires_grad_(requires_grad=False)
+    if checkpointing:
+        for block in transformer_blocks(backbone.model):
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    if trainable == "lora":
+        _add_adapters(backbone, _linear_maps(backbone, modules), rank, alpha)
+
+
+def _add_adapters(backbone: Backbone, maps: list[str], rank: int, alpha: float | None) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     scale: Any = 4 * rank if alpha is None else alpha
+    own = backbone.model.config
     config = LoraConfig(
         r=rank,
         lora_alpha=scale,
-        lora_dropout=float(backbone.model.config.hidden_dropout),
-        target_modules=LORA_MODULES[modules],
+        lora_dropout=float(getattr(own, "hidden_dropout", getattr(own, "dropout", 0.0))),
+        target_modules=maps,
+        layers_to_transform=list(range(backbone.pooled_layer)),
+        layers_pattern="layers",
     )
     inject_adapter_in_model(config, backbone.model)
+
+
+def _linear_maps(backbone: Backbone, modules: str | Sequence[str]) -> list[str]:
+    """Names of the blocks' linear maps that ``modules`` means."""
+    inside = transformer_blocks(backbone.model)[0].named_modules()
+    maps = {name.rpartition(".")[2] for name, part in inside if isinstance(part, nn.Linear)}
+    if isinstance(modules, str) and modules in LORA_MODULES:
+        return sorted(maps.intersection(LORA_MODULES[modules]))
+    asked = [modules] if isinstance(modules, str) else list(modules)
+    for name in asked:
+        if name not in maps:
+            raise ValueError(unknown_name("lora_targets", name, [*LORA_MODULES, *sorted(maps)]))
+    return sorted(asked)
+
+
+def _never_reached(backbone: Backbone) -> Iterator[Any]:
+    """Parts of the model that the pooled layer does not depend on, and positions that are fixed."""
+    model = backbone.model
+    yield from transformer_blocks(model)[backbone.pooled_layer :]
+    whisper = model.config.model_type == "whisper"
+    if whisper:
+        yield model.encoder.embed_positions
+    if whisper or getattr(model.config, "do_stable_layer_norm", False):
+        yield model.encoder.layer_norm  # above the last block
+    if hasattr(model, "masked_spec_embed"):
+        yield model.masked_spec_embed
+
+
+def _call_projections(model: Any) -> None:
+    """Let WavLM's attention call its projections, where adapters sit.
+
+    transformers hands their weights to one function instead, so that an adapter would neither
+    act nor learn.
+    """
+    for module in model.modules():
+        if hasattr(module, "torch_multi_head_self_attention"):
+            module.torch_multi_head_self_attention = MethodType(_attend, module)
+
+
+def _attend(attention: Any, hidden: Tensor, _mask: Any, bias: Tensor) -> tuple[Tensor, None]:
+    n_clips, n_frames, _ = hidden.shape
+    shape = (n_clips, n_frames, attention.num_heads, attention.head_dim)
+    query, key, value = (
+        project(hidden).view(shape).transpose(1, 2)
+        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    bias = bias.view(n_clips, attention.num_heads, n_frames, n_frames).to(query.dtype)
+    dropout = attention.dropout if attention.training else 0.0
+    mixed = functional.scaled_dot_product_attention(query, key, value, bias, dropout)
+    return attention.out_proj(mixed.transpose(1, 2).reshape(n_clips, n_frames, -1)), None
 
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:
@@ -155,13 +268,17 @@ def hash_tensors(tensors: dict[str, Tensor]) -> str:
 def _quieten(model: nn.Module, dropout: float | None) -> None:
     config: Any = model.config
     config.apply_spec_augment = False
-    config.layerdrop = 0.0
-    if dropout is None:
-        return
+    for part in (config, *model.modules()):
+        for name in ("layerdrop", "encoder_layerdrop"):
+            if isinstance(getattr(part, name, None), float | int):
+                setattr(part, name, 0.0)
+        if dropout is not None:
+            _set_dropout(part, dropout)
+
+
+def _set_dropout(part: Any, dropout: float) -> None:
+    if isinstance(part, nn.Dropout):
+        part.p = dropout
     for name in _DROPOUTS:
-        setattr(config, name, dropout)
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = dropout
-        elif isinstance(getattr(module, "dropout", None), float):
-            module.dropout = dropout  # type: ignore[assignment]
+        if isinstance(getattr(part, name, None), float):
+            setattr(part, name, dropout)

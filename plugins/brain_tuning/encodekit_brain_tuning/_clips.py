@@ -5,26 +5,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from encodekit.data import Stimulus
 from encodekit_brain_tuning._backbone import Backbone
 from encodekit_brain_tuning._participants import SharedTargets
-from encodekit_brain_tuning._windows import Clip, WindowKind, make_clips
+from encodekit_brain_tuning._stem_cache import StemCache, StemFrames
+from encodekit_brain_tuning._windows import Clip, Pooling, WindowKind, make_clips
 
 Batch = dict[str, Tensor]
-_STEM_SAMPLES = 4_000_000  # of audio in one call of the stem
 
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """How audio is cut: ``kind`` "streamed" or "exact"; ``chunk`` and ``overlap`` in s."""
+    """How audio is cut (``kind``; ``chunk`` and ``overlap`` in s) and its frames are pooled."""
 
     kind: WindowKind = "streamed"
     chunk: float = 30.0
     overlap: float = 8.0
+    pooling: Pooling | None = None
 
 
 class TuningClips(Dataset[int]):
@@ -37,6 +37,13 @@ class TuningClips(Dataset[int]):
     targets : SharedTargets
     backbone : Backbone
     windows : WindowSettings
+    stems : StemCache, optional
+        Where the stem's output is kept; in memory and float32 if not given.
+
+    Attributes
+    ----------
+    n_frames : list of int
+        Frames of each clip, silence that the stem fills it with included.
     """
 
     def __init__(
@@ -45,36 +52,48 @@ class TuningClips(Dataset[int]):
         targets: SharedTargets,
         backbone: Backbone,
         windows: WindowSettings,
+        stems: StemCache | None = None,
     ) -> None:
         self.targets = targets
         self.runs: list[str] = []
         self.clips: list[Clip] = []
-        self.frames: list[Tensor] = []
+        self.n_frames: list[int] = []
+        self._stems: list[tuple[StemFrames, int]] = []
         for stimulus in stimuli:
-            self._add(stimulus, backbone, windows)
+            self._add(stimulus, backbone, windows, stems or StemCache())
 
-    def _add(self, stimulus: Stimulus, backbone: Backbone, windows: WindowSettings) -> None:
+    def _add(
+        self, stimulus: Stimulus, backbone: Backbone, windows: WindowSettings, stems: StemCache
+    ) -> None:
         run = stimulus.run_name
         audio = stimulus.load_audio(backbone.rate)
         begins = stimulus.grid + stimulus.offset - float(stimulus.t_r or 0) / 2
+        clips = make_clips(
+            windows.kind, audio.size, backbone.grid, begins, float(stimulus.t_r or 0),
+            chunk=windows.chunk, overlap=windows.overlap, pooling=windows.pooling,
+        )  # fmt: skip
+        # the stem sees all clips, whoever heard them: everybody's tuning then finds one file
+        frames = stems.frames(
+            backbone, stimulus, audio, [(clip.start, clip.stop) for clip in clips]
+        )
         heard = np.any(self.targets.runs[run].weights, axis=(0, 2))
-        clips = [
-            clip
-            for clip in make_clips(
-                windows.kind, audio.size, backbone.grid, begins, float(stimulus.t_r or 0),
-                chunk=windows.chunk, overlap=windows.overlap,
-            )
-            if heard[clip.rows].any()
-        ]  # fmt: skip
-        self.runs += [run] * len(clips)
-        self.clips += clips
-        self.frames += stem_frames(backbone, audio, [(clip.start, clip.stop) for clip in clips])
+        for index, clip in enumerate(clips):
+            if heard[clip.rows].any():
+                self.runs.append(run)
+                self.clips.append(clip)
+                self.n_frames.append(backbone.grid.stem.n_outputs(clip.stop - clip.start))
+                self._stems.append((frames, index))
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> int:
         return index
+
+    def frames(self, index: int) -> Tensor:
+        """Return what the stem made of a clip, (n_channels, n_frames), in the dtype it is kept."""
+        stem, place = self._stems[index]
+        return stem.clip(place)
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Return clips of one length as tensors; rows that a clip has less than others weigh 0.
@@ -83,7 +102,7 @@ class TuningClips(Dataset[int]):
         (participant, clip, row, target), ``spread`` (clip, row).
         """
         n_rows = max(self.clips[i].rows.size for i in indices)
-        frames = torch.stack([self.frames[i] for i in indices])
+        frames = torch.stack([self.frames(i) for i in indices])
         mixing = np.zeros((len(indices), n_rows, frames.shape[-1]), np.float32)
         first = self.targets.runs[self.runs[indices[0]]].values
         true = np.zeros((first.shape[0], len(indices), n_rows, first.shape[2]), np.float32)
@@ -125,8 +144,8 @@ class EqualLengthBatches(Sampler[list[int]]):
         self.batch_size = batch_size
         self.generator = generator
         self.groups: dict[Hashable, list[int]] = {}
-        for index, frames in enumerate(clips.frames):
-            key = (frames.shape[-1], apart[index] if apart else None)
+        for index, n_frames in enumerate(clips.n_frames):
+            key = (n_frames, apart[index] if apart else None)
             self.groups.setdefault(key, []).append(index)
 
     def __len__(self) -> int:
@@ -145,25 +164,6 @@ class EqualLengthBatches(Sampler[list[int]]):
             return list(range(n))
         order: list[int] = torch.randperm(n, generator=self.generator).tolist()
         return order
-
-
-def stem_frames(
-    backbone: Backbone, audio: NDArray[np.float32], spans: Sequence[tuple[int, int]]
-) -> list[Tensor]:
-    """Return the stem's frames (n_channels, n_frames) of each span of samples, on the CPU.
-
-    Spans of one length go together; each is scaled and encoded by itself.
-    """
-    found: dict[int, Tensor] = {}
-    lengths = {stop - start for start, stop in spans}
-    for length in sorted(lengths):
-        same = [i for i, (start, stop) in enumerate(spans) if stop - start == length]
-        at_once = max(1, _STEM_SAMPLES // length)
-        for first in range(0, len(same), at_once):
-            some = same[first : first + at_once]
-            clips = np.stack([audio[slice(*spans[i])] for i in some])
-            found |= dict(zip(some, backbone.stem_output(clips).cpu(), strict=True))
-    return [found[i].contiguous() for i in range(len(spans))]
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

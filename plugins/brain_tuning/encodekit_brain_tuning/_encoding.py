@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from encodekit.features import stream_windows
 from encodekit.plugins import unknown_name
 from encodekit_brain_tuning._backbone import Backbone
-from encodekit_brain_tuning._clips import stem_frames
-from encodekit_brain_tuning._windows import Floats, exact_bounds
+from encodekit_brain_tuning._stem_cache import stem_outputs
+from encodekit_brain_tuning._windows import Floats, Pooling, exact_bounds
 
 Blocks = Iterator[tuple[Floats, NDArray[np.float32]]]
 
 
-def chosen_layers(layer: Any, n_layers: int) -> list[int]:
-    """Return the layers that ``layer`` means: None (the last), a number, a list, or "all"."""
+def chosen_layers(layer: Any, backbone: Backbone) -> list[int]:
+    """Return the layers that ``layer`` means: None (the pooled one), a number, a list, or "all"."""
+    n_layers = backbone.n_layers
     if layer is None:
-        return [n_layers]
+        return [backbone.pooled_layer]
     if isinstance(layer, str) and layer == "all":
         return list(range(n_layers + 1))
     wanted = np.atleast_1d(np.asarray(layer))
@@ -40,7 +41,7 @@ def streamed_blocks(
     """Yield (seconds, values) of one window after the other, the frames that are new in it."""
     for start, stop, keep_from in stream_windows(audio.size, backbone.rate, chunk, overlap):
         values = encode(backbone, audio, [(start, stop)], layers)[0]
-        new = backbone.grid.stem.first_new(start, keep_from) if keep_from else 0
+        new = backbone.grid.n_frames(keep_from - start)
         yield backbone.grid.centres(start, stop)[new:], values[new:]
 
 
@@ -51,16 +52,22 @@ def exact_blocks(
     t_r: float,
     layers: Sequence[int],
     batch_size: int,
+    pooling: Pooling,
 ) -> Blocks:
-    """Yield (seconds, values) of some TRs at a time, each the mean over its own 10 s.
+    """Yield (seconds, values) of some TRs at a time, each pooled over its own 10 s.
 
-    ``times`` are the TRs' sample times; the clip ends half a TR later.
+    ``times`` are the TRs' sample times; the clip ends half a TR later. What ``"haemodynamic"``
+    pools is the TR alone: its delays come after.
     """
     spans = [exact_bounds(audio.size, backbone.rate, time - t_r / 2, t_r) for time in times]
+    counted = {"mean": None, "last": 1}.get(
+        pooling, max(1, round(t_r * backbone.rate / backbone.grid.stem.stride))
+    )
     for first in range(0, len(spans), batch_size):
         some = slice(first, first + batch_size)
         clips = encode(backbone, audio, spans[some], layers)
-        yield times[some], np.stack([clip.mean(axis=0) for clip in clips])
+        newest = slice(None) if counted is None else slice(-counted, None)
+        yield times[some], np.stack([clip[newest].mean(axis=0) for clip in clips])
 
 
 @torch.no_grad()
@@ -71,11 +78,14 @@ def encode(
     layers: Sequence[int],
 ) -> list[NDArray[np.float32]]:
     """Return the layers of each span of samples, (n_frames, n_layers * n_features)."""
-    found = []
-    for frames in stem_frames(backbone, audio, spans):
+    found: dict[int, NDArray[np.float32]] = {}
+    for index, frames in stem_outputs(backbone, audio, spans):
         hidden = backbone.layers(frames[None].to(backbone.device), layers)
-        found.append(torch.cat(hidden, dim=-1)[0].cpu().numpy())
-    return found
+        start, stop = spans[index]
+        found[index] = (
+            torch.cat(hidden, dim=-1)[0, : backbone.grid.n_frames(stop - start)].cpu().numpy()
+        )
+    return [found[index] for index in range(len(spans))]
 
 
 def as_frames(seconds: Floats, values: NDArray[np.float32], layers: Sequence[int]) -> xr.DataArray:

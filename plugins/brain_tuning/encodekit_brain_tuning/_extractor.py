@@ -29,15 +29,18 @@ from encodekit_brain_tuning._losses import Loss, joint_equals_mean, resolve_loss
 from encodekit_brain_tuning._model import TuningModel
 from encodekit_brain_tuning._parameters import TuningParameters, show_settings
 from encodekit_brain_tuning._ridge_start import start_head
+from encodekit_brain_tuning._stem_cache import StemCache
 from encodekit_brain_tuning._strategies import Situation, TargetMaker, resolve_strategy
 from encodekit_brain_tuning._tuned_on import tuned_runs, warn_of
 from encodekit_brain_tuning._tuning_data import match_runs, target_weights, validation_runs
+from encodekit_brain_tuning._windows import POOLING
 
 _TRAINING = (  # what the tuned weights already say
     "backbone", "loss", "targets", "strategy", "reduction", "n_components", "head", "head_rank",
     "head_start", "epochs", "budget", "learning_rate", "head_learning_rate", "batch_size",
     "accumulate", "warmup", "weight_decay", "patience", "validate_every", "precision",
-    "n_workers", "z_score", "device", "random_state", "dropout",
+    "n_workers", "z_score", "device", "random_state", "dropout", "pooled_layer",
+    "gradient_checkpointing", "stem_cache", "stem_dtype", "stem_cache_gb",
 )  # fmt: skip
 
 
@@ -51,7 +54,8 @@ class BrainTunedFeatures(TuningParameters):
     Parameters
     ----------
     backbone : str
-        wav2vec2 or HuBERT model: a registered name (``"tiny"``), a folder, or a hub id.
+        wav2vec2, HuBERT, WavLM or Whisper model (its encoder): a registered name (``"tiny"``), a
+        folder, or a hub id.
     recipe : {None, "moussa2025"}
         A preset for all parameters that are left at their defaults, see `recipe_parameters`;
         `settings` says what comes out, and `fit` prints it.
@@ -90,7 +94,9 @@ class BrainTunedFeatures(TuningParameters):
         are seen or ``"seconds"`` of audio are encoded, instead of ``epochs``.
     trainable : {"lora", "all", "head"}
         Adapters on the transformer's linear maps, all its weights, or the head alone.
-    lora_targets : {"attention", "attention+feed_forward"}
+    lora_targets : str or list of str
+        Linear maps that get adapters: ``"attention"`` (q, k, v and out),
+        ``"attention+feed_forward"``, or names of the backbone's own, such as ``["q_proj"]``.
     lora_rank : int
     lora_alpha : float, optional
         4 x rank if not given.
@@ -101,7 +107,22 @@ class BrainTunedFeatures(TuningParameters):
         weights over 0-8 s after the encoder. ``"exact"``: the 10 s that end with each TR, mean
         over time. ``transform`` uses the same windows, without the haemodynamic weights.
     chunk, overlap : float
-        s, of streamed windows.
+        s, of streamed windows. Whisper encodes 30 s at a time, whatever the clip.
+    pooled_layer : int, optional
+        Layer that the head reads; the last if not given. No block above it is computed or tuned.
+    pooling : {"haemodynamic", "mean", "last"}, optional
+        How a TR's row is made of frames: means of the TRs of the last 8 s with fixed haemodynamic
+        weights (streamed windows, if not given), the mean of the last 10 s (exact windows), or
+        the TR's last frame.
+    gradient_checkpointing : bool
+        Less memory for a third more computing.
+    stem_cache : None, "auto" or path
+        Folder that keeps the stem's output for later epochs, participants and programs; None
+        keeps it in memory.
+    stem_dtype : {"float16", "float32"}
+        In which it is kept.
+    stem_cache_gb : float
+        How large the folder may grow; what was used longest ago goes first.
     learning_rate : float
         Its peak: it rises linearly over the first ``warmup`` share of the steps, then falls to 0.
         1e-4 suits base-size models; the backbone "tiny" needs 1e-3 ("all").
@@ -123,7 +144,7 @@ class BrainTunedFeatures(TuningParameters):
     n_workers : int
         Processes that prepare batches beside the training.
     layer : None, int, list of int, or "all"
-        Which layers to give: the last, these (0 is the input of the first block), or all.
+        Which layers to give: the pooled one, these (0 is the input of the first block), or all.
     z_score : bool
         Whether each target's fMRI is scaled within its run before tuning.
     history : float
@@ -204,12 +225,15 @@ class BrainTunedFeatures(TuningParameters):
         self.participants_, self.n_targets_ = shared.participants, maker.strategy.n_targets(shared)
         with private_random(self.seed_):
             model = self._new_model()
-        cut = WindowSettings(settings.windows, settings.chunk, settings.overlap)
-        clips = TuningClips(runs.stimuli, shared, model.backbone, cut)
+        cut = WindowSettings(settings.windows, settings.chunk, settings.overlap, settings.pooling)
+        stems = StemCache(
+            settings.stem_cache, dtype=settings.stem_dtype, limit=settings.stem_cache_gb
+        )
+        clips = TuningClips(runs.stimuli, shared, model.backbone, cut, stems)
         watched = None
         if held is not None:
             aligned = maker.validation(held, shared, weighed)
-            watched = TuningClips(held.stimuli, aligned, model.backbone, cut)
+            watched = TuningClips(held.stimuli, aligned, model.backbone, cut, stems)
         from_ridge = settings.head_start == "ridge"
         self.head_alpha_ = start_head(model, clips, settings.batch_size) if from_ridge else None
         plan = make_plan(settings, self.seed_, one_by_one=maker.strategy.one_by_one)
@@ -227,11 +251,12 @@ class BrainTunedFeatures(TuningParameters):
         backbone = self._fitted_model().backbone
         audio = stimulus.load_audio(backbone.rate)
         settings = self.settings()
-        layers = chosen_layers(settings.layer, backbone.n_layers)
+        layers = chosen_layers(settings.layer, backbone)
         if settings.windows == "exact":
             _, onsets = stimulus.history_grid(settings.history)
             times, t_r = onsets + stimulus.offset, float(stimulus.t_r or 0)
-            blocks = exact_blocks(backbone, audio, times, t_r, layers, settings.batch_size)
+            pooling = settings.pooling or POOLING["exact"]
+            blocks = exact_blocks(backbone, audio, times, t_r, layers, settings.batch_size, pooling)
         else:
             blocks = streamed_blocks(backbone, audio, layers, settings.chunk, settings.overlap)
         for seconds, values in blocks:
@@ -318,11 +343,14 @@ class BrainTunedFeatures(TuningParameters):
     def _new_model(self) -> TuningModel:
         """A pretrained backbone, prepared for what is trainable, with a head to be fitted."""
         settings = self.settings()
-        backbone = load_backbone(settings.backbone, dropout=settings.dropout)
+        backbone = load_backbone(
+            settings.backbone, dropout=settings.dropout, pooled_layer=settings.pooled_layer
+        )
         self.backbone_hash_ = backbone.pretrained_hash
         make_trainable(
             backbone, settings.trainable, modules=settings.lora_targets,
             rank=settings.lora_rank, alpha=settings.lora_alpha,
+            checkpointing=settings.gradient_checkpointing,
         )  # fmt: skip
         make_head = resolve_head(settings.head)
         head = make_head(

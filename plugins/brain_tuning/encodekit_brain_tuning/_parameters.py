@@ -10,7 +10,6 @@ import torch
 
 from encodekit import FeatureExtractor
 from encodekit.plugins import unknown_name
-from encodekit_brain_tuning._backbone import LORA_MODULES
 from encodekit_brain_tuning._recipes import recipe_parameters
 from encodekit_brain_tuning._steps import check_budget
 from encodekit_brain_tuning._strategies import STRATEGIES
@@ -22,7 +21,8 @@ CHOICES = {
     "head_start": ("ridge", "random"),
     "windows": ("streamed", "exact"),
     "trainable": ("lora", "all", "head"),
-    "lora_targets": tuple(LORA_MODULES),
+    "pooling": (None, "haemodynamic", "mean", "last"),
+    "stem_dtype": ("float16", "float32"),
     "precision": ("auto", "float32", "bfloat16"),
 }
 AT_LEAST_ONE = ("epochs", "batch_size", "accumulate", "n_components")
@@ -47,13 +47,19 @@ class TuningParameters(FeatureExtractor):
         epochs: int = 30,
         budget: tuple[str, float] | None = None,
         trainable: str = "lora",
-        lora_targets: str = "attention",
+        lora_targets: str | Sequence[str] = "attention",
         lora_rank: int = 8,
         lora_alpha: float | None = None,
         dropout: float | None = None,
         windows: str = "streamed",
         chunk: float = 30.0,
         overlap: float = 8.0,
+        pooled_layer: int | None = None,
+        pooling: str | None = None,
+        gradient_checkpointing: bool = False,
+        stem_cache: str | Path | None = "auto",
+        stem_dtype: str = "float16",
+        stem_cache_gb: float = 20.0,
         learning_rate: float = 1e-4,
         head_learning_rate: float | None = None,
         batch_size: int = 8,
@@ -91,6 +97,12 @@ class TuningParameters(FeatureExtractor):
         self.windows = windows
         self.chunk = chunk
         self.overlap = overlap
+        self.pooled_layer = pooled_layer
+        self.pooling = pooling
+        self.gradient_checkpointing = gradient_checkpointing
+        self.stem_cache = stem_cache
+        self.stem_dtype = stem_dtype
+        self.stem_cache_gb = stem_cache_gb
         self.learning_rate = learning_rate
         self.head_learning_rate = head_learning_rate
         self.batch_size = batch_size

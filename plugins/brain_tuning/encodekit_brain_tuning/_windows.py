@@ -3,12 +3,15 @@
 A clip is what one forward pass sees: samples ``start`` to ``stop``, the TRs it answers for
 (``rows``) and ``mixing`` (n_rows, n_frames), the weights of its frames in each of those TRs.
 
-``streamed``: a long window encoded once; frames are averaged within each TR, then delayed by fixed
-haemodynamic weights. A window answers for the TRs whose 0-8 s of history it holds (or whose
-history reaches back before the audio's start).
+``streamed``: a long window encoded once. A window answers for the TRs whose 0-8 s of history it
+holds (or whose history reaches back before the audio's start).
 
-``exact``: 10 s that end with the TR, one clip per TR, plain mean over time (as published by
-Moussa & Toneva 2025, arXiv 2510.21520). Clips near the start are shorter, never padded.
+``exact``: 10 s that end with the TR, one clip per TR, each by itself (as published by Moussa &
+Toneva 2025, arXiv 2510.21520). Clips near the start are shorter, never padded.
+
+How frames are pooled: ``haemodynamic`` averages them within each TR and weighs the TRs of the last
+8 s; ``mean`` weighs these TRs evenly (an exact clip's
+frames); ``last`` takes the TR's last frame alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +25,8 @@ from encodekit.features import Stem, stream_windows
 
 Floats = NDArray[np.floating[Any]]
 WindowKind = Literal["streamed", "exact"]
+Pooling = Literal["haemodynamic", "mean", "last"]
+POOLING: dict[str, Pooling] = {"streamed": "haemodynamic", "exact": "mean"}  # unless another is set
 EXACT_SECONDS = 10.0
 _SECONDS = np.array([0.0, 2.0, 4.0, 6.0, 8.0])
 _WEIGHTS = np.array([0.01, 0.09, 0.33, 0.36, 0.21])
@@ -41,8 +46,8 @@ class FrameGrid:
 
     def centres(self, start: int, stop: int) -> Floats:
         """Seconds of the frames' centres within the audio, for the samples start to stop."""
-        first = start + (self.stem.field - 1) / 2
-        return (first + self.stem.stride * np.arange(self.n_frames(stop - start))) / self.rate
+        centres: Floats = (start + self.stem.centres(self.n_frames(stop - start))) / self.rate
+        return centres
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,20 @@ def haemodynamic_weights(t_r: float) -> Floats:
     return scaled
 
 
+def lag_weights(pooling: Pooling, t_r: float) -> Floats:
+    """Weights of the TRs 0, 1, 2, ... back under a way of pooling, summing to 1.
+
+    Examples
+    --------
+    >>> lag_weights("mean", 2.0)
+    array([0.2, 0.2, 0.2, 0.2, 0.2])
+    """
+    if pooling == "last":
+        return np.ones(1)
+    weights = haemodynamic_weights(t_r)
+    return weights if pooling == "haemodynamic" else np.full(weights.size, 1 / weights.size)
+
+
 def make_clips(
     kind: WindowKind,
     n_samples: int,
@@ -82,6 +101,7 @@ def make_clips(
     *,
     chunk: float = 30.0,
     overlap: float = 8.0,
+    pooling: Pooling | None = None,
 ) -> list[Clip]:
     """Return the clips of one run, every TR in at most one of them.
 
@@ -94,11 +114,13 @@ def make_clips(
         Onset of each TR within the audio, s.
     t_r, chunk, overlap : float
         Seconds.
+    pooling : "haemodynamic", "mean" or "last", optional
+        ``"haemodynamic"`` for streamed windows and ``"mean"`` for exact ones, if not given.
     """
+    pool = _Pool(pooling or POOLING[kind], n_samples, grid, t_r)
     if kind == "exact":
-        return list(_exact_clips(n_samples, grid, onsets, t_r))
-    windows = stream_windows(n_samples, grid.rate, chunk, overlap)
-    return list(_streamed_clips(windows, n_samples, grid, onsets, t_r))
+        return list(_exact_clips(pool, onsets))
+    return list(_streamed_clips(pool, stream_windows(n_samples, grid.rate, chunk, overlap), onsets))
 
 
 def exact_bounds(n_samples: int, rate: int, onset: float, t_r: float) -> tuple[int, int]:
@@ -107,44 +129,62 @@ def exact_bounds(n_samples: int, rate: int, onset: float, t_r: float) -> tuple[i
     return max(0, stop - round(EXACT_SECONDS * rate)), stop
 
 
-def _exact_clips(n_samples: int, grid: FrameGrid, onsets: Floats, t_r: float) -> Iterator[Clip]:
+@dataclass(frozen=True)
+class _Pool:
+    """How the frames of one run's audio are weighed."""
+
+    pooling: Pooling
+    n_samples: int
+    grid: FrameGrid
+    t_r: float
+
+    def mix(self, start: int, stop: int, onsets: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Frame weights (n_onsets, n_frames), and whether the window has each TR's history."""
+        rate, t_r = self.grid.rate, self.t_r
+        centres = self.grid.centres(start, stop)
+        window, audio = (start / rate, stop / rate), (0.0, self.n_samples / rate)
+        mixing = np.zeros((len(onsets), len(centres)))
+        held = np.ones(len(onsets), dtype=bool)
+        for lag, weight in enumerate(lag_weights(self.pooling, t_r)):
+            begin = onsets - lag * t_r
+            heard = _overlap(begin, begin + t_r, audio)
+            held &= _overlap(begin, begin + t_r, window) >= 0.5 * heard - 1e-9
+            mixing += weight * _interval_mean(centres, begin, begin + t_r)
+        return (_last_of_each(mixing) if self.pooling == "last" else mixing), held
+
+    def one(self, start: int, stop: int, onset: float) -> Floats:
+        """Frame weights (1, n_frames) of an exact clip."""
+        n_frames = self.grid.n_frames(stop - start)
+        if self.pooling == "mean":
+            return np.full((1, n_frames), 1 / n_frames)
+        return self.mix(start, stop, np.array([onset]))[0]
+
+
+def _exact_clips(pool: _Pool, onsets: Floats) -> Iterator[Clip]:
     for row, onset in enumerate(onsets):
-        start, stop = exact_bounds(n_samples, grid.rate, float(onset), t_r)
-        n_frames = grid.n_frames(stop - start)
-        if n_frames > 0:
-            mixing = np.full((1, n_frames), 1 / n_frames, dtype=np.float32)
+        start, stop = exact_bounds(pool.n_samples, pool.grid.rate, float(onset), pool.t_r)
+        if pool.grid.n_frames(stop - start) > 0:
+            mixing = pool.one(start, stop, float(onset)).astype(np.float32)
             yield Clip(start, stop, np.array([row]), mixing)
 
 
 def _streamed_clips(
-    windows: Sequence[tuple[int, int, int]],
-    n_samples: int,
-    grid: FrameGrid,
-    onsets: Floats,
-    t_r: float,
+    pool: _Pool, windows: Sequence[tuple[int, int, int]], onsets: Floats
 ) -> Iterator[Clip]:
     pending = np.arange(len(onsets))
     for start, stop, _ in windows:
-        mixing, held = _mix(start, stop, n_samples, grid, onsets[pending], t_r)
+        mixing, held = pool.mix(start, stop, onsets[pending])
         if held.any():
             yield Clip(start, stop, pending[held], mixing[held].astype(np.float32))
         pending = pending[~held]
 
 
-def _mix(
-    start: int, stop: int, n_samples: int, grid: FrameGrid, onsets: Floats, t_r: float
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Frame weights (n_onsets, n_frames), and whether the window holds each TR's whole history."""
-    centres = grid.centres(start, stop)
-    window, audio = (start / grid.rate, stop / grid.rate), (0.0, n_samples / grid.rate)
-    mixing = np.zeros((len(onsets), len(centres)))
-    held = np.ones(len(onsets), dtype=bool)
-    for lag, weight in enumerate(haemodynamic_weights(t_r)):
-        begin = onsets - lag * t_r
-        heard = _overlap(begin, begin + t_r, audio)
-        held &= _overlap(begin, begin + t_r, window) >= 0.5 * heard - 1e-9
-        mixing += weight * _interval_mean(centres, begin, begin + t_r)
-    return mixing, held
+def _last_of_each(mixing: Floats) -> Floats:
+    """Give all of a row's weight to the last frame that has any."""
+    frame = np.arange(mixing.shape[1])
+    last = np.where(mixing > 0, frame, -1).max(axis=1, initial=-1)
+    only: Floats = (frame == last[:, None]).astype(float)
+    return only
 
 
 def _overlap(begin: Floats, end: Floats, span: tuple[float, float]) -> Floats:

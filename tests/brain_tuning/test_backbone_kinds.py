@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    Wav2Vec2FeatureExtractor,
+    WavLMConfig,
+    WavLMModel,
+)
+
+from encodekit.features import encode_layers, transformer_blocks
+from encodekit.features import load_backbone as load_pretrained
+from encodekit_brain_tuning._backbone import load_backbone, make_trainable, trained_state
+from encodekit_brain_tuning._stem_cache import stem_outputs
+
+RATE = 2000
+KINDS = ["wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper"]
+AUDIO = np.random.default_rng(0).standard_normal(RATE * 4).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def folders(save_backbone, save_whisper, tmp_path_factory):
+    made = {name: tmp_path_factory.mktemp(name) for name in KINDS}
+    save_backbone(made["wav2vec2"], num_hidden_layers=3)
+    save_backbone(made["wav2vec2-stable"], num_hidden_layers=3, feat_extract_norm="layer",
+                  do_stable_layer_norm=True)  # fmt: skip
+    for name, model, config in (
+        ("hubert", HubertModel, HubertConfig),
+        ("wavlm", WavLMModel, WavLMConfig),
+    ):
+        torch.manual_seed(0)
+        small = dict(  # noqa: C408
+            hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64,
+            conv_dim=(8, 16), conv_kernel=(10, 8), conv_stride=(10, 8),
+            num_feat_extract_layers=2, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+        )  # fmt: skip
+        model(config(**small)).save_pretrained(made[name])
+        Wav2Vec2FeatureExtractor(sampling_rate=RATE).save_pretrained(made[name])
+    save_whisper(made["whisper"])
+    return {name: str(folder) for name, folder in made.items()}
+
+
+def stem_of(backbone):
+    return dict(stem_outputs(backbone, AUDIO, [(0, AUDIO.size)]))[0][None]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_in_two_parts_is_the_whole_model(folders, kind):
+    model, _ = load_pretrained(folders[kind])
+    backbone = load_backbone(folders[kind])
+    seconds, hidden = encode_layers(
+        model, AUDIO, [0, 1, 3], rate=backbone.rate, chunk=10.0, normalise=backbone.normalise
+    )
+    n_frames = backbone.grid.n_frames(AUDIO.size)
+    np.testing.assert_allclose(backbone.grid.centres(0, AUDIO.size), seconds)
+    with torch.no_grad():
+        again = backbone.layers(stem_of(backbone), [0, 1, 3])
+    for layer, values in zip((0, 1, 3), again, strict=True):
+        np.testing.assert_allclose(values[0, :n_frames].numpy(), hidden[layer], atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_adapter_of_every_kind_acts_and_learns(folders, kind):
+    backbone = load_backbone(folders[kind], dropout=0.0)
+    make_trainable(backbone, "lora", modules="attention+feed_forward", rank=2)
+    frames = stem_of(backbone)
+    adapters = dict(backbone.named_parameters())
+    adapters = {name: p for name, p in adapters.items() if p.requires_grad}
+    assert len(adapters) == 3 * 6 * 2
+    before = backbone(frames).detach()
+    with torch.no_grad():
+        for weight in adapters.values():
+            weight.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+    after = backbone(frames)
+    assert float((after.detach() - before).abs().max()) > 1e-2
+    after.square().mean().backward()
+    silent = [name for name, weight in adapters.items() if not weight.grad.abs().sum() > 0]
+    # softmax does not see what k adds to all keys alike, but every weight has some gradient
+    assert silent == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("trainable", ["lora", "all"])
+def test_nothing_above_the_pooled_layer_learns_or_is_computed(folders, kind, trainable):
+    backbone = load_backbone(folders[kind], dropout=0.0, pooled_layer=2)
+    make_trainable(backbone, trainable, rank=2)
+    assert not any(".layers.2." in name for name in trained_state(backbone))
+    called = []
+    transformer_blocks(backbone.model)[2].register_forward_hook(lambda *_: called.append(2))
+    backbone(stem_of(backbone)).square().mean().backward()
+    learning = {name: p for name, p in backbone.named_parameters() if p.requires_grad}
+    assert all(weight.grad is not None for weight in learning.values())
+    assert called == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_checkpointing_changes_no_gradient(folders, kind):
+    gradients = []
+    for checkpointing in (False, True):
+        backbone = load_backbone(folders[kind], dropout=0.0, pooled_layer=2).train()
+        torch.manual_seed(0)
+        make_trainable(backbone, "lora", rank=2, checkpointing=checkpointing)
+        calls = []
+        block = transformer_blocks(backbone.model)[0]
+        attention = block.self_attn if kind == "whisper" else block.attention
+        attention.register_forward_hook(lambda *_, calls=calls: calls.append(0))
+        backbone(stem_of(backbone)).square().mean().backward()
+        assert len(calls) == 1 + checkpointing
+        gradients.append([p.grad for p in backbone.parameters() if p.requires_grad])
+    for plain, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, again)
+
+
+@pytest.mark.parametrize(("modules", "n"), [("q_proj", 1), (["v_proj", "k_proj"], 2)])
+def test_adapters_go_to_the_linear_maps_that_are_named(folders, modules, n):
+    backbone = load_backbone(folders["wavlm"])
+    make_trainable(backbone, "lora", modules=modules)
+    assert len(trained_state(backbone)) == 3 * 2 * n
+
+
+def test_an_unknown_linear_map_is_named_with_what_there_is(folders):
+    with pytest.raises(ValueError, match="unknown lora_targets 'q_prj'.*'q_proj'"):
+        make_trainable(load_backbone(folders["hubert"]), "lora", modules=["q_prj"])
+
+
+@pytest.mark.parametrize("layer", [0, 4])
+def test_a_layer_that_no_block_gives_cannot_be_pooled(folders, layer):
+    with pytest.raises(ValueError, match="give the layers 1 to 3"):
+        load_backbone(folders["hubert"], pooled_layer=layer)
+
+
+@pytest.mark.parametrize("windows", ["streamed", "exact"])
+def test_whisper_is_tuned_on_clips_that_silence_fills(folders, stories, responses, windows):
+    from encodekit_brain_tuning import BrainTunedFeatures
+
+    tuned = BrainTunedFeatures(
+        folders["whisper"], windows=windows, chunk=16.0, epochs=1, batch_size=8, device="cpu",
+        cache=None, lora_rank=2, pooled_layer=2,
+    )  # fmt: skip
+    features = tuned.fit(stories[:1], responses[:1]).transform(stories[3:])
+    assert features.shape == (20, 32)
+    assert np.unique(features.layer).tolist() == [2]
+    assert np.isfinite(features.values).all()
