@@ -173,6 +173,7 @@ def make_trainable(
     ValueError
         If a name is no linear map of the blocks.
     """
+    maps = _linear_maps(backbone, modules)
     backbone.model.requires_grad_(trainable == "all")
     for unused in _never_reached(backbone):
         unused.requires_grad_(requires_grad=False)
@@ -180,7 +181,7 @@ def make_trainable(
         for block in transformer_blocks(backbone.model):
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
     if trainable == "lora":
-        _add_adapters(backbone, _linear_maps(backbone, modules), rank, alpha)
+        _add_adapters(backbone, maps, rank, alpha)
 
 
 def _add_adapters(backbone: Backbone, maps: list[str], rank: int, alpha: float | None) -> None:
