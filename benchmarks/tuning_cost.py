@@ -33,8 +33,12 @@ from encodekit_brain_tuning._clips import Batch, TuningClips, WindowSettings
 from encodekit_brain_tuning._heads import SharedLinearHead
 from encodekit_brain_tuning._losses import correlation, l2
 from encodekit_brain_tuning._model import TuningModel
-from encodekit_brain_tuning._participants import RunTargets, SharedTargets, align
-from encodekit_brain_tuning._participants import _mean as mean_over_people
+from encodekit_brain_tuning._participants import (
+    RunTargets,
+    SharedTargets,
+    align,
+    weighted_mean,
+)
 from encodekit_brain_tuning._ridge_start import start_head
 from encodekit_brain_tuning._stem_cache import StemCache
 
@@ -89,10 +93,10 @@ class Bench:
     ) -> TuningClips:
         """Return the clips for the first people; for their mean, as L2 is tuned on."""
         run = self.shared.runs["story"]
-        some = RunTargets(run.values[:people], run.weights[:people], run.spread)
+        some = RunTargets(run.values[:people], run.weights[:people], run.heard[:people], run.spread)
         targets = SharedTargets(
             self.shared.keys, self.shared.participants[:people],
-            {"story": mean_over_people(some) if mean else some},
+            {"story": weighted_mean(some) if mean else some},
         )  # fmt: skip
         windows = WindowSettings(kind, chunk=chunk)
         return TuningClips([self.stimulus], targets, self.model.backbone, windows, self.stems)
@@ -114,7 +118,8 @@ def make_bench(size: str, folder: Path, seconds: int = 60, people: int = 8) -> B
     stimulus = Stimulus("story", audio, RATE, t_r=T_R)
     true = rng.standard_normal((people, stimulus.n_trs, n_targets), dtype=np.float32)
     names = tuple(f"P{n}" for n in range(1, people + 1))
-    targets = RunTargets(true, np.ones_like(true), np.zeros(stimulus.n_trs))
+    heard = np.ones(true.shape[:2], bool)
+    targets = RunTargets(true, np.ones_like(true), heard, np.zeros(stimulus.n_trs))
     shared = SharedTargets(tuple(map(str, range(n_targets))), names, {"story": targets})
     story = published.Story(audio, stimulus.grid, T_R, dict(zip(names, true, strict=True)))
     loop = published.PublishedLoop(
@@ -129,7 +134,7 @@ def backward(
     """The forward and backward pass of encodekit's step; returns the loss."""
     with torch.autocast("cpu", dtype=dtype, enabled=dtype is not None):
         predicted = model(batch["frames"], batch["mixing"])
-    found = loss(predicted.float().unsqueeze(0), batch["true"], batch["mask"])
+    found = loss(predicted.float(), batch["true"], batch["mask"])
     found.backward()
     return float(found.detach())
 
@@ -274,8 +279,8 @@ def make_cohort(missing: float, minutes: float, seed: int) -> Cohort:
 def published_epochs(cohort: Cohort, loss: Any, n_epochs: int, lr: float) -> Iterator[Any]:
     """Yield (seconds, validation r) of the untuned model, then of each published epoch."""
     lengths = {item.run_name: item.n_trs for item in [*cohort.stimuli, *cohort.held[0]]}
-    shared = align(cohort.responses, lengths, z_score=True, reduce=False)
-    watched = align(cohort.held[1], lengths, z_score=True, reduce=False, like=shared)
+    shared = align(cohort.responses, lengths, z_score=True)
+    watched = align(cohort.held[1], lengths, z_score=True, like=shared)
     backbone = load_backbone("tiny", dropout=0.0)
     make_trainable(backbone, "all")
     model = TuningModel(backbone, SharedLinearHead(backbone.n_features, len(shared.keys)))

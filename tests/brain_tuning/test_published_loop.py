@@ -10,7 +10,7 @@ from encodekit_brain_tuning._clips import TuningClips, WindowSettings
 from encodekit_brain_tuning._heads import SharedLinearHead
 from encodekit_brain_tuning._losses import correlation, l2
 from encodekit_brain_tuning._model import TuningModel
-from encodekit_brain_tuning._participants import align
+from encodekit_brain_tuning._participants import align, weighted_mean
 
 PEOPLE = ("P1", "P2", "P3")
 
@@ -36,7 +36,8 @@ def test_one_joint_gradient_is_the_mean_of_the_published_loops(
     lengths = {story.run_name: story.n_trs}
     responses = make_responses([story], PEOPLE)
     shared, by_person = (
-        align(responses, lengths, z_score=True, reduce=kind) for kind in (reduce, False)
+        align(responses, lengths, z_score=True, combine=combine)
+        for combine in (weighted_mean if reduce else None, None)
     )
     make_trainable(backbone, "all")
     torch.manual_seed(0)
@@ -45,7 +46,7 @@ def test_one_joint_gradient_is_the_mean_of_the_published_loops(
     rows = [5, 6, 7, 8]
     batch = clips.batch(rows)
     predicted = model(batch["frames"], batch["mixing"])
-    loss(predicted[None], batch["true"], batch["mask"]).backward()
+    loss(predicted, batch["true"], batch["mask"]).backward()
     ours = gradient(model)
 
     whole, _ = load_pretrained(backbone_folder)

@@ -82,7 +82,7 @@ def test_the_stem_runs_once_for_epochs_participants_and_backbones_loaded_anew(
 ):
     lengths = {story.run_name: story.n_trs for story in stories}
     for people in (("P1",), ("P1", "P2")):
-        targets = align(make_responses(stories, people), lengths, z_score=True, reduce=False)
+        targets = align(make_responses(stories, people), lengths, z_score=True)
         clips = TuningClips(
             stories, targets, load_backbone(backbone_folder), WindowSettings(chunk=16.0),
             StemCache(tmp_path),

@@ -36,7 +36,10 @@ class Story:
 
 @dataclass
 class PublishedLoop:
-    """``model`` is called with scaled waveforms, ``head`` with (features, coverage)."""
+    """``model`` is called with scaled waveforms, ``head`` with (features, coverage).
+
+    The head gives (1, n_rows, n_targets): one prediction for everybody.
+    """
 
     model: Any
     extractor: Any
@@ -72,7 +75,7 @@ class PublishedLoop:
         given = self.extractor(clips, sampling_rate=rate, return_tensors="pt")
         hidden = self.model(given.input_values).last_hidden_state
         predicted: Tensor = self.head(hidden.mean(dim=1), torch.ones(len(rows), 1))
-        return predicted
+        return predicted[0]
 
     def backward(self, story: Story, rows: NDArray[np.intp], people: Sequence[str]) -> float:
         """Add the gradient of one batch for some participants; return its loss."""

@@ -31,7 +31,7 @@ AT_LEAST_ONE = ("epochs", "batch_size", "accumulate", "n_components")
 class TuningParameters(FeatureExtractor):
     """The parameters of `BrainTunedFeatures`, which documents them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 (one statement per parameter)
         self,
         backbone: str = "facebook/wav2vec2-base",
         *,
