@@ -25,7 +25,7 @@ _HOME = {
     ),
     "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),
-    "reports": ("report",),
+    "reports": ("report", "Result", "evaluate", "audit", "methods"),
     "plugins": (
         "make_features", "make_regressor", "make_regions", "make_loss", "hookimpl",
         "FeatureSpec", "RegressorSpec", "LossSpec", "RegionSpec", "StudySpec", "CommandSpec",

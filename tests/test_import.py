@@ -63,6 +63,10 @@ PUBLIC = [
     "save",
     "load",
     "report",
+    "Result",
+    "evaluate",
+    "audit",
+    "methods",
 ]
 
 MEASURE = """

@@ -12,11 +12,13 @@ from typer.core import TyperCommand, TyperGroup
 from encodekit.plugins import CommandSpec, load_entry, registry
 
 CORE = {
+    "audit": "encodekit.cli._audit:audit",
     "doctor": "encodekit.cli._doctor:doctor",
     "plugins": "encodekit.cli._plugins:plugins",
     "score": "encodekit.cli._score:score",
 }
 _SUMMARIES = {
+    "audit": "Show every decision behind a saved result, and whether test data made it.",
     "doctor": "Show versions, devices, the cache and the plugins, and what is wrong with them.",
     "plugins": (
         "Show every plugin, what it brings, and why one was skipped; switch, check or write one."

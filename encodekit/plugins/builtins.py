@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import FeatureSpec, RegionSpec, RegressorSpec, StudySpec, hookimpl
+from encodekit.plugins import FeatureSpec, PanelSpec, RegionSpec, RegressorSpec, StudySpec, hookimpl
 
 encodekit_api = 1
 
@@ -69,3 +69,29 @@ def encodekit_studies() -> Iterator[StudySpec]:
         summary="spoken stories and simulated fMRI of several participants",
         extra="simulate",
     )
+
+
+@hookimpl
+def encodekit_panels() -> Iterator[PanelSpec]:
+    """The sections of the report of any result."""
+    for order, (name, summary) in enumerate(
+        (
+            ("scores", "every participant under every model"),
+            ("maps", "the whole cortex, to look at and to turn"),
+            ("difference", "each model minus the first one"),
+            ("regions", "scores by region"),
+            ("layers", "scores along the layers"),
+            ("curve", "how much data reaches the first model's score"),
+            ("tests", "what is above chance"),
+            ("methods", "the paragraph of a methods section"),
+            ("audit", "every decision, and the data that made it"),
+        ),
+        start=1,
+    ):
+        yield PanelSpec(
+            name,
+            load=f"encodekit.reports._panels:{name}_panel",
+            summary=summary,
+            extra="report",
+            order=10 * order,
+        )

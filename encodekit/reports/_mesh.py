@@ -42,7 +42,7 @@ class View:
 @cache
 def view(side: str, aspect: str) -> View:
     """Return what is seen of a hemisphere ("left", "right") from "lateral" or "medial"."""
-    points, triangles, sulcal_depth = _inflated(side)
+    points, triangles, sulcal_depth = inflated(side)
     sign = _TOWARDS_VIEWER[side, aspect]
     normals = _vertex_normals(points, triangles)
     if (normals * points).sum() < 0:
@@ -53,8 +53,12 @@ def view(side: str, aspect: str) -> View:
     seen = facing[triangles].mean(axis=1) > -0.1
     visible = triangles[seen]
     order = np.argsort(depth[visible].mean(axis=1), kind="stable")
-    folds = 1 / (1 + np.exp(-3.0 * sulcal_depth))
-    return View(flat, visible[order], np.clip(facing, 0, 1), folds)
+    return View(flat, visible[order], np.clip(facing, 0, 1), folds(sulcal_depth))
+
+
+def folds(sulcal_depth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 in a sulcus and 0 on a gyrus, smooth between."""
+    return np.asarray(1 / (1 + np.exp(-3.0 * sulcal_depth)))
 
 
 def outline(seen: View, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -74,7 +78,8 @@ def outline(seen: View, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 @cache
-def _inflated(side: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def inflated(side: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return points (n_vertices, 3), triangles and sulcal depth of a hemisphere."""
     # nilearn ships fsaverage5, so that nothing is downloaded
     datasets: Any = import_extra("nilearn.datasets", extra="report", purpose="a surface map")
     surface: Any = import_extra("nilearn.surface", extra="report", purpose="a surface map")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from encodekit.reports._viewer import SurfaceViewer
+
 MISSING = "–"
 
 
@@ -56,6 +58,8 @@ class Table:
         Headings that differ from the names of the columns.
     plain : bool
         Without a row of headings: the first column names what the second one says.
+    alarm : str, optional
+        Rows in which a cell says this are shown in red.
 
     Examples
     --------
@@ -68,6 +72,7 @@ class Table:
     digits: int | Mapping[str, int] = 3
     names: Mapping[str, str] = field(default_factory=dict)
     plain: bool = False
+    alarm: str | None = None
 
     @property
     def headings(self) -> list[str]:
@@ -106,6 +111,8 @@ class Section:
     tables : sequence of Table
     columns : int
         How many pictures stand side by side where the page is wide enough.
+    viewers : sequence of SurfaceViewer
+        Maps that a reader can turn, after the pictures.
     """
 
     title: str
@@ -113,6 +120,7 @@ class Section:
     figures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
     columns: int = 1
+    viewers: Sequence["SurfaceViewer"] = ()
 
 
 @dataclass(frozen=True)

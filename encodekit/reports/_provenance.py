@@ -56,6 +56,8 @@ def _table(heading: str, content: Mapping[str, Any] | pd.DataFrame) -> Table:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {str(item)[:12]}" for name, item in value.items())
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(str(item) for item in value)
     return str(value)

@@ -78,9 +78,11 @@ def plot_surface(
     for name in views:
         if name not in _ASPECTS:
             raise ValueError(f"plot_surface: {unknown_name('view', name, _ASPECTS)}")
+    from matplotlib.colors import Normalize
+
     maps = vertex_maps(scores)
-    norm = _norm(maps, vmin, vmax, diverging)
-    colours = _colormap(cmap, diverging)
+    norm = Normalize(*limits(maps, vmin, vmax, diverging))
+    colours = colours_for(cmap, diverging)
     panels = _panels(layout, views)
     figure = _figure(panels, title)
     for ax, (side, aspect) in zip(figure.axes, np.concatenate(panels), strict=True):
@@ -112,9 +114,10 @@ def _figure(panels: list[list[tuple[str, str]]], title: str | None) -> "Figure":
     return figure
 
 
-def _norm(maps: Maps, vmin: float | None, vmax: float | None, diverging: bool) -> "Normalize":
-    from matplotlib.colors import Normalize
-
+def limits(
+    maps: Maps, vmin: float | None, vmax: float | None, diverging: bool
+) -> tuple[float, float]:
+    """Return the ends of the colours: as given, else 0 or symmetric, and the 99th percentile."""
     values = np.concatenate([maps[side] for side in SIDES])
     finite = values[np.isfinite(values)]
     top = float(np.percentile(np.abs(finite) if diverging else finite, 99)) if len(finite) else 1.0
@@ -122,10 +125,11 @@ def _norm(maps: Maps, vmin: float | None, vmax: float | None, diverging: bool) -
     low = vmin if vmin is not None else (-high if diverging else 0.0)
     if not low < high:
         raise ValueError(f"plot_surface: vmin {low} is not below vmax {high}")
-    return Normalize(low, high)
+    return low, high
 
 
-def _colormap(cmap: str | None, diverging: bool) -> "Colormap":
+def colours_for(cmap: str | None, diverging: bool) -> "Colormap":
+    """Return the colours of a map, by name or by what it shows."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 

@@ -1,0 +1,137 @@
+"""What was decided on the way to a result, and on which data."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from encodekit._errors import unknown_name
+from encodekit.data import Study
+
+ROLES = ("set", "chosen", "fitted", "divisor")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision, and the data that made it.
+
+    Parameters
+    ----------
+    what : str
+        epoch, layer, alpha, regions, targets, loss, ceiling, weights, ...
+    value : str
+        What came out.
+    how : str
+        The rule: "best mean r over left-out stimuli".
+    role : {"set", "chosen", "fitted", "divisor"}
+        Set before there were data; chosen or fitted on data; or a divisor, such as the noise
+        ceiling, which is the test data's own and chooses nothing.
+    stimuli : mapping of run to content hash, optional
+        What was heard in the data that decided; None where it is not known.
+    participants : tuple of str
+        Whose fMRI decided.
+    after_scores : bool
+        Whether scores were already there.
+
+    Raises
+    ------
+    ValueError
+        If the role is unknown.
+    """
+
+    what: str
+    value: str
+    how: str = ""
+    role: Literal["set", "chosen", "fitted", "divisor"] = "set"
+    stimuli: Mapping[str, str] | None = field(default_factory=dict)
+    participants: tuple[str, ...] = ()
+    after_scores: bool = False
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ValueError(f"decision {self.what!r}: {unknown_name('role', self.role, ROLES)}")
+        object.__setattr__(self, "participants", tuple(self.participants))
+
+
+def heard_in(study: Study | None) -> dict[str, str] | None:
+    """Return run to content hash of what was heard in a study; None without one."""
+    return None if study is None else {s.run_name: s.audio_hash for s in study.stimuli}
+
+
+def decisions_of(model: Any, fit: Study | None) -> Iterator[Decision]:
+    """Yield the decisions that a fitted pipeline carries, each with the data that made it.
+
+    ``fit`` is the study that fitted the regression. Of tuned features, ``tuned_on_`` and
+    ``validated_on_`` (content hash to run) say what tuned them and what chose the epoch.
+    """
+    heard = heard_in(fit)
+    people = () if fit is None else tuple(fit.participants)
+    for step in steps_of(model):
+        yield from _of_step(step, heard, people)
+
+
+def steps_of(model: Any) -> list[Any]:
+    """Return the estimators of a pipeline in order, without the wrappers that freeze them."""
+    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+    return [_thawed(step) for step in steps if step is not None and not isinstance(step, str)]
+
+
+def _thawed(step: Any) -> Any:
+    while type(step).__name__ == "FrozenEstimator":
+        step = step.estimator
+    return step
+
+
+def _of_step(
+    step: Any, heard: Mapping[str, str] | None, people: tuple[str, ...]
+) -> Iterator[Decision]:
+    on: dict[str, Any] = {"stimuli": heard, "participants": people}
+    if getattr(step, "targets", None) is not None:
+        yield Decision("targets", _shown(step.targets), "passed as targets=")
+    if hasattr(step, "tuned_on_"):
+        yield from _of_tuned(step)
+    elif getattr(step, "layer", None) is not None and not hasattr(step, "best_layer_"):
+        yield Decision(
+            "layer", f"{_shown(step.layer)} of {type(step).__name__}", "passed as layer="
+        )
+    if hasattr(step, "best_layer_"):
+        each = np.unique(np.asarray(step.best_layer_)).tolist()
+        yield Decision("layer", _listed(each), "best score over left-out stimuli", "chosen", **on)
+    for ridge in getattr(step, "estimators_", [step]):
+        if hasattr(ridge, "best_alphas_"):
+            value = _spread(np.asarray(ridge.best_alphas_, dtype=float))
+            yield Decision("alpha", value, "best score over left-out stimuli", "chosen", **on)
+    if hasattr(step, "coef_") or hasattr(step, "estimators_"):
+        yield Decision("weights", type(step).__name__, "regression", "fitted", **on)
+
+
+def _of_tuned(step: Any) -> Iterator[Decision]:
+    people = tuple(map(str, getattr(step, "participants_", ())))
+    tuned = {run: sha for sha, run in step.tuned_on_.items()}
+    yield Decision("loss", _shown(getattr(step, "loss", "")), "passed as loss=")
+    yield Decision("features", type(step).__name__, "tuning", "fitted", tuned, people)
+    watched = {run: sha for sha, run in getattr(step, "validated_on_", {}).items()}
+    if watched:
+        tried = len(getattr(step, "history_", ()))
+        value, how = f"best of {tried}", "best on the validation runs"
+        yield Decision("epoch", value, how, "chosen", watched, people)
+    else:
+        yield Decision("epoch", f"the last of {getattr(step, 'epochs', '?')}", "passed as epochs=")
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(str(value) for value in values)
+
+
+def _spread(alphas: np.ndarray) -> str:
+    defined = alphas[np.isfinite(alphas)]
+    if not defined.size:
+        return "none: no target was fitted"
+    low, middle, high = np.quantile(defined, [0.05, 0.5, 0.95])
+    return f"median {middle:.3g} (5 % {low:.3g}, 95 % {high:.3g})"

@@ -1,0 +1,284 @@
+"""evaluate, Result, audit and methods, on a study whose responses follow the loudness."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sklearn.pipeline import make_pipeline
+
+import encodekit as ek
+from encodekit.cli import main
+from encodekit.data import Study, make_response
+from encodekit.reports import Decision, heard_in
+
+RATE, T_R, N_TRS = 100, 2.0, 60
+STORIES = ("a", "b", "c", "d")
+PEOPLE = ("P1", "P2")
+
+
+class Loudness(ek.FeatureExtractor):
+    """Power of the sound in pieces of a second, and its square."""
+
+    resample = "mean"
+
+    def __init__(self, square=False):
+        self.square = square
+
+    def frames(self, stimulus):
+        power = stimulus.load_audio(RATE).reshape(-1, RATE).var(axis=1)
+        values = np.c_[power, power**2] if self.square else power[:, None]
+        seconds = np.arange(power.size) + 0.5
+        return xr.DataArray(values, dims=("time", "feature"), coords={"seconds": ("time", seconds)})
+
+
+@pytest.fixture(scope="module")
+def study():
+    rng = np.random.default_rng(0)
+    stories, responses = [], {who: {} for who in PEOPLE}
+    for name in STORIES:
+        loud = rng.uniform(0.1, 1, int(N_TRS * T_R))
+        audio = np.repeat(loud, RATE) * rng.standard_normal(loud.size * RATE)
+        stories.append(ek.Stimulus(name, audio.astype("f4"), RATE, t_r=T_R))
+        power = audio.reshape(N_TRS, -1).var(axis=1)
+        heard = np.r_[0, 0, power[:-2]]
+        for who in PEOPLE:
+            signal = heard[None, :, None] / heard.std() * [1.0, 0.7, 0.0]
+            n_repeats = 4 if name == "d" else 1
+            values = signal + rng.standard_normal((n_repeats, N_TRS, 3))
+            responses[who][name] = make_response(
+                values if n_repeats > 1 else values[0],
+                run=name,
+                participant=who,
+                tr_times=stories[-1].grid,
+                t_r=T_R,
+                hemisphere=["left", "left", "right"],
+                vertex=[1, 2, 3],
+                region=["A1", "A4", "V1"],
+                space="fsaverage5",
+            )
+    return Study("loud", stories, responses)
+
+
+def road(**parameters):
+    return make_pipeline(
+        Loudness(**parameters),
+        ek.Delayer(seconds=[2, 4, 6]),
+        ek.RunScaler(),
+        ek.RidgeCV(alphas=[0.001, 0.1, 1.0, 10.0, 100.0]),
+    )
+
+
+@pytest.fixture(scope="module")
+def parts(study):
+    return study.split(fit=["a", "b", "c"], test=["d"])
+
+
+@pytest.fixture(scope="module")
+def fitted(parts):
+    return {
+        name: road(square=square).fit(parts.fit.stimuli, parts.fit.responses())
+        for name, square in (("loudness", False), ("and its square", True))
+    }
+
+
+@pytest.fixture(scope="module")
+def result(fitted, parts):
+    return ek.evaluate(
+        fitted,
+        parts.test,
+        fit=parts.fit,
+        regions={"hearing": ["A1", "A4"]},
+        permutations=19,
+        by=["participant", "region"],
+        tables={
+            "layers": pd.DataFrame({"layer": [1, 2], "score": [0.1, np.nan], "chosen": ["", "x"]})
+        },
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*permutations:UserWarning")
+def test_scores_are_those_of_the_road_done_by_hand(result, fitted, parts):
+    predicted = fitted["loudness"].predict(parts.test.stimuli)
+    expected = ek.correlation(parts.test.responses(), predicted)
+    np.testing.assert_allclose(result.scores.sel(model="loudness"), expected)
+    ceiling = ek.noise_ceiling(parts.test.repeats())
+    np.testing.assert_allclose(result.of("loudness"), ek.normalise(expected, ceiling))
+
+
+def test_regions_are_fixed_and_every_target_stays(result):
+    table = result.table("participant").set_index(["model", "group", "participant"])
+    assert result.groups == ["hearing"]
+    assert table.n_targets["loudness", "all", "P1"] == 3
+    one = result.of("loudness")
+    raw, ceiling = one.raw.values[:2].mean(), one.ceiling.values[:2].mean()
+    assert table.score["loudness", "hearing", "P1"] == pytest.approx(raw / ceiling)
+
+
+@pytest.mark.parametrize("ending", ["nc", "zarr"])
+def test_a_saved_result_comes_back_whole(result, tmp_path, ending):
+    back = ek.Result.load(result.save(tmp_path / f"result.{ending}"))
+    xr.testing.assert_equal(back.scores, result.scores)
+    assert back.scores.attrs == result.scores.attrs
+    assert back.scores.name == result.scores.name
+    for name in ("ceiling", "tests", "regions"):
+        xr.testing.assert_equal(getattr(back, name), getattr(result, name))
+    pd.testing.assert_frame_equal(back.tables["layers"], result.tables["layers"], check_dtype=False)
+    assert back.decisions == result.decisions
+    assert back.provenance == json.loads(json.dumps(result.provenance))
+    pd.testing.assert_frame_equal(back.table(), result.table())
+
+
+def test_what_is_no_saved_result_is_refused(result, tmp_path):
+    with pytest.raises(ValueError, match=r"unknown ending of a result '.csv'"):
+        result.save(tmp_path / "result.csv")
+    with pytest.raises(FileNotFoundError, match="there is no result"):
+        ek.Result.load(tmp_path / "result.nc")
+    (tmp_path / "other.nc").write_bytes(bytes(xr.Dataset({"x": 1.0}).to_netcdf(engine="scipy")))
+    with pytest.raises(ValueError, match="is not a saved result"):
+        ek.Result.load(tmp_path / "other.nc")
+    newer = xr.Dataset(attrs={"encodekit_result": '{"schema": 99}'})
+    (tmp_path / "newer.nc").write_bytes(bytes(newer.to_netcdf(engine="scipy")))
+    with pytest.raises(ValueError, match="has schema 99, this encodekit knows 1"):
+        ek.Result.load(tmp_path / "newer.nc")
+
+
+def test_parts_of_other_targets_and_unknown_models_are_refused(result):
+    with pytest.raises(ValueError, match=r"a Result has scores \(model, target\)"):
+        replace(result, scores=result.scores[0])
+    with pytest.raises(ValueError, match="ceiling has other targets than the scores"):
+        replace(result, ceiling=result.ceiling.isel(target=slice(None, None, -1)))
+    with pytest.raises(ValueError, match="unknown model 'loudnes': did you mean 'loudness'"):
+        result.of("loudnes")
+
+
+def test_regions_are_refused_before_anything_is_predicted(parts):
+    class Never:
+        def predict(self, stimuli):
+            raise AssertionError("predicted")
+
+    with pytest.raises(ValueError, match="unknown region 'A2'"):
+        ek.evaluate(Never(), parts.test, regions={"hearing": ["A2"]})
+    with pytest.raises(ValueError, match="are the same stimulus 'd'"):
+        ek.evaluate(Never(), parts.test, fit=parts.test)
+
+
+def test_models_of_other_targets_are_refused(fitted, parts):
+    alone = road().fit(parts.fit.stimuli, parts.fit.responses(participants=["P1"]))
+    with pytest.raises(ValueError, match="model 'alone' predicts other targets than 'loudness'"):
+        ek.evaluate({"loudness": fitted["loudness"], "alone": alone}, parts.test)
+
+
+def test_without_repeats_there_is_no_ceiling(fitted, study):
+    found = ek.evaluate(fitted["loudness"], study.select(["a"]))
+    assert found.ceiling is None
+    assert found.models == ["Pipeline"]
+    assert "raw" not in found.of().coords
+
+
+def test_every_decision_has_the_data_that_made_it_and_none_is_the_test(result):
+    table = ek.audit(result).set_index("what")
+    assert table.runs["alpha (loudness)"] == "a, b, c"
+    assert table.participants["alpha (loudness)"] == "P1, P2"
+    assert table.runs["ceiling"] == "d"
+    assert set(table.verdict) == {"ok"}
+    assert {"weights (loudness)", "regions", "ceiling"} <= set(table.index)
+
+
+def test_what_the_test_data_chose_is_told(result, parts):
+    leaks = [
+        Decision("layer", "8", "best on the test", "chosen", heard_in(parts.test), ("P9",)),
+        Decision("epoch", "3", "unknown", "chosen", None),
+    ]
+    table = ek.audit(result.adding(*leaks)).set_index("what")
+    assert table.verdict["layer"] == "TEST DATA"
+    assert table.why["layer"] == "d is scored too"
+    assert table.verdict["epoch"] == "unknown"
+
+
+def test_the_same_audio_under_another_name_is_still_test_data(result, parts):
+    sha = parts.test.stimuli[0].audio_hash
+    hidden = Decision("alpha", "10", "", "chosen", {"another name": sha})
+    table = ek.audit(result.adding(hidden))
+    assert table.verdict.iloc[-1] == "TEST DATA"
+
+
+def test_regions_that_come_after_the_scores_are_marked(result):
+    late = result.with_regions("seeing", ["V1"])
+    assert late.groups == ["hearing", "seeing"]
+    row = ek.audit(late).iloc[-1]
+    assert (row.verdict, row.why) == ("TEST DATA", "taken after the scores were there")
+    assert (late.table().query("group == 'seeing'").n_targets == 1).all()
+
+
+def test_without_the_study_of_the_fit_the_audit_does_not_guess(fitted, parts):
+    table = ek.audit(ek.evaluate(fitted["loudness"], parts.test)).set_index("what")
+    assert table.verdict["alpha"] == "unknown"
+    assert table.runs["alpha"] == "not recorded"
+
+
+def test_tuned_features_say_what_tuned_them_and_what_chose_the_epoch(parts, study):
+    test_hash = parts.test.stimuli[0].audio_hash
+
+    class Tuned(Loudness):
+        loss = "l2"
+
+        def fit(self, X=None, y=None):
+            self.tuned_on_, self.validated_on_ = {test_hash: "d"}, {"0f": "v"}
+            self.participants_, self.history_ = ["P5"], [1, 2, 3]
+            return self
+
+    model = make_pipeline(Tuned().fit(), ek.Delayer(), ek.RidgeCV([1.0]))
+    model[-1].fit(model[:-1].transform(parts.fit.stimuli), parts.fit.responses())
+    table = ek.audit(ek.evaluate(model, parts.test, fit=parts.fit)).set_index("what")
+    assert table.verdict["features"] == "TEST DATA"
+    assert (table.value["epoch"], table.runs["epoch"]) == ("best of 3", "v")
+    assert table.value["loss"] == "l2"
+
+
+def test_an_unknown_role_is_refused():
+    with pytest.raises(ValueError, match="decision 'layer': unknown role 'picked'"):
+        Decision("layer", "3", role="picked")
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(list(map(str, arguments)))
+    return stopped.value.code, capsys.readouterr()
+
+
+def test_the_command_prints_a_red_line_and_fails_where_test_data_decided(
+    result, parts, tmp_path, capsys
+):
+    result.save(tmp_path / "clean.nc")
+    leak = Decision("layer", "8", "best on the test", "chosen", heard_in(parts.test))
+    result.adding(leak).save(tmp_path / "leak.zarr")
+    code, said = run(capsys, "audit", tmp_path / "clean.nc")
+    assert code == 0
+    assert "TEST DATA" not in said.out
+    code, said = run(capsys, "audit", tmp_path)
+    assert code == 1
+    assert "1 decisions were taken on test data" in said.err
+    code, said = run(capsys, "audit", tmp_path / "none")
+    assert code == 2
+    assert "is no result and holds none" in said.err
+
+
+def test_methods_say_what_was_run_and_cite_it(result):
+    text = ek.methods(result)
+    assert "3 runs (6 min at a TR of 2 s) of 2 participants" in text
+    assert "delayed by 2, 4 and 6 s within each run" in text
+    assert "5 values from 0.001 to 100 by leaving stimuli out" in text
+    assert "the mean of 4 repeats" in text
+    assert "19 phase randomisations" in text
+    assert "Benjamini & Hochberg (1995)" in text
+    assert "wav2vec" not in text
+
+
+def test_methods_claim_nothing_that_was_not_run(fitted, parts):
+    text = ek.methods(ek.evaluate(fitted["loudness"], parts.test, ceiling=False))
+    assert "noise ceiling" not in text
+    assert "phase randomisations" not in text
+    assert "Regressions were fitted on" not in text
