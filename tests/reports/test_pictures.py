@@ -23,13 +23,15 @@ from encodekit.reports import (
     plot_surface,
     plot_training,
 )
+from encodekit.reports._mesh import inflated
 
 PICTURES = Path(__file__).parent / "pictures"
 TOLERANCE = 3.0  # root mean square over pixels of 0-255; text of another font build is below 2
 
 
-def wave(n=10242):
-    return np.sin(np.linspace(0, 40, 2 * n)) * np.linspace(0, 0.3, 2 * n)
+def wave():
+    sides = [inflated(side)[0] for side in ("left", "right")]
+    return np.concatenate([0.3 * np.sin(points[:, 1] / 25 + 1) for points in sides])
 
 
 def on_cortex(values):
@@ -67,8 +69,8 @@ def curves():
 def training():
     return pd.DataFrame(
         [
-            {"step": step, "split": split, "model": model, "loss": 1 - step / 100 + offset}
-            for model in ("single", "multi")
+            {"step": step, "split": split, "model": model, "loss": plus - step / 100 + offset}
+            for model, plus in (("single", 1.2), ("multi", 1.0))
             for split, offset in (("train", 0), ("validation", 0.1))
             for step in range(0, 50, 10)
         ]
@@ -79,7 +81,7 @@ def weights():
     delays = np.repeat([2.0, 4.0, 6.0, 8.0], 3)
     shape = np.repeat([0.3, 1.0, 0.7, -0.2], 3)
     return xr.DataArray(
-        shape[:, None] * [[1.0, 0.5, 0.8]] * np.tile([1, -1, 0.5], 4)[:, None],
+        np.c_[shape, shape, shape**2 + 0.1] * np.tile([1, -1, 0.5], 4)[:, None],
         dims=("feature", "target"),
         coords={
             "name": ("feature", ["pitch", "power", "rate"] * 4),
@@ -92,7 +94,7 @@ def weights():
 def drawings(scores):
     regions = pd.concat([scores.assign(region=region) for region in ("A1", "44", "PGi")])
     layers = pd.concat([scores.assign(layer=k, score=scores.score + 0.01 * k) for k in range(4)])
-    half = xr.DataArray(np.arange(20484) % 2 > 0, dims="target")
+    half = xr.DataArray(np.abs(wave()) > 0.1, dims="target")
     half = half.assign_coords(target=on_cortex(wave()).target)
     return {
         "models": lambda: plot_models_by_participant(scores, kind="bars"),
