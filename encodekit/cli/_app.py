@@ -18,7 +18,7 @@ CORE = {
     "score": "encodekit.cli._score:score",
 }
 _SUMMARIES = {
-    "audit": "Show every decision behind a saved result, and whether test data made it.",
+    "audit": "Show every decision behind a saved result, in red where test data made it.",
     "doctor": "Show versions, devices, the cache and the plugins, and what is wrong with them.",
     "plugins": (
         "Show every plugin, what it brings, and why one was skipped; switch, check or write one."

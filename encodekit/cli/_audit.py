@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def audit(
     path: Annotated[Path, typer.Argument(help="A saved result, or a folder of them.")],
 ) -> None:
-    """Show every decision behind a result with the data that made it, in red where test data did.
+    """Show every decision behind a saved result, in red where test data made it.
 
     Epoch, layer, alpha, regions, targets, loss and ceiling: each with its value, its rule, and the
     stories and people it was taken on. Ends with 1 where a decision was taken on what is scored.

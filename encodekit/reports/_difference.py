@@ -52,4 +52,6 @@ def plot_difference(
 def _raw(scores: xr.DataArray) -> xr.DataArray:
     if "raw" not in scores.coords:
         return scores
-    return scores.copy(data=scores.coords["raw"].values).drop_vars(["raw", "ceiling"])
+    return scores.copy(data=scores.coords["raw"].values).drop_vars(
+        ["raw", "ceiling", "ceiling_squared", "signal_share"], errors="ignore"
+    )

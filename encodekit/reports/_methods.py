@@ -171,19 +171,30 @@ def _scoring(result: Result) -> Iterator[Said]:
         n = sorted({int(k) for k in result.ceiling["n_repeats"].values})
         yield (
             f"It was divided by the noise ceiling of the mean of {_listed(n)} repeats, not "
-            "clipped; a region's score is its mean correlation over its mean ceiling",
+            "clipped; a region's score is its mean correlation over the root of its mean squared "
+            "ceiling",
             ("ceiling",),
         )
     if result.groups:
         named = ", ".join(name.replace("_", " ") for name in result.groups)
         yield f"Regions ({named}) were fixed before there were scores", ()
     if result.tests is not None:
-        drawn = int(result.provenance.get("permutations", 0))
+        drawn = int(result.tests.attrs["n_permutations"])
+        null = _NULLS[str(result.tests.attrs["null"])]
         yield (
-            f"Significance over stimulus is from {drawn:,} phase randomisations of the "
-            "predictions, the same for all participants, with control of the false discovery rate",
+            f"Significance over stimulus is from {drawn:,} {null} of the "
+            "predictions within runs, the same for all participants, with control of the false "
+            "discovery rate",
             ("fdr",),
         )
+
+
+_NULLS = {
+    "phase": "randomisations of the Fourier phases",
+    "sign": "randomisations of the signs of the cosine coefficients",
+    "shift": "circular shifts",
+    "block": "permutations of blocks",
+}
 
 
 def _software(result: Result) -> Iterator[Said]:

@@ -22,7 +22,7 @@ from encodekit.reports._viewer import SurfaceViewer
 from encodekit.scoring import data_to_reach
 
 _DRAWN = frozenset({"fsaverage5", "fsaverage6", "fsaverage7", "fsaverage"})
-R, NORMALISED = "correlation with the brain (r)", "normalised r (mean r / mean ceiling)"
+R, NORMALISED = "correlation with the brain (r)", "normalised r (over the noise ceiling)"
 
 
 def panels(result: Result) -> Iterator[Section]:

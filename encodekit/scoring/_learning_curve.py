@@ -52,7 +52,7 @@ def learning_curve(
     evaluate : callable, optional
         In place of ``test``: from the fitted model to a number, a mapping of participant to
         number, or scores (target), whose targets are averaged per participant (normalised ones
-        as mean raw over mean ceiling).
+        as `encodekit.by_region` does).
     vary : {"runs", "participants"}
         What grows.
     sizes : list of int, optional
@@ -150,10 +150,11 @@ def _mean_of_each(scores: xr.DataArray) -> dict[str, float]:
     means = {}
     for who in dict.fromkeys(people.tolist()):
         mine = scores.isel(target=np.flatnonzero(people == who))
-        if {"raw", "ceiling"} <= set(scores.coords):
-            defined = np.isfinite(mine.coords["raw"].values + mine.coords["ceiling"].values)
-            raw, ceiling = (mine.coords[k].values[defined].sum() for k in ("raw", "ceiling"))
-            means[who] = float(raw / ceiling) if ceiling > 0 else np.nan
+        if {"raw", "ceiling_squared"} <= set(scores.coords):
+            raw, squared = (mine.coords[k].values for k in ("raw", "ceiling_squared"))
+            defined = np.isfinite(raw + squared)
+            mean = squared[defined].mean() if defined.any() else 0.0
+            means[who] = float(raw[defined].mean() / np.sqrt(mean)) if mean > 0 else np.nan
         else:
             means[who] = float(mine.mean())
     return means

@@ -43,7 +43,10 @@ def result():
          for x in (5, 10, 20)]
     )  # fmt: skip
     layers = pd.DataFrame({"layer": [1, 2, 3], "score": [0.1, 0.2, 0.15], "model": "tuned"})
-    tests = xr.Dataset({"r": scores, "q_over_stimulus": scores * 0 + 0.01})
+    tests = xr.Dataset(
+        {"r": scores, "q_over_stimulus": scores * 0 + 0.01},
+        attrs={"null": "phase", "n_permutations": 100},
+    )
     return ek.Result(
         "Two models",
         scores,

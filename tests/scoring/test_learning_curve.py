@@ -140,20 +140,20 @@ def test_a_pipeline_is_scored_on_a_test_study_per_participant():
         ek.learning_curve(Known(), test.stimuli, test.responses(), test=test)
 
 
-def test_normalised_scores_are_averaged_as_mean_raw_over_mean_ceiling(study):
+def test_normalised_scores_are_averaged_over_the_root_of_the_mean_squared_ceiling(study):
     scores = xr.DataArray(
         [0.5, 1.0],
         dims="target",
         coords={
             "participant": ("target", ["P1", "P1"]),
             "raw": ("target", [0.3, 0.1]),
-            "ceiling": ("target", [0.6, 0.1]),
+            "ceiling_squared": ("target", [0.36, 0.01]),
         },
     )
     table = ek.learning_curve(
         Counting(), study.stimuli, study.responses(), evaluate=lambda m: scores, sizes=[7]
     )
-    assert table.score.tolist() == pytest.approx([0.4 / 0.7])
+    assert table.score.tolist() == pytest.approx([0.2 / np.sqrt(0.37 / 2)])
 
 
 def test_what_cannot_be_drawn_or_scored_is_refused(study):
