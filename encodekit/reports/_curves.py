@@ -65,12 +65,12 @@ def plot_learning_curve(
     names = in_order(table[model], models, _NAME)
     axes = own_axes(ax, 4.6, 3.4)
     colour = colours_of([str(name) for name in names], colours)
-    sizes = "size" if "size" in table else x
+    table = table if "size" in table else table.assign(size=table[x])
     for name in names:
-        _draw(axes, table[table[model] == name], (x, sizes, cohort, value), colour[name], interval)
+        _draw(axes, table[table[model] == name], (x, cohort, value), colour[name], interval)
         axes.plot([], [], "-o", color=colour[name], markersize=4, linewidth=1.8, label=str(name))
     axes.set_xscale("log")
-    _ticks(axes, table.groupby(sizes)[x].mean().tolist())
+    _ticks(axes, table.groupby("size")[x].mean().tolist())
     if reference is not None:
         shown = table[table[model].isin(names)]
         reached = data_to_reach(
@@ -87,16 +87,16 @@ def plot_learning_curve(
 def _draw(
     ax: "Axes",
     table: pd.DataFrame,
-    columns: tuple[str, str, str, str],
+    columns: tuple[str, str, str],
     colour: str,
     level: float | None,
 ) -> None:
-    x, sizes, cohort, value = columns
-    means = table.groupby([cohort, sizes])[[x, value]].mean().reset_index()
+    x, cohort, value = columns
+    means = table.groupby([cohort, "size"])[[x, value]].mean().reset_index()
     for _, one in means.groupby(cohort):
         ax.plot(one[x], one[value], color=colour, alpha=0.25, linewidth=0.7, gid="cohort")
-    spread = [t_interval(of[value], level or 0.95) for _, of in means.groupby(sizes)]
-    at = means.groupby(sizes)[x].mean().to_numpy()
+    spread = [t_interval(of[value], level or 0.95) for _, of in means.groupby("size")]
+    at = means.groupby("size")[x].mean().to_numpy()
     if level is not None:
         low, high = (np.array([getattr(s, end) for s in spread]) for end in ("low", "high"))
         ax.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
