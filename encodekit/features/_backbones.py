@@ -101,10 +101,23 @@ def _from_disk_or_hub(where: str) -> tuple[Any, dict[str, Any], Any]:
     except OSError:
         if Path(where).is_dir():
             raise
-    from huggingface_hub import hf_hub_download
-
-    hf_hub_download(where, "config.json")  # without a network this fails once, not per file
+    _ask_hub(where)
     return _read(where, local_files_only=False)
+
+
+def _ask_hub(where: str) -> None:
+    """Raise OSError at once where the hub has no such model or cannot be reached.
+
+    Downloads of the hub's client try for half a minute before they say so.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(where, timeout=20)
+    except OSError:
+        raise
+    except Exception as error:  # which class depends on the client's version
+        raise OSError(str(error)) from error
 
 
 def _read(where: str, *, local_files_only: bool) -> tuple[Any, dict[str, Any], Any]:
@@ -114,7 +127,11 @@ def _read(where: str, *, local_files_only: bool) -> tuple[Any, dict[str, Any], A
     given = {"local_files_only": local_files_only}
     with _no_bar() if local_files_only else nullcontext():
         model, info = AutoModel.from_pretrained(
-            where, output_loading_info=True, dtype=torch.float32, **given
+            where,
+            output_loading_info=True,
+            dtype=torch.float32,
+            adapter_kwargs=given,  # or transformers asks the hub for an adapter all the same
+            **given,
         )
     reader: Any = AutoFeatureExtractor
     return model, info, reader.from_pretrained(where, **given)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub.utils import get_session
 from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
@@ -89,7 +90,7 @@ def test_a_model_comes_in_evaluation_mode_and_float32(folder):
 
 
 def test_a_model_on_disk_loads_without_a_bar_or_a_look_at_the_network(folder, monkeypatch, capfd):
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", None)
+    monkeypatch.setattr("huggingface_hub.HfApi", None)
     load_backbone(folder)
     assert "Loading weights" not in capfd.readouterr().err
 
@@ -108,6 +109,19 @@ def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(offlin
         "'tiny' (pip install encodekit-brain-tuning)",
     ):
         assert part in message
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch):
+    asked = []
+
+    def unreachable(self, request, **rest):
+        asked.append(str(request.url))
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(type(get_session()), "send", unreachable)
+    with pytest.raises(BackboneNotFoundError, match="somebody/not-a-model.*no network"):
+        load_backbone("somebody/not-a-model")
+    assert len(asked) == 1
 
 
 def test_a_folder_without_its_preprocessor_says_what_is_missing(folder, tmp_path):
