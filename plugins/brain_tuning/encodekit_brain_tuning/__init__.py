@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "_controls": ("shuffle_blocks",),
+    "_controls": ("randomise_phases", "shift_circularly", "shuffle_blocks"),
     "_extractor": ("BrainTunedFeatures",),
     "_heads": ("Head",),
     "_losses": (
@@ -31,7 +31,9 @@ __all__ = [
     "glasser_atlas",
     "huber_cosine",
     "l2",
+    "randomise_phases",
     "recipe_parameters",
+    "shift_circularly",
     "shuffle_blocks",
     "temporal_correlation",
     "warn_if_tuned_on",

@@ -1,4 +1,14 @@
-"""Controls: what tuning does when the fMRI no longer belongs to the audio."""
+"""Controls: what tuning does when the fMRI no longer belongs to the audio.
+
+| control | keeps | destroys |
+|---|---|---|
+| `shuffle_blocks` | values, covariance of targets, order within a block | the bond with the audio |
+| `shift_circularly` | the same, and each run's spectrum | the bond with the audio |
+| `randomise_phases` | each run's mean, spectrum and covariance of targets | bond, distribution |
+
+All participants and targets get the same permutation, shift or phases, so that what people share
+stays shared.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -85,3 +95,127 @@ def shuffled_rows(
     order = np.empty(sum(lengths), dtype=np.intp)
     order[np.concatenate(places)] = np.roll(np.concatenate(sources), max(lengths))
     return order
+
+
+def shift_circularly(
+    responses: Iterable[xr.DataArray], least: int = 15, random_state: Any = None
+) -> RunList:
+    """Rotate the fMRI of each run in time, by its own random number of TRs.
+
+    Values, the covariance of targets and the circular spectrum of each run stay exactly as they
+    are; rows keep their ``tr`` and ``seconds``. A participant who has fewer TRs of a run than
+    others carries the gap along. Within a short run a shifted response is slightly anti-correlated
+    with the true one, as its mean is zero (about -c / n for n TRs that are alike over c).
+
+    Parameters
+    ----------
+    responses : RunList, or list of DataArray (time, target)
+    least : int
+        TRs that every shift has at least, in either direction.
+    random_state : int, RandomState or None
+
+    Raises
+    ------
+    ValueError
+        If a run is too short for such a shift, or ``least`` is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from encodekit.data import make_response
+    >>> run = make_response(np.arange(4.0)[:, None], run="story-1", participant="P1",
+    ...                     tr_times=2.0 * np.arange(4), t_r=2.0)
+    >>> shift_circularly([run], least=2)[0].values.ravel().tolist()
+    [2.0, 3.0, 0.0, 1.0]
+    """
+    runs = run_list(responses)
+    lengths = [run.sizes["time"] for run in runs]
+    if least < 1 or min(lengths) < 2 * least:
+        raise ValueError(
+            f"least={least} TRs with runs of {min(lengths)} to {max(lengths)} TRs: expected 1 or "
+            "more, and at most half of the shortest run"
+        )
+    random = check_random_state(random_state)
+    shifts = [int(random.randint(least, n - least + 1)) for n in lengths]
+    return RunList(run.roll(time=shift) for run, shift in zip(runs, shifts, strict=True))
+
+
+def randomise_phases(responses: Iterable[xr.DataArray], random_state: Any = None) -> RunList:
+    r"""Draw the phases of each run's fMRI anew, the same ones for all targets.
+
+    With :math:`F_v(k)` the Fourier transform of target v over a run, each is multiplied by
+    :math:`e^{i \varphi_k}`. As :math:`\varphi_k` is the same in all targets, every spectrum and
+    every cross-spectrum stays, and with them the means, the variances, the (circular)
+    autocorrelation and the covariance over targets and participants.
+
+    Targets that lack rows of a run are transformed over the rows they have, with the same first
+    phases; their cross-spectra with complete targets hold approximately.
+
+    Parameters
+    ----------
+    responses : RunList, or list of DataArray (time, target)
+    random_state : int, RandomState or None
+
+    Notes
+    -----
+    Theiler et al. (1992), Physica D 58; Prichard & Theiler (1994), PRL 73, for several series.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from encodekit.data import make_response
+    >>> values = np.random.default_rng(0).standard_normal((50, 2))
+    >>> run = make_response(values, run="story-1", participant="P1",
+    ...                     tr_times=2.0 * np.arange(50), t_r=2.0)
+    >>> drawn = randomise_phases([run], random_state=0)[0].values
+    >>> bool(np.allclose(np.cov(drawn.T), np.cov(values.T)))
+    True
+    """
+    random = check_random_state(random_state)
+    return RunList(_with_phases(run, random) for run in run_list(responses))
+
+
+def _with_phases(run: xr.DataArray, random: np.random.RandomState) -> xr.DataArray:
+    phases = random.uniform(0, 2 * np.pi, run.sizes["time"] // 2 + 1)
+    if run.chunks is not None:
+        run = run.chunk({"time": -1})
+    drawn: xr.DataArray = xr.apply_ufunc(
+        phase_randomised,
+        run,
+        input_core_dims=[["time"]],
+        output_core_dims=[["time"]],
+        kwargs={"phases": phases},
+        dask="parallelized",
+        output_dtypes=[run.dtype],
+        keep_attrs=True,
+    )
+    return drawn.transpose("time", "target")
+
+
+def phase_randomised(values: NDArray[Any], phases: NDArray[np.float64]) -> NDArray[Any]:
+    """Multiply the transforms of ``values`` (target, time) by ``exp(i phases)``; NaN stays NaN.
+
+    The mean keeps its sign; the highest frequency of an even number of rows, which has no phase,
+    changes its sign where the cosine of its phase is negative.
+    """
+    drawn = np.full_like(values, np.nan)
+    patterns, which = np.unique(np.isfinite(values), axis=0, return_inverse=True)
+    for number, there in enumerate(patterns):
+        n = int(there.sum())
+        if n == 0:
+            continue
+        turn = np.exp(1j * phases[: n // 2 + 1])
+        turn[0] = 1
+        if n % 2 == 0 and n > 1:
+            turn[-1] = 1 if np.cos(phases[n // 2]) >= 0 else -1
+        chosen = np.ix_(np.flatnonzero(which.ravel() == number), np.flatnonzero(there))
+        spectrum = np.fft.rfft(values[chosen].astype(np.float64), axis=-1)
+        drawn[chosen] = np.fft.irfft(spectrum * turn, n, axis=-1)
+    return drawn
+
+
+CONTROLS = {
+    "blocks": shuffle_blocks,
+    "shift": shift_circularly,
+    "phases": randomise_phases,
+}
