@@ -120,8 +120,25 @@ def tuned_model(
     return extractor.fit(tune.stimuli, responses[0], validation=(validate.stimuli, responses[1]))
 
 
-def _evaluate(
-    extractor: ek.FeatureExtractor, fit: Any, test: Any, settings: Settings
+def pretrained_features(settings: Settings) -> ek.SpeechFeatures:
+    """Return the features before tuning, read as those of a model tuned on streamed windows are.
+
+    Windows and resampling are the same, so that a difference is one of weights.
+    """
+    windows = {
+        name: settings.tuning[name] for name in ("chunk", "overlap") if name in settings.tuning
+    }
+    return ek.SpeechFeatures(
+        settings.backbone, layer="all", resample=BrainTunedFeatures.resample, **windows
+    )
+
+
+def evaluate(
+    extractor: ek.FeatureExtractor,
+    fit: Any,
+    test: Any,
+    settings: Settings,
+    areas: Mapping[str, Any],
 ) -> tuple[list[xr.DataArray], list[pd.DataFrame]]:
     """Return normalised scores and the layer profile of each area, for the people of ``fit``."""
     fit_features = extractor.transform(fit.stimuli)
@@ -131,8 +148,7 @@ def _evaluate(
         ek.Delayer(seconds=list(settings.delays)), ek.RunScaler(), ek.LayerSelector(ridge)
     )
     scores, layers = [], []
-    for area, group in AREAS.items():
-        selector = GlasserSelector([group])
+    for area, selector in areas.items():
         model = clone(road).fit(fit_features, fit.responses(regions=selector))
         chosen = model[-1]
         raw = ek.correlation(test.responses(regions=selector), model.predict(test_features))
@@ -182,6 +198,7 @@ def compare_models(
         )
     fit = parts.fit.select(participants=splits["held out"])
     test = parts.test.select(participants=splits["held out"])
+    areas = {area: GlasserSelector([group]) for area, group in AREAS.items()}
     maps, layers, histories = {}, [], {}
     tell = say or (lambda _: None)
     for model in models:
@@ -189,14 +206,14 @@ def compare_models(
             raise ValueError(f"unknown model {model!r}: expected one of {', '.join(MODELS)}")
         tell(f"{model}: " + ("reading the stories" if model == "pretrained" else "tuning"))
         if model == "pretrained":
-            extractor: ek.FeatureExtractor = ek.SpeechFeatures(settings.backbone, layer="all")
+            extractor: ek.FeatureExtractor = pretrained_features(settings)
         else:
             extractor = tuned_model(
                 model, settings, parts.tune, parts.validate, random_state=random_state
             )
             histories[model] = extractor.history_
         tell(f"{model}: ridge for {len(splits['held out'])} held-out participants")
-        scores, profile = _evaluate(extractor, fit, test, settings)
+        scores, profile = evaluate(extractor, fit, test, settings, areas)
         maps[model] = scores
         layers += [rows.assign(model=model) for rows in profile]
     return Comparison(
