@@ -10,7 +10,7 @@ its 95 % t interval over cohorts.
 
 Settings were chosen on cohorts 501 and 502. In every cohort eight people hear all stories four
 times; tuning takes the first hearing of the first four people (all four hearings where an arm says
-so), two stories validate, three fit the ridge and two test it on the other four people.
+so), three stories validate, six fit the ridge and six test it on the other four people.
 """
 
 import argparse
@@ -33,12 +33,12 @@ from encodekit_brain_tuning._experiment import Settings, evaluate, pretrained_fe
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 DEVELOPMENT, FRESH = (501, 502), tuple(range(4001, 4011))
-N_TUNE, N_VALIDATE, N_FIT, N_TEST, N_TUNED, N_REPEATS = 8, 2, 3, 2, 4, 4
-STEPS = 24
+N_TUNE, N_VALIDATE, N_FIT, N_TEST, N_TUNED, N_REPEATS = 8, 3, 6, 6, 4, 4
+N_STORIES = N_TUNE + N_VALIDATE + N_FIT + N_TEST
+STEPS = 32
 COHORT = {
-    "n_participants": 8, "n_stories": N_TUNE + N_VALIDATE + N_FIT + N_TEST, "minutes": 40 / 60,
-    "n_test": N_TUNE + N_VALIDATE + N_FIT + N_TEST, "test_repeats": N_REPEATS,
-    "snr": (0.05, 0.3), "vertices": 800,
+    "n_participants": 8, "n_stories": N_STORIES, "minutes": 40 / 60, "n_test": N_STORIES,
+    "test_repeats": N_REPEATS, "snr": (0.05, 0.3), "vertices": 800,
 }  # fmt: skip
 TUNING = {
     "trainable": "all", "learning_rate": 1e-3, "chunk": 40.0, "batch_size": 1, "patience": None,

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "_baselines": ("acoustic_targets", "language_model_targets", "untrained_backbone"),
     "_controls": ("randomise_phases", "shift_circularly", "shuffle_blocks"),
     "_extractor": ("BrainTunedFeatures",),
     "_heads": ("Head",),
@@ -26,16 +27,19 @@ __all__ = [
     "Head",
     "Hybrid",
     "TunedOnWarning",
+    "acoustic_targets",
     "correlation",
     "cosine_l2",
     "glasser_atlas",
     "huber_cosine",
     "l2",
+    "language_model_targets",
     "randomise_phases",
     "recipe_parameters",
     "shift_circularly",
     "shuffle_blocks",
     "temporal_correlation",
+    "untrained_backbone",
     "warn_if_tuned_on",
 ]
 
