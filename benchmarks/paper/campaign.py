@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import encodekit as ek
@@ -35,7 +36,7 @@ RESULTS = Path(__file__).with_name("results.jsonl")
 DEVELOPMENT, FRESH = (501, 502), tuple(range(4001, 4011))
 N_TUNE, N_VALIDATE, N_FIT, N_TEST, N_TUNED, N_REPEATS = 8, 3, 6, 6, 4, 4
 N_STORIES = N_TUNE + N_VALIDATE + N_FIT + N_TEST
-STEPS = 32
+STEPS = 16
 COHORT = {
     "n_participants": 8, "n_stories": N_STORIES, "minutes": 40 / 60, "n_test": N_STORIES,
     "test_repeats": N_REPEATS, "snr": (0.05, 0.3), "vertices": 800,
@@ -45,6 +46,7 @@ TUNING = {
     "cache": None, "device": "cpu",
 }  # fmt: skip
 SCORED = GlasserSelector(["late_language"])
+READING = Settings(tuning=TUNING, alphas=tuple(np.logspace(1, 6, 6)))
 
 
 @dataclass(frozen=True)
@@ -208,14 +210,14 @@ def measure(cohort: Cohort, name: str) -> dict[str, Any]:
     """Return what one arm gives in one cohort."""
     arm, began = ARMS[name], time.process_time()
     if arm is None:
-        extractor, kept, steps = pretrained_features(Settings(tuning=TUNING)), 0, 0
+        extractor, kept, steps = pretrained_features(READING), 0, 0
     else:
         extractor = tuned(cohort, arm)
         history = extractor.history_
         kept, steps = (int(history["step"].iloc[i]) for i in (history["validation_r"].argmax(), -1))
     tuning = time.process_time() - began
     fit, test = cohort.held_out()
-    scores, layers = evaluate(extractor, fit, test, Settings(), {"language": SCORED})
+    scores, layers = evaluate(extractor, fit, test, READING, {"language": SCORED})
     by_person = ek.by_region(scores[0], by=["participant"])
     return {
         "score": float(by_person["score"].mean()),

@@ -5,6 +5,7 @@ from typing import Any
 
 _HOME = {
     "_baselines": ("acoustic_targets", "language_model_targets", "untrained_backbone"),
+    "_card": ("CardNotes",),
     "_controls": ("randomise_phases", "shift_circularly", "shuffle_blocks"),
     "_extractor": ("BrainTunedFeatures",),
     "_heads": ("Head",),
@@ -17,30 +18,34 @@ _HOME = {
         "temporal_correlation",
     ),
     "_recipes": ("recipe_parameters",),
+    "_losses": ("correlation", "cosine_l2", "l2"),
+    "_probes": ("LabelledAudio", "phone_labels", "probe", "word_labels"),
     "_tuned_on": ("TunedOnWarning", "warn_if_tuned_on"),
     "_glasser": ("GlasserSelector", "glasser_atlas"),
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
 __all__ = [
     "BrainTunedFeatures",
+    "CardNotes",
     "GlasserSelector",
     "Head",
-    "Hybrid",
+    "LabelledAudio",
     "TunedOnWarning",
     "acoustic_targets",
     "correlation",
     "cosine_l2",
     "glasser_atlas",
-    "huber_cosine",
     "l2",
     "language_model_targets",
+    "phone_labels",
+    "probe",
     "randomise_phases",
     "recipe_parameters",
     "shift_circularly",
     "shuffle_blocks",
-    "temporal_correlation",
     "untrained_backbone",
     "warn_if_tuned_on",
+    "word_labels",
 ]
 
 

@@ -11,7 +11,7 @@ import torch
 
 from encodekit.data import atomic_write, check_manifest, whole_folder
 from encodekit_brain_tuning._backbone import trained_state
-from encodekit_brain_tuning._card import model_card
+from encodekit_brain_tuning._card import CardNotes, model_card
 from encodekit_brain_tuning._selection import from_json, to_json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _FACTS = ("seed_", "head_alpha_", "tuned_on_", "validated_on_", "tuned_seconds_"
 Extractor = TypeVar("Extractor", bound="BrainTunedFeatures")
 
 
-def save(extractor: "BrainTunedFeatures", folder: Path) -> None:
+def save(extractor: "BrainTunedFeatures", folder: Path, notes: CardNotes | None = None) -> None:
     """Write a tuned extractor; the folder appears whole or not at all."""
     keys, given = extractor.targets_, extractor.get_params(deep=False)
     parameters = {name: to_json(value, keys) for name, value in given.items()}
@@ -34,7 +34,7 @@ def save(extractor: "BrainTunedFeatures", folder: Path) -> None:
     with whole_folder(folder, KIND) as part:
         config = {"format": FORMAT, "parameters": parameters, "state": save_state(extractor, part)}
         atomic_write(part / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())
-        atomic_write(part / "README.md", model_card(extractor).encode())
+        atomic_write(part / "README.md", model_card(extractor, notes).encode())
 
 
 def load(cls: type[Extractor], folder: Path, backbone: str | None) -> Extractor:

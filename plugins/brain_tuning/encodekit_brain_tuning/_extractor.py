@@ -17,6 +17,7 @@ from encodekit_brain_tuning._backbone import (
     make_trainable,
     trained_state,
 )
+from encodekit_brain_tuning._card import CardNotes
 from encodekit_brain_tuning._clips import TuningClips, WindowSettings
 from encodekit_brain_tuning._encoding import (
     as_frames,
@@ -308,12 +309,58 @@ class BrainTunedFeatures(TuningParameters):
         self._fitted_model()
         return FrozenEstimator(self)
 
-    def save(self, path: str | Path) -> None:
-        """Write a folder: safetensors, JSON, a model card, and a manifest of sha256 last."""
+    def save(self, path: str | Path, *, notes: CardNotes | None = None) -> None:
+        """Write a folder: safetensors, JSON, a model card, and a manifest of sha256 last.
+
+        Parameters
+        ----------
+        path : path
+        notes : CardNotes, optional
+            What the card says beside what the tuning knows: scores, licence of the data.
+        """
         from encodekit_brain_tuning._artifact import save
 
         self._fitted_model()
-        save(self, Path(path))
+        save(self, Path(path), notes)
+
+    def merge(self, path: str | Path, *, notes: CardNotes | None = None) -> None:
+        """Write the tuned backbone as a plain transformers model, adapters merged, without head.
+
+        `transformers.AutoModel` loads it, and so do `encodekit.SpeechFeatures` and this class.
+        """
+        from encodekit_brain_tuning._sharing import merge
+
+        self._fitted_model()
+        merge(self, Path(path), notes)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        merged: bool = False,
+        private: bool = True,
+        notes: CardNotes | None = None,
+        api: Any = None,
+    ) -> Any:
+        """Upload what `save` writes, or `merge` if ``merged``, to the Hugging Face hub.
+
+        Parameters
+        ----------
+        repo_id : str
+            ``"name/model"``; made if it is not there.
+        merged, private : bool
+        notes : CardNotes, optional
+        api : huggingface_hub.HfApi, optional
+            With your token; one that finds the token you logged in with, if not given.
+
+        Returns
+        -------
+        huggingface_hub.CommitInfo
+        """
+        from encodekit_brain_tuning._sharing import push
+
+        self._fitted_model()
+        return push(self, repo_id, merged=merged, private=private, notes=notes, api=api)
 
     @classmethod
     def load(cls, path: str | Path, *, backbone: str | None = None) -> Self:

@@ -1,0 +1,87 @@
+"""A tuned model for others: as a plain transformers model, and on the Hugging Face hub."""
+
+import copy
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from encodekit.data import atomic_write, whole_folder
+from encodekit.features import load_backbone
+from encodekit_brain_tuning._card import CardNotes, model_card
+
+if TYPE_CHECKING:
+    from encodekit_brain_tuning._extractor import BrainTunedFeatures
+
+KIND = "merged model"
+_USE = """```python
+from transformers import AutoModel
+
+model = AutoModel.from_pretrained("this-folder")
+```
+
+The adapters are merged into the weights; the head is not part of this folder.
+"""
+
+
+def merge(extractor: "BrainTunedFeatures", folder: Path, notes: CardNotes | None = None) -> None:
+    """Write the tuned backbone as `save_pretrained` would, adapters merged into its weights."""
+    plain, reader = load_backbone(extractor.backbone)
+    stem = {name for name in plain.state_dict() if name.startswith("feature_extractor.")}
+    missing, unexpected = plain.load_state_dict(
+        merged_state(extractor.model_.backbone.model), strict=False
+    )
+    if set(missing) != stem or unexpected:
+        differ = sorted(set(missing) ^ stem | set(unexpected))
+        raise ValueError(
+            f"the tuned {type(plain).__name__} and the backbone {extractor.backbone!r} differ in "
+            f"{len(differ)} weights, the first {differ[0]!r}: load it with the original backbone"
+        )
+    card, _, _ = model_card(extractor, notes).partition("```python")
+    with whole_folder(folder, KIND) as part:
+        plain.save_pretrained(part)
+        reader.save_pretrained(part)
+        atomic_write(part / "README.md", (card + _USE).encode())
+
+
+def merged_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of ``model`` under the names that they have without adapters."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    merged = copy.deepcopy(model)
+    adapted = [(name, part) for name, part in merged.named_modules()
+               if isinstance(part, BaseTunerLayer)]  # fmt: skip
+    for name, part in adapted:
+        parent, _, child = name.rpartition(".")
+        part.merge()
+        setattr(merged.get_submodule(parent), child, part.get_base_layer())
+    return {name: value.cpu() for name, value in merged.state_dict().items()}
+
+
+def push(
+    extractor: "BrainTunedFeatures",
+    repo_id: str,
+    *,
+    merged: bool,
+    private: bool,
+    notes: CardNotes | None,
+    api: Any,
+) -> Any:
+    """Upload the folder that `save`, or `merge`, writes; return what the hub answers."""
+    from encodekit_brain_tuning._artifact import save
+
+    if api is None:
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+    write = merge if merged else save
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        write(extractor, folder, notes)
+        api.create_repo(repo_id=repo_id, private=private, exist_ok=True)
+        return api.upload_folder(
+            repo_id=repo_id,
+            folder_path=str(folder),
+            commit_message=f"Brain-tuned {extractor.backbone}, {extractor.weights_hash_[:12]}",
+        )
