@@ -31,6 +31,7 @@ from encodekit.reports import t_interval
 from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector
 from encodekit_brain_tuning._controls import CONTROLS
 from encodekit_brain_tuning._experiment import Settings, evaluate, pretrained_features
+from encodekit_brain_tuning._heads import HEADS
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 DEVELOPMENT, FRESH = (501, 502), tuple(range(4001, 4011))
@@ -92,7 +93,11 @@ ARMS: dict[str, Arm | None] = {
     "1 person, a quarter 4 times": Arm(people=(0,), stories=QUARTER, repeats=4),
     "correlation": Arm(tuning={"loss": "correlation"}),
     "correlation, a quarter": Arm(stories=QUARTER, tuning={"loss": "correlation"}),
-    "exact": Arm(tuning={"windows": "exact", "batch_size": 20}),
+    "exact": Arm(tuning={"windows": "exact", "batch_size": 20}),  # about the TRs of one story
+    "sequential, equal steps": Arm(tuning={"strategy": "sequential"}),
+    "sequential, equal pairs": Arm(passes=N_TUNED, tuning={"strategy": "sequential"}),
+    "srm": Arm(tuning={"strategy": "srm"}),
+    **{f"{head} head": Arm(tuning={"head": head}) for head in HEADS if head != "shared"},
 }
 Difference = tuple[str, tuple[str, ...], tuple[str, ...]]  # name, mean of these minus mean of those
 SINGLES = tuple(f"single P{n + 1}" for n in range(N_TUNED))
@@ -132,6 +137,15 @@ QUESTIONS: dict[str, tuple[Difference, ...]] = {
         ),
     ),
     "windows": (("streamed - exact", ("joint",), ("exact",)),),
+    "strategies": tuple(
+        (f"{name} - joint", (name,), ("joint",))
+        for name in ("sequential, equal steps", "sequential, equal pairs", "srm")
+    ),
+    "heads": tuple(
+        (f"{head} - shared head", (f"{head} head",), ("joint",))
+        for head in HEADS
+        if head != "shared"
+    ),
 }
 
 
@@ -191,16 +205,10 @@ def _hearings(study: Any, people: list[str], n: int) -> RunList:
 def tuned(cohort: Cohort, arm: Arm) -> BrainTunedFeatures:
     """Tune as ``arm`` says, for `STEPS` steps times its passes; the best validated weights stay."""
     stimuli, responses, validation = cohort.tuning_data(arm)
-    given = {**TUNING, **arm.tuning}
-    if given.get("windows") == "exact":
-        # one batch is the TRs of one story, so that a step sees as much fMRI as a streamed one
-        per_epoch = sum(-(-stimulus.n_trs // given["batch_size"]) for stimulus in stimuli)
-    else:
-        per_epoch = len(stimuli)
     steps = STEPS * arm.passes
     extractor = BrainTunedFeatures(
-        "tiny", layer="all", random_state=cohort.seed, epochs=-(-steps // per_epoch),
-        validate_every=steps // 4, **given,
+        "tiny", layer="all", random_state=cohort.seed, budget=("steps", steps),
+        validate_every=steps // 4, **{**TUNING, **arm.tuning},
     )  # fmt: skip
     extractor.fit(stimuli, responses, validation=validation)
     return extractor.set_params(windows="streamed")  # however it was tuned, it is read in one way
