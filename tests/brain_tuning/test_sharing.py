@@ -17,8 +17,8 @@ from encodekit_brain_tuning._card import PRETRAINED_ON, model_card
 @pytest.fixture(scope="module", params=["lora", "all"])
 def fitted(request, backbone_folder, stories, responses):
     features = BrainTunedFeatures(
-        backbone_folder, epochs=1, trainable=request.param, learning_rate=1e-2, chunk=16.0,
-        lora_targets="attention+feed_forward", layer="all", cache=None, device="cpu",
+        backbone_folder, epochs=3, batch_size=4, trainable=request.param, learning_rate=1e-2,
+        chunk=16.0, lora_targets="attention+feed_forward", layer="all", cache=None, device="cpu",
     )  # fmt: skip
     return features.fit(stories[:2], responses[:2])  # without validation the last weights stay
 
@@ -146,7 +146,7 @@ def test_without_notes_the_card_says_what_was_not_stated(fitted):
     ("backbone", "corpus", "said"),
     [
         ("facebook/wav2vec2-base", "LibriSpeech train-clean-100",
-         "the backbone was pretrained on audio of LibriSpeech, and tested on LibriSpeech train"),
+         "the backbone was pretrained on LibriSpeech, and tested on LibriSpeech train"),
         ("facebook/wav2vec2-base", "the Moth", "none known with the Moth"),
         ("tiny", "LibriSpeech", "none known with LibriSpeech"),
     ],

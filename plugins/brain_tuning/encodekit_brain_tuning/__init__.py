@@ -19,6 +19,7 @@ _HOME = {
     ),
     "_recipes": ("recipe_parameters",),
     "_probes": ("LabelledAudio", "phone_labels", "probe", "word_labels"),
+    "_stimulus_tuning": ("stimulus_tuned",),
     "_tuned_on": ("TunedOnWarning", "warn_if_tuned_on"),
     "_glasser": ("GlasserSelector", "glasser_atlas"),
 }
@@ -44,6 +45,7 @@ __all__ = [
     "recipe_parameters",
     "shift_circularly",
     "shuffle_blocks",
+    "stimulus_tuned",
     "temporal_correlation",
     "untrained_backbone",
     "warn_if_tuned_on",

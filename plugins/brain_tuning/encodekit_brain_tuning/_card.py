@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from encodekit_brain_tuning._extractor import BrainTunedFeatures
 
 _PACKAGES = ("encodekit", "encodekit-brain-tuning", "torch", "transformers", "peft")
+_CORPORA = ("LibriSpeech", "Libri-Light", "GigaSpeech", "VoxPopuli")
 _LIBRISPEECH = "LibriSpeech train-clean-100, train-clean-360 and train-other-500 (960 h)"
 _LIBRI_LIGHT = "Libri-Light (60,000 h of LibriVox, which LibriSpeech is a part of)"
 _MIXED = f"{_LIBRI_LIGHT}, GigaSpeech (10,000 h), VoxPopuli (24,000 h of English)"
@@ -136,13 +137,11 @@ def _overlap(extractor: "BrainTunedFeatures", notes: CardNotes) -> str:
     corpora = PRETRAINED_ON.get(str(extractor.backbone))
     if corpora is None:
         return f"unknown; tested on {notes.test_corpus}"
-    heard = notes.test_corpus.split()[0].lower() in corpora.lower()
-    return (
-        f"the backbone was pretrained on audio of {notes.test_corpus.split()[0]}, and tested on "
-        f"{notes.test_corpus}"
-        if heard
-        else f"none known with {notes.test_corpus}"
-    )
+    heard = [name for name in _CORPORA
+             if name in corpora and name.lower() in notes.test_corpus.lower()]  # fmt: skip
+    if not heard:
+        return f"none known with {notes.test_corpus}"
+    return f"the backbone was pretrained on {heard[0]}, and tested on {notes.test_corpus}"
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -238,7 +238,7 @@ def _folds(
         groups = random.permutation(np.unique(table[name].to_numpy(str)))
         if groups.size < 2:
             raise ValueError(
-                f"all {len(table)} stretches have the same {name}, {groups[0]!r}: one to hold out "
+                f"all {len(table)} stretches have the same {name}, '{groups[0]}': one to hold out "
                 "and one to learn from are needed"
             )
         place = {group: number % min(n_folds, groups.size) for number, group in enumerate(groups)}

@@ -97,7 +97,7 @@ class BrainTrainer(Trainer):
         self.tuned = model
         self.seen: list[Tensor] = []
         self.parts: list[Tensor] = []
-        arguments = _arguments(plan, folder)
+        arguments = training_arguments(plan, folder)
         by: Any = "values" if counts_values(loss) else "pairs"
         self.steps = Steps(
             clips, ClipCounts(clips, by, model.backbone.rate), plan.batch_size, plan.seed,
@@ -211,7 +211,8 @@ def _left_out(batch: Batch) -> Tensor:
     return (batch["spread"].sum() / batch["mask"].sum().clamp_min(1)).to(batch["true"].dtype)
 
 
-def _arguments(plan: Plan, folder: str) -> TrainingArguments:
+def training_arguments(plan: Plan, folder: str) -> TrainingArguments:
+    """Return what Trainer is told; `max_steps` and `warmup_steps` are the caller's."""
     arguments = TrainingArguments(
         output_dir=folder,
         learning_rate=plan.learning_rate,
