@@ -81,7 +81,13 @@ def test_there_is_no_pickle_in_the_folder(saved):
 
 def test_the_card_says_what_happened(fitted, saved):
     card = (saved / "README.md").read_text()
-    for fact in ("P1, P2", "story-0, story-1", "story-2, story-3", "6, shared", str(fitted.seed_)):
+    for fact in (
+        "P1, P2",
+        "story-0, story-1",
+        "story-2, story-3",
+        "| targets | 6 |",
+        str(fitted.seed_),
+    ):
         assert fact in card
     assert f"| 0 | 0 | - | {fitted.history_['validation_loss'][0]:.5f} |" in card
     kept = fitted.history_["step"][fitted.history_["validation_r"].argmax()]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +60,7 @@ def model_card(extractor: "BrainTunedFeatures", notes: CardNotes | None = None) 
     """Return the README.md of a tuned model's folder."""
     notes = notes or CardNotes()
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    hours = extractor.tuned_seconds_ / 3600
+    hours, settings = extractor.tuned_seconds_ / 3600, extractor.settings()
     return f"""{_front_matter(extractor)}
 # {extractor.backbone}, brain-tuned
 
@@ -73,11 +74,12 @@ A speech model fine-tuned on fMRI with encodekit (BrainTunedFeatures).
 | tuning runs | {", ".join(extractor.tuned_on_.values())} |
 | audio tuned on | {hours:.2f} h ({60 * hours:.1f} min) |
 | validation runs | {", ".join(extractor.validated_on_.values()) or "none"} |
-| targets | {len(extractor.targets_)}, shared by all participants |
-| loss | {getattr(extractor.loss, "__name__", extractor.loss)} |
-| trainable | {_trainable(extractor)} |
-| windows | {_windows(extractor)} |
-| learning rate | {extractor.learning_rate:g}, warm-up {extractor.warmup:g}, then linear to 0 |
+| targets | {len(extractor.targets_)} |
+| strategy, head | {settings.strategy}, {getattr(settings.head, "__name__", settings.head)} |
+| loss | {getattr(settings.loss, "__name__", settings.loss)} |
+| trainable | {_trainable(settings)} |
+| windows | {_windows(settings)} |
+| learning rate | {settings.learning_rate:g}, warm-up {settings.warmup:g}, then linear to 0 |
 | seed | {extractor.seed_} |
 | licence of the data | {notes.data_licence or "not stated"} |
 | made with | {versions} |
@@ -86,7 +88,7 @@ A speech model fine-tuned on fMRI with encodekit (BrainTunedFeatures).
 
 {_loss_table(extractor)}
 
-Row 0 is the pretrained backbone with a ridge solution as its head.{_kept(extractor)}
+Row 0 is the backbone before tuning{_began(extractor)}.{_kept(extractor)}
 
 ## Scores
 
@@ -153,16 +155,16 @@ def _markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _trainable(extractor: "BrainTunedFeatures") -> str:
-    if extractor.trainable != "lora":
-        return extractor.trainable
-    return f"LoRA, rank {extractor.lora_rank}, on {extractor.lora_targets}"
+def _trainable(settings: SimpleNamespace) -> str:
+    if settings.trainable != "lora":
+        return str(settings.trainable)
+    return f"LoRA, rank {settings.lora_rank}, on {settings.lora_targets}"
 
 
-def _windows(extractor: "BrainTunedFeatures") -> str:
-    if extractor.windows == "exact":
+def _windows(settings: SimpleNamespace) -> str:
+    if settings.windows == "exact":
         return "exact, 10 s per TR"
-    return f"streamed, {extractor.chunk:g} s with {extractor.overlap:g} s of overlap"
+    return f"streamed, {settings.chunk:g} s with {settings.overlap:g} s of overlap"
 
 
 def _loss_table(extractor: "BrainTunedFeatures") -> str:
@@ -173,6 +175,10 @@ def _loss_table(extractor: "BrainTunedFeatures") -> str:
         for row in extractor.history_.itertuples()
     ]
     return "\n".join(lines).replace("nan", "-")
+
+
+def _began(extractor: "BrainTunedFeatures") -> str:
+    return "" if extractor.head_alpha_ is None else ", with a ridge solution as its head"
 
 
 def _kept(extractor: "BrainTunedFeatures") -> str:

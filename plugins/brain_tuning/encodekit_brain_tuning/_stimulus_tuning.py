@@ -168,11 +168,14 @@ class UnitsTask(Task):
     name = "units"
     centres: Tensor
 
+    def __init__(self, model: TuningModel, chunk: float, overlap: float) -> None:
+        super().__init__(model, chunk, overlap)
+        self.register_buffer("centres", torch.zeros(0, 0))
+
     def learn_units(self, stimuli: Sequence[Stimulus], n_units: int, seed: int) -> None:
         """Cluster the frames of the middle layer, z-scored, of the model as it is."""
         from sklearn.cluster import MiniBatchKMeans
 
-        self.register_buffer("centres", torch.zeros(0, 0))
         rows = [self.middle(clip["frames"]) for clip in self.clips(stimuli)]
         joined = torch.cat(rows).cpu().numpy()
         found = MiniBatchKMeans(n_units, random_state=seed, n_init=3).fit(joined)
