@@ -32,8 +32,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 from encodekit.data import Stimulus
 from encodekit.features import resolve_backbone, stream_windows
 from encodekit.plugins import unknown_name
-from encodekit_brain_tuning._clips import stem_frames
 from encodekit_brain_tuning._model import TuningModel
+from encodekit_brain_tuning._stem_cache import stem_outputs
 from encodekit_brain_tuning._trainer import (
     make_plan,
     private_random,
@@ -136,7 +136,8 @@ class Task(nn.Module):
             audio = stimulus.load_audio(backbone.rate)
             windows = stream_windows(audio.size, backbone.rate, self.chunk, self.overlap)
             spans = [(start, stop) for start, stop, _ in windows]
-            found += stem_frames(backbone, audio, spans)
+            outputs = dict(stem_outputs(backbone, audio, spans))
+            found += [outputs[number].contiguous() for number in range(len(spans))]
         return [{"frames": frames, **self.answers(frames)} for frames in found]
 
     def answers(self, frames: Tensor) -> dict[str, Tensor]:
