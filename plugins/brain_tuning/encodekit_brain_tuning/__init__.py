@@ -20,11 +20,13 @@ _HOME = {
     "_recipes": ("recipe_parameters",),
     "_probes": ("LabelledAudio", "phone_labels", "probe", "word_labels"),
     "_stimulus_tuning": ("stimulus_tuned",),
+    "_selection": ("AgreementSelector",),
     "_tuned_on": ("TunedOnWarning", "warn_if_tuned_on"),
     "_glasser": ("GlasserSelector", "glasser_atlas"),
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
 __all__ = [
+    "AgreementSelector",
     "BrainTunedFeatures",
     "CardNotes",
     "GlasserSelector",

@@ -1,8 +1,9 @@
 """BrainTunedFeatures: a feature extractor whose fit fine-tunes a speech model on fMRI."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 import xarray as xr
@@ -29,19 +30,39 @@ from encodekit_brain_tuning._heads import resolve_head
 from encodekit_brain_tuning._losses import Loss, joint_equals_mean, resolve_loss
 from encodekit_brain_tuning._model import TuningModel
 from encodekit_brain_tuning._parameters import TuningParameters, show_settings
+from encodekit_brain_tuning._participants import SharedTargets
 from encodekit_brain_tuning._ridge_start import start_head
+from encodekit_brain_tuning._selection import (
+    AgreementSelector,
+    KeySelector,
+    fitted_selector,
+    to_json,
+)
 from encodekit_brain_tuning._stem_cache import StemCache
 from encodekit_brain_tuning._strategies import Situation, TargetMaker, resolve_strategy
 from encodekit_brain_tuning._tuned_on import tuned_runs, warn_of
-from encodekit_brain_tuning._tuning_data import match_runs, target_weights, validation_runs
+from encodekit_brain_tuning._tuning_data import (
+    Runs,
+    match_runs,
+    target_weights,
+    validation_runs,
+)
 from encodekit_brain_tuning._windows import POOLING
+
+if TYPE_CHECKING:
+    from encodekit_brain_tuning._adapt import AdaptedHead
 
 _TRAINING = (  # what the tuned weights already say
     "backbone", "loss", "targets", "strategy", "reduction", "n_components", "head", "head_rank",
     "head_start", "epochs", "budget", "learning_rate", "head_learning_rate", "batch_size",
     "accumulate", "warmup", "weight_decay", "patience", "validate_every", "precision",
-    "n_workers", "z_score", "device", "random_state", "dropout", "pooled_layer",
-    "gradient_checkpointing", "stem_cache", "stem_dtype", "stem_cache_gb",
+    "n_workers", "checkpoint", "checkpoint_every", "tensorboard", "z_score", "device",
+    "random_state", "dropout", "pooled_layer", "gradient_checkpointing", "stem_cache",
+    "stem_dtype", "stem_cache_gb",
+)  # fmt: skip
+_ELSEWHERE = (  # of no effect on the tuned weights, or told otherwise
+    "backbone", "recipe", "layer", "history", "cache", "device", "n_workers", "random_state",
+    "checkpoint", "checkpoint_every", "tensorboard", "stem_cache", "stem_cache_gb",
 )  # fmt: skip
 
 
@@ -65,7 +86,9 @@ class BrainTunedFeatures(TuningParameters):
         ``"huber_cosine"``, ``"hybrid"`` (correlation first, then L2), any registered loss, or a
         callable ``loss(predicted, true, mask)``.
     targets : None, str, list of str, or region selector
-        Which targets are tuned on: all, those of these regions, or what the selector keeps.
+        Which targets are tuned on: all, those of these regions, or what the selector keeps:
+        `GlasserSelector`, `AgreementSelector` (where people agree in the tuning runs), or any
+        other; one that averages areas makes native spaces of several people comparable.
     strategy : {"joint", "sequential", "response_mean", "srm"}
         ``"joint"``: each step has all who heard its clips, who lacks one is masked out.
         ``"sequential"``: a step for each participant, as published. ``"response_mean"``: tuned on
@@ -144,6 +167,14 @@ class BrainTunedFeatures(TuningParameters):
         Of the forward and backward pass; ``"auto"`` is bfloat16 on a GPU that has it.
     n_workers : int
         Processes that prepare batches beside the training.
+    checkpoint : path, optional
+        A folder for the newest checkpoint of this tuning. A `fit` that was killed goes on from
+        there: on a CPU to the same bytes, or it refuses and says what is different (data,
+        settings, versions, number of processes or threads). A finished one is not repeated.
+    checkpoint_every : int, optional
+        Optimizer steps between checkpoints, beside those at the end of every epoch.
+    tensorboard : path, optional
+        A folder for TensorBoard's curves, ``pip install 'encodekit-brain-tuning[tensorboard]'``.
     layer : None, int, list of int, or "all"
         Which layers to give: the pooled one, these (0 is the input of the first block), or all.
     z_score : bool
@@ -216,20 +247,18 @@ class BrainTunedFeatures(TuningParameters):
         settings = self.settings()
         if settings.recipe is not None:
             show_settings(settings)
-        runs = match_runs(X, y, settings.targets, "tuning")
+        chosen = settings.targets if y is None else fitted_selector(settings.targets, y)
+        runs = match_runs(X, y, chosen, "tuning")
         weighed = target_weights(weights, runs)
         loss = resolve_loss(settings.loss)
         maker = _target_maker(settings, loss)
         shared = maker.tuning(runs, weighed)
-        held = validation_runs(validation, shared.participants, settings.targets, runs)
+        held = validation_runs(validation, shared.participants, chosen, runs)
         self.seed_ = int(check_random_state(settings.random_state).randint(2**31 - 1))
         self.participants_, self.n_targets_ = shared.participants, maker.strategy.n_targets(shared)
         with private_random(self.seed_):
             model = self._new_model()
-        cut = WindowSettings(settings.windows, settings.chunk, settings.overlap, settings.pooling)
-        stems = StemCache(
-            settings.stem_cache, dtype=settings.stem_dtype, limit=settings.stem_cache_gb
-        )
+        cut, stems = _cut(settings), _stems(settings)
         clips = TuningClips(runs.stimuli, shared, model.backbone, cut, stems)
         watched = None
         if held is not None:
@@ -238,7 +267,8 @@ class BrainTunedFeatures(TuningParameters):
         from_ridge = settings.head_start == "ridge"
         self.head_alpha_ = start_head(model, clips, settings.batch_size) if from_ridge else None
         plan = make_plan(settings, self.seed_, one_by_one=maker.strategy.one_by_one)
-        self.history_ = tune(model, clips, watched, loss, plan)
+        about = self._about(settings, shared, runs, held)
+        self.history_ = tune(model, clips, watched, loss, plan, about=about)
         self.targets_ = maker.strategy.keys(shared)
         self.tuned_on_ = {item.audio_hash: item.run_name for item in runs.stimuli}
         self.tuned_seconds_ = float(sum(item.n_trs * float(item.t_r or 0) for item in runs.stimuli))
@@ -246,6 +276,32 @@ class BrainTunedFeatures(TuningParameters):
         self.validated_on_ = {item.audio_hash: item.run_name for item in watching}
         self._finish(model)
         return self
+
+    def adapt(self, X: Sequence[Stimulus], y: Any) -> "AdaptedHead":
+        """Return heads for new participants, the tuned backbone left as it is.
+
+        Parameters
+        ----------
+        X : list of Stimulus
+        y : RunList, list of DataArray or DataArray (time, target)
+            fMRI of one or more participants, in any space; an hour or less will do.
+
+        Returns
+        -------
+        AdaptedHead
+            ``predict(stimuli)`` gives their fMRI.
+        """
+        from encodekit_brain_tuning._adapt import AdaptedHead
+
+        model, settings = self._fitted_model(), self.settings()
+        targets = settings.targets
+        if isinstance(targets, AgreementSelector):
+            targets = KeySelector(self.targets_)
+        self.warn_if_tuned_on(X)
+        runs = match_runs(X, y, targets, "adaptation")
+        keys = self.targets_ if len(self.targets_) == self.n_targets_ else None
+        head = AdaptedHead(model, _cut(settings), _stems(settings), settings.batch_size)
+        return head.fit(runs, keys, z_score=settings.z_score)
 
     def frame_blocks(self, stimulus: Stimulus) -> Iterator[xr.DataArray]:
         """Yield the frames (time, feature) of one window, or some clips, after the other."""
@@ -387,6 +443,18 @@ class BrainTunedFeatures(TuningParameters):
 
         load_state(self, folder, state)
 
+    def _about(
+        self, settings: Any, shared: SharedTargets, runs: Runs, held: Runs | None
+    ) -> dict[str, Any]:
+        """Return what decides the tuning's result, for its checkpoints."""
+        facts = {
+            f"settings.{name}": to_json(value, shared.keys)
+            for name, value in vars(settings).items()
+            if name not in _ELSEWHERE
+        }
+        audio = [item.audio_hash for part in (runs, held) if part for item in part.stimuli]
+        return {**facts, "seed": self.seed_, "backbone": self.backbone_hash_, "audio": audio}
+
     def _new_model(self) -> TuningModel:
         """A pretrained backbone, prepared for what is trainable, with a head to be fitted."""
         settings = self.settings()
@@ -420,6 +488,14 @@ class BrainTunedFeatures(TuningParameters):
         return self.model_
 
 
+def _cut(settings: Any) -> WindowSettings:
+    return WindowSettings(settings.windows, settings.chunk, settings.overlap, settings.pooling)
+
+
+def _stems(settings: Any) -> StemCache:
+    return StemCache(settings.stem_cache, dtype=settings.stem_dtype, limit=settings.stem_cache_gb)
+
+
 def _target_maker(settings: Any, loss: Loss) -> TargetMaker:
     head = resolve_head(settings.head)
     situation = Situation(
@@ -434,4 +510,7 @@ def _target_maker(settings: Any, loss: Loss) -> TargetMaker:
 
 
 def _device(asked: str | None) -> torch.device:
-    return torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """Return the device of this process; `accelerate launch` numbers its processes' GPUs."""
+    kind = asked or ("cuda" if torch.cuda.is_available() else "cpu")
+    rank = os.environ.get("LOCAL_RANK")
+    return torch.device(f"cuda:{rank}" if kind == "cuda" and rank else kind)

@@ -25,7 +25,7 @@ CHOICES = {
     "stem_dtype": ("float16", "float32"),
     "precision": ("auto", "float32", "bfloat16"),
 }
-AT_LEAST_ONE = ("epochs", "batch_size", "accumulate", "n_components")
+AT_LEAST_ONE = ("epochs", "batch_size", "accumulate", "n_components", "checkpoint_every")
 
 
 class TuningParameters(FeatureExtractor):
@@ -70,6 +70,9 @@ class TuningParameters(FeatureExtractor):
         validate_every: int | None = None,
         precision: str = "auto",
         n_workers: int = 0,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int | None = None,
+        tensorboard: str | Path | None = None,
         layer: int | Sequence[int] | str | None = None,
         z_score: bool = True,
         history: float = 16.0,
@@ -113,6 +116,9 @@ class TuningParameters(FeatureExtractor):
         self.validate_every = validate_every
         self.precision = precision
         self.n_workers = n_workers
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.tensorboard = tensorboard
         self.layer = layer
         self.z_score = z_score
         self.history = history
@@ -161,8 +167,8 @@ def _mistakes(settings: SimpleNamespace) -> Iterator[str]:
             f"overlap={settings.overlap:g} s is shorter than the {SUPPORT:g} s of haemodynamic "
             f"history, so TRs would be lost between windows: pass at least {SUPPORT:g}"
         )
-    few = [f"{name}={getattr(settings, name)}" for name in AT_LEAST_ONE
-           if getattr(settings, name) < 1]  # fmt: skip
+    numbers = {name: getattr(settings, name) for name in AT_LEAST_ONE}
+    few = [f"{name}={n}" for name, n in numbers.items() if n is not None and n < 1]
     if few:
         yield f"{' and '.join(few)}: expected at least 1"
     yield from check_budget(settings.budget)

@@ -156,7 +156,7 @@ def _common(
 ) -> SharedTargets:
     """Return the keys and participants of all runs, no fMRI yet."""
     people = _ordered(person for found in columns for person, _ in found)
-    native = next((run for run in runs if len(people) > 1 and _is_native(run)), None)
+    native = next((run for run in runs if len(people) > 1 and is_native(run)), None)
     if native is None:
         keys = _ordered(key for found in columns for _, key in found)
         return SharedTargets(keys, people, {})
@@ -174,7 +174,8 @@ def _common(
     return SharedTargets(tuple(f"{person}/{key}" for person, key in slots), people, {}, slots)
 
 
-def _is_native(run: xr.DataArray) -> bool:
+def is_native(run: xr.DataArray) -> bool:
+    """Whether the numbers of a run's targets mean something within one participant alone."""
     regions = "vertex" not in run.coords and "voxel" not in run.coords
     return run.attrs.get("space") == "native" and not regions
 

@@ -3,11 +3,11 @@
 import math
 import random
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from encodekit_brain_tuning._alignment import RunningAlignment
-from encodekit_brain_tuning._backbone import trained_state
+from encodekit_brain_tuning._board import Board
+from encodekit_brain_tuning._checkpoint import Checkpoints, identify, load_learnt
 from encodekit_brain_tuning._clips import Batch, EqualLengthBatches, TuningClips
 from encodekit_brain_tuning._losses import Loss, counts_values, loss_at
 from encodekit_brain_tuning._model import TuningModel
 from encodekit_brain_tuning._steps import Budget, ClipCounts, StepLoader, Steps
+from encodekit_brain_tuning._watch import Watch
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Plan:
     ``patience`` counts validations without a new best (None: never stop early).
     ``head_learning_rate`` is a tenth of ``learning_rate`` if None. ``accumulate`` forward passes
     make one step of ``batch_size`` clips. ``bf16`` computes in bfloat16 where that is safe.
+    ``checkpoint`` is the folder of `Checkpoints`, ``tensorboard`` that of `Board`.
     """
 
     epochs: int
@@ -54,6 +57,9 @@ class Plan:
     accumulate: int = 1
     bf16: bool = False
     n_workers: int = 0
+    checkpoint: str | Path | None = None
+    checkpoint_every: int | None = None
+    tensorboard: str | Path | None = None
 
 
 def make_plan(settings: Any, seed: int, *, one_by_one: bool) -> Plan:
@@ -83,6 +89,7 @@ class BrainTrainer(Trainer):
     """
 
     loss_is_scaled_for_ga = True  # by each part's share
+    checkpoints: Checkpoints | None = None
 
     def __init__(
         self,
@@ -157,6 +164,13 @@ class BrainTrainer(Trainer):
         whole: Tensor = value * self.args.world_size  # gradients are averaged over processes
         return whole
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.save()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_learnt(self.tuned, Path(resume_from_checkpoint))
+
     def end_step(self) -> Tensor:
         """Return the loss of the step that has ended, over all its parts."""
         total = torch.stack(self.parts).sum()
@@ -187,7 +201,15 @@ class BrainTrainer(Trainer):
             weight += n
             alignment.add([clips.runs[i] for i in indices], predicted, batch["true"], batch["mask"])
         model.train(was_training)
-        return total / weight, alignment.mean()
+        return self._agreed([total / weight, alignment.mean()])
+
+    def _agreed(self, found: list[float]) -> tuple[float, float]:
+        """What the first process found, for all: they stop together."""
+        if self.args.world_size > 1:
+            from accelerate.utils import broadcast_object_list
+
+            broadcast_object_list(found)
+        return found[0], found[1]
 
     def take_training_loss(self) -> float:
         """Return the mean loss of the steps since the last call."""
@@ -243,72 +265,6 @@ def warmup_steps(plan: Plan, n_steps: int) -> int:
     return math.ceil(plan.warmup * n_steps)
 
 
-class Watch(TrainerCallback):
-    """Validate, remember the best weights, stop early, and keep the history.
-
-    The best weights are those of the highest mean r over time on the validation stories. A loss is
-    no judge of features: while they still improve, the head follows the noise of the tuning
-    stories, which costs a mean squared error more than better features bring. The untuned model
-    counts as the first candidate: weights that are never better than it are not kept.
-    """
-
-    def __init__(self, trainer: BrainTrainer, tick: Callable[[float], None]) -> None:
-        self.trainer, self.tick = trainer, tick
-        self.rows: list[dict[str, float]] = []
-        self.best: dict[str, Tensor] | None = None
-        self.best_r, self.waited, self.begun = -math.inf, 0, time.monotonic()
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Validate the model as it starts."""
-        self._look(0, 0.0, control)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Validate every ``validate_every`` steps; refuse a loss that is not a number."""
-        self.tick(1)
-        loss = self.trainer.end_step()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the training loss is {float(loss)} at step {state.global_step} "
-                f"of {state.max_steps}: lower learning_rate (it is "
-                f"{self.trainer.plan.learning_rate:g})"
-            )
-        every = self.trainer.plan.validate_every
-        if every and state.global_step % every == 0:
-            self._look(state.global_step, state.epoch, control)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Validate after the epoch."""
-        if not self.trainer.plan.validate_every:
-            self._look(state.global_step, state.epoch, control)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Validate the last weights if they have not been."""
-        if self.rows[-1]["step"] != state.global_step:
-            self._look(state.global_step, state.epoch, control)
-
-    def _look(self, step: int, epoch: float, control: Any) -> None:
-        loss, r = self.trainer.validate()
-        self.rows.append(
-            {
-                "epoch": epoch,
-                "step": step,
-                "train_loss": self.trainer.take_training_loss(),
-                "validation_loss": loss,
-                "validation_r": r,
-                "seconds": time.monotonic() - self.begun,
-            }
-        )
-        if self.trainer.validation is None:
-            return
-        better = r > self.best_r
-        self.waited = 0 if better else self.waited + 1
-        if better:
-            self.best_r, self.best = r, trained_state(self.trainer.tuned)
-        patience = self.trainer.plan.patience
-        if patience is not None and self.waited >= patience:
-            control.should_training_stop = True
-
-
 def tune(
     model: TuningModel,
     clips: TuningClips,
@@ -316,8 +272,12 @@ def tune(
     loss: Loss,
     plan: Plan,
     *callbacks: TrainerCallback,
+    about: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Train ``model`` in place, put its best weights back, and return the history.
+
+    With ``plan.checkpoint`` it goes on where a checkpoint of the same tuning stands; ``about`` is
+    what else decides the result, see `identify`.
 
     Returns
     -------
@@ -329,6 +289,10 @@ def tune(
     ------
     FloatingPointError
         If the training loss is no longer a number.
+    ValueError
+        If the checkpoint is of another tuning.
+    OSError
+        If a checkpoint cannot be written.
     """
     from encodekit.features import progress
 
@@ -336,13 +300,39 @@ def tune(
         trainer = BrainTrainer(model, clips, validation, loss, plan, folder)
         with progress(f"tuning ({trainer.n_steps} steps)", trainer.n_steps) as tick:
             watch = Watch(trainer, tick)
-            for callback in (watch, *callbacks):
+            begun = _checkpoints(trainer, watch, about or {})
+            for callback in (watch, *callbacks, *_others(trainer, watch)):
                 trainer.add_callback(callback)
-            trainer.train()
+            if not watch.stopped:
+                trainer.train(resume_from_checkpoint=begun)
+    if plan.bf16:  # the wrapper of mixed precision stays with training
+        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     if watch.best is not None:
         model.load_state_dict(watch.best, strict=False)
     model.eval()
     return pd.DataFrame(watch.rows)
+
+
+def _checkpoints(trainer: BrainTrainer, watch: Watch, about: Mapping[str, Any]) -> str | None:
+    """Let the trainer save checkpoints, and return the folder of the one to go on from."""
+    plan = trainer.plan
+    if plan.checkpoint is None:
+        return None
+    identity = identify(
+        about, trainer.tuned, trainer.clips, trainer.validation, trainer.args.world_size
+    )
+    trainer.checkpoints = Checkpoints(
+        Path(plan.checkpoint), plan.checkpoint_every, trainer, watch, identity
+    )
+    begun = trainer.checkpoints.resume()
+    return None if begun is None else str(begun)
+
+
+def _others(trainer: BrainTrainer, watch: Watch) -> Iterator[TrainerCallback]:
+    if trainer.checkpoints is not None:
+        yield trainer.checkpoints
+    if trainer.plan.tensorboard is not None and trainer.is_world_process_zero():
+        yield Board(trainer.plan.tensorboard, watch)
 
 
 @contextmanager

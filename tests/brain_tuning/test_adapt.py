@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.base import clone
+
+import encodekit as ek
+from encodekit.data import RunList, make_response
+from encodekit_brain_tuning import BrainTunedFeatures, TunedOnWarning
+from encodekit_brain_tuning._selection import KeySelector
+
+
+@pytest.fixture(scope="module")
+def fitted(backbone_folder, stories, responses):
+    tuned = BrainTunedFeatures(
+        backbone_folder, epochs=1, trainable="head", chunk=16.0, batch_size=4, cache=None,
+        device="cpu",
+    )  # fmt: skip
+    return tuned.fit(stories[:1], responses[:1])
+
+
+@pytest.fixture(scope="module")
+def new(stories, make_responses):
+    """Two people that were not tuned on."""
+    return make_responses(stories, people=("P8", "P9"), noise=0.1)
+
+
+def test_a_new_participants_head_predicts_stories_that_nobody_saw(fitted, stories, new):
+    weights = fitted.weights_hash()
+    head = fitted.adapt(stories[1:3], new[1:3])
+    predicted = head.predict(stories[3:])
+    assert predicted.sizes == new[3].sizes
+    assert predicted.target.values.tolist() == new[3].target.values.tolist()
+    assert float(ek.correlation(new[3:], predicted).mean()) > 0.1
+    assert head.participants_ == ("P8", "P9")
+    assert fitted.weights_hash() == weights
+
+
+def test_whoever_is_as_the_head_expects_gets_its_prediction(fitted, stories, new):
+    """The prior is all there is to find, so the ridge adds nothing."""
+    zero = RunList(run * 0 for run in new[1:3])
+    settings = fitted.get_params() | {"z_score": False}
+    same = BrainTunedFeatures(**settings)
+    same.__dict__ |= {name: value for name, value in vars(fitted).items() if name.endswith("_")}
+    prior = same.adapt(stories[1:3], zero)
+    prior.head.weight.data.zero_()
+    prior.head.bias.data.zero_()
+    expected = RunList(
+        run.copy(data=prior.predict([story]).values) for run, story in
+        zip(new[1:3], stories[1:3], strict=True)
+    )  # fmt: skip
+    head = same.adapt(stories[1:3], expected)
+    np.testing.assert_allclose(
+        head.predict(stories[3:]).values, prior.predict(stories[3:]).values, atol=1e-5
+    )
+
+
+def test_a_new_participant_may_be_in_a_space_of_their_own(fitted, stories, new):
+    own = RunList(
+        make_response(
+            run.values[:, :4], run=story.run_name, participant="P8", tr_times=story.grid, t_r=2.0,
+            hemisphere="left", vertex=[0, 1, 2, 9], space="native",
+        )
+        for run, story in zip(new, stories, strict=True)
+    )  # fmt: skip
+    head = fitted.adapt(stories[1:3], own[1:3])
+    assert head.prior == ([], [])  # vertex 0 is another place than the tuned one
+    assert float(ek.correlation(own[3:], head.predict(stories[3:])).mean()) > 0.1
+
+
+def test_adapting_on_a_tuning_story_warns(fitted, stories, new):
+    with pytest.warns(TunedOnWarning):
+        fitted.adapt(stories[:2], new[:2])
+
+
+def test_a_run_that_is_lacking_is_the_others(fitted, stories, new):
+    first = new[1].copy(deep=True)
+    first.values[:, first.participant.values == "P9"] = np.nan
+    head = fitted.adapt(stories[1:3], RunList([first, new[2]]))
+    alone = fitted.adapt(stories[2:3], RunList([new[2]]))
+    assert np.isfinite(head.predict(stories[3:]).values).all()
+    assert isinstance(alone.predict(stories[3:]), xr.DataArray)
+
+
+def test_adapting_on_none_of_the_tuned_targets_is_refused(fitted, stories, new):
+    other = clone(fitted).set_params(targets=KeySelector(["left/00099"]))
+    other.__dict__ |= {name: value for name, value in vars(fitted).items() if name.endswith("_")}
+    with pytest.raises(ValueError, match="none of the targets that the model was tuned on"):
+        other.adapt(stories[1:3], new[1:3])

@@ -1,0 +1,293 @@
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from encodekit.data import RunList, whole_folder, write_manifest
+from encodekit_brain_tuning import _checkpoint, _trainer
+from encodekit_brain_tuning._backbone import hash_tensors, load_backbone, make_trainable
+from encodekit_brain_tuning._checkpoint import KIND, learnt
+from encodekit_brain_tuning._clips import TuningClips, WindowSettings
+from encodekit_brain_tuning._heads import UnseenHead
+from encodekit_brain_tuning._losses import correlation
+from encodekit_brain_tuning._model import TuningModel
+from encodekit_brain_tuning._ridge_start import start_head
+from encodekit_brain_tuning._strategies import Situation, TargetMaker, resolve_strategy
+from encodekit_brain_tuning._trainer import Plan, private_random, tune
+from encodekit_brain_tuning._tuning_data import match_runs
+
+FILES = [
+    "best.safetensors", "model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt",
+    "trainer_state.json", "tuning.json",
+]  # fmt: skip
+
+
+class Killed(Exception):
+    pass
+
+
+class Kill(TrainerCallback):
+    """Ends the program before a step; counts the steps."""
+
+    def __init__(self, step=None):
+        self.step, self.n_steps = step, 0
+
+    def on_step_begin(self, args, state, control, **rest):
+        if state.global_step == self.step:
+            raise Killed
+        self.n_steps += 1
+
+
+@pytest.fixture(scope="module")
+def run(backbone_folder, stories, responses):
+    """Tune with dropout, adapters, and a head that draws: (hash of what was learnt, history)."""
+
+    def start(folder, *callbacks, noise=0, about=None, **changes):
+        given = {"epochs": 2, "learning_rate": 3e-3, "batch_size": 4, "device": "cpu"}
+        given |= {"checkpoint_every": 2, "patience": 2, "checkpoint": folder}
+        strategy = resolve_strategy("joint", Situation(shared_head=False))
+        maker = TargetMaker(strategy)
+        runs = match_runs(
+            stories[:2], RunList(run + noise for run in responses[:2]), None, "tuning"
+        )
+        targets = maker.tuning(runs)
+        held = match_runs(stories[3:], responses[3:], None, "validation")
+        with private_random(0):
+            backbone = load_backbone(backbone_folder, dropout=0.1)
+            make_trainable(backbone, "lora")
+            model = TuningModel(backbone, UnseenHead(backbone.n_features, 6, 2, 3))
+        cut = WindowSettings(chunk=12.0)
+        clips = TuningClips(runs.stimuli, targets, backbone, cut)
+        watched = TuningClips(held.stimuli, maker.validation(held, targets), backbone, cut)
+        start_head(model, clips, 4)
+        plan = Plan(**(given | changes))
+        history = tune(model, clips, watched, correlation, plan, *callbacks, about=about)
+        return hash_tensors(learnt(model)), history.drop(columns="seconds")
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def whole(run, tmp_path_factory):
+    """The tuning that nothing interrupts, and its last checkpoint."""
+    folder = tmp_path_factory.mktemp("whole")
+    return (*run(folder), folder)
+
+
+@pytest.fixture(scope="module")
+def ended(run, tmp_path_factory):
+    """A tuning that ended within its second epoch."""
+    folder = tmp_path_factory.mktemp("ended") / "c"
+    with pytest.raises(Killed):
+        run(folder, Kill(6))
+    return folder
+
+
+@pytest.fixture
+def killed(ended, tmp_path):
+    """The folder of a tuning that ended within its second epoch."""
+    return Path(shutil.copytree(ended, tmp_path / "c"))
+
+
+@pytest.fixture(scope="module")
+def resume(run):
+    """Resume a folder's checkpoint, as far as that can be refused."""
+    made = []
+
+    class Take(TrainerCallback):
+        def on_train_begin(self, args, state, control, **rest):
+            raise Killed
+
+    def keep(trainer, watch, about):
+        made.append((trainer, watch, about))
+
+    begin = _trainer._checkpoints
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_trainer, "_checkpoints", keep)
+        with pytest.raises(Killed):
+            run(None, Take())
+
+    def start(folder, about=None):
+        trainer, watch, _ = made[0]
+        trainer.plan = dataclasses.replace(trainer.plan, checkpoint=folder)
+        return begin(trainer, watch, about or {})
+
+    return start
+
+
+def checkpoint_of(folder):
+    (found,) = folder.glob("step-*")
+    return found
+
+
+def assert_the_same(result, whole):
+    assert result[0] == whole[0]
+    assert result[1].equals(whole[1])
+
+
+@pytest.mark.parametrize(("step", "begins"), [(1, 0), (3, 2), (4, 4)])
+def test_a_killed_tuning_ends_with_the_same_bytes(run, whole, tmp_path, step, begins):
+    """Before the first checkpoint, within an epoch, and at its end."""
+    with pytest.raises(Killed):
+        run(tmp_path, Kill(step))
+    again = Kill()
+    assert_the_same(run(tmp_path, again), whole)
+    assert whole[1]["step"].tolist() == [0, 4, 8]
+    assert again.n_steps == 8 - begins
+
+
+def test_another_seed_ends_with_other_bytes(run, whole, tmp_path):
+    assert run(tmp_path, seed=1)[0] != whole[0]
+
+
+def test_a_finished_tuning_is_not_repeated(run, whole):
+    counter = Kill()
+    assert_the_same(run(whole[2], counter), whole)
+    assert counter.n_steps == 0
+
+
+def test_a_checkpoint_holds_no_pickle_but_what_torch_reads_as_weights(whole):
+    folder = checkpoint_of(whole[2])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "manifest.json"])
+    with torch.serialization.safe_globals(
+        [np._core.multiarray._reconstruct, np.ndarray, np.dtype, type(np.dtype(np.uint32))]
+    ):
+        for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+            torch.load(folder / name, weights_only=True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_checkpoint_that_lacks_a_file_is_refused(resume, killed, name):
+    folder = checkpoint_of(killed)
+    (folder / name).unlink()
+    write_manifest(folder, KIND)
+    with pytest.raises(ValueError, match=f"lacks {name}"):
+        resume(killed)
+
+
+WATCHED = ["rows", "best", "best_r", "waited", "stopped", "seconds", "seen"]
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_checkpoint_that_lacks_what_was_watched_is_refused(resume, killed, name):
+    folder = checkpoint_of(killed)
+    content = json.loads((folder / "tuning.json").read_text())
+    assert list(content["watch"]) == WATCHED
+    del content["watch"][name]
+    (folder / "tuning.json").write_text(json.dumps(content))
+    write_manifest(folder, KIND)
+    with pytest.raises(ValueError, match=f"lacks {name}"):
+        resume(killed)
+
+
+def test_a_checkpoint_of_other_data_is_refused(run, killed):
+    with pytest.raises(ValueError, match="data.tuning was .* and is"):
+        run(killed, noise=1e-3)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(resume, killed):
+    assert resume(killed) == str(checkpoint_of(killed))
+    with pytest.raises(ValueError, match="settings.epochs was not there and is 3"):
+        resume(killed, about={"settings.epochs": 3})
+
+
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [("version.torch", "version.torch was 2.0 and is 2"), ("processes", "processes was 2.0"),
+     ("threads", "threads was 2.0")],
+)  # fmt: skip
+def test_another_version_or_machine_is_refused(resume, killed, fact, message):
+    folder = checkpoint_of(killed)
+    content = json.loads((folder / "tuning.json").read_text())
+    content["identity"][fact] = "2.0"
+    (folder / "tuning.json").write_text(json.dumps(content))
+    write_manifest(folder, KIND)
+    with pytest.raises(ValueError, match=message):
+        resume(killed)
+
+
+def test_what_was_half_written_is_never_loaded(run, whole, killed):
+    folder = checkpoint_of(killed)
+    later = killed / ".step-00000009.abc.partial"
+    later.mkdir()
+    (later / "tuning.json").write_text("{}")
+    unsealed = killed / "step-00000008"
+    unsealed.mkdir()
+    (unsealed / "tuning.json").write_text("{}")
+    with pytest.warns(UserWarning, match="step-00000008.*no manifest.json"):
+        result = run(killed)
+    assert_the_same(result, whole)
+    assert not later.exists()
+    assert checkpoint_of(killed) != folder
+
+
+def test_a_damaged_checkpoint_is_never_loaded(run, whole, killed):
+    path = checkpoint_of(killed) / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    again = Kill()
+    with pytest.warns(UserWarning, match="model.safetensors has sha256"):
+        assert_the_same(run(killed, again), whole)
+    assert again.n_steps == whole[1]["step"].iloc[-1]
+
+
+def test_a_full_disk_raises_and_leaves_the_last_checkpoint(run, whole, killed, monkeypatch):
+    """In the middle of every file once."""
+    before = checkpoint_of(killed)
+    for name in [*FILES, "manifest.json"]:
+
+        @contextmanager
+        def full(path, kind, name=name):
+            with whole_folder(path, kind) as part:
+                if name == "manifest.json":
+                    patch.setattr(os, "fsync", no_space)
+                else:
+                    (part / name).symlink_to("/dev/full")
+                yield part
+
+        def no_space(descriptor):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_checkpoint, "whole_folder", full)
+            with pytest.raises(OSError, match="could not be written .* make room on the disk"):
+                run(killed)
+        assert checkpoint_of(killed) == before
+        assert not list(killed.glob(".step-*"))
+    assert_the_same(run(killed), whole)
+
+
+def test_an_early_stop_is_not_undone_by_resuming(run, tmp_path):
+    stopped = run(tmp_path, patience=1, learning_rate=1.0, epochs=6)
+    again = Kill()
+    assert_the_same(run(tmp_path, again, patience=1, learning_rate=1.0, epochs=6), stopped)
+    assert again.n_steps == 0
+    assert stopped[1]["epoch"].iloc[-1] < 6
+
+
+KILLED = Path(__file__).with_name("killed_run.py")
+
+
+@pytest.mark.slow
+def test_kill_9_at_20_random_moments_ends_with_the_same_bytes(backbone_folder, tmp_path, capsys):
+    found = subprocess.run(
+        [sys.executable, KILLED, backbone_folder, str(tmp_path), "20"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    kills = [json.loads(line) for line in found.stdout.splitlines()]
+    with capsys.disabled():
+        for kill in kills:
+            print(kill)
+    assert len(kills) == 20
+    assert all(kill["same"] for kill in kills)
+    assert sum(kill["checkpoint"] is not None for kill in kills) >= 10
