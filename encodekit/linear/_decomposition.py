@@ -65,14 +65,16 @@ def decompose(
     return Decomposition(mean, cast(basis, given), rows, xp.clip(eigenvalues, 0, None))
 
 
-def coefficients(parts: Decomposition, projected: Any, alphas: Any) -> Any:
+def coefficients(parts: Decomposition, projected: Any, alphas: Any, chosen: Any) -> Any:
     """Return the weights (feature, target) for one alpha per target, in one product.
 
     Parameters
     ----------
     projected : array (target, component)
         ``Y' rows``.
-    alphas : array (target,), float64
+    alphas : array (alpha,), float64
+    chosen : array (target,) of int
+        Position of its alpha.
     """
-    filters = 1 / (parts.eigenvalues[None, :] + alphas[:, None])
-    return parts.basis @ (projected * cast(filters, projected)).T
+    filters = cast(1 / (parts.eigenvalues[None, :] + alphas[:, None]), projected)
+    return parts.basis @ (projected * filters[chosen]).T

@@ -214,15 +214,16 @@ def solve_block(plan: _Plan, values: NDArray[Any]) -> _Block:
         total = targets @ cast(plan.candidates.parts.rows, targets)
     if not plan.refit:
         return _Block(None, None, mean, chosen, scores)
-    coef, intercept = _refit(plan, total, alphas[chosen], mean)
+    coef, intercept = _refit(plan, total, chosen, mean)
     return _Block(coef, intercept, mean, chosen, scores)
 
 
 def _refit(
-    plan: _Plan, total: Any, alphas: NDArray[np.float64], mean: NDArray[np.float64]
+    plan: _Plan, total: Any, chosen: NDArray[np.intp], mean: NDArray[np.float64]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     parts: Decomposition = plan.candidates.parts
-    coef = to_numpy(coefficients(parts, total, on_device(alphas, plan.device)))
+    alphas = on_device(plan.candidates.alphas, plan.device)
+    coef = to_numpy(coefficients(parts, total, alphas, on_device(chosen, plan.device)))
     intercept = mean - to_numpy(parts.mean) @ coef
     if not plan.candidates.fit_intercept:
         intercept = np.zeros_like(intercept)
