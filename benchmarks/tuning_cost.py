@@ -1,12 +1,13 @@
 """What an epoch of brain-tuning costs against the published loop: equal gradients, then the time.
 
-    python benchmarks/tuning_cost.py                  # steps at wav2vec2-base size, 4 minutes
-    python benchmarks/tuning_cost.py --size tiny      # whole epochs and their scores, 10 minutes
+    python benchmarks/tuning_cost.py                                  # wav2vec2-base, 3 minutes
+    python benchmarks/tuning_cost.py --size tiny --loss correlation   # whole epochs, 5 minutes
 
 The published loop is `tests/reference/published_tuning.py`: participants in turn, each clip of
-10 s encoded anew with the frozen stem in it. Both sides share weights, data, batches, float32, head
-and AdamW; the head of both begins at a ridge solution. What is done once (the stem, the ridge) is
-shown apart.
+10 s encoded anew with the frozen stem in it. Both sides share weights, data, batches, head and
+AdamW, float32 where bfloat16 is not named, and dropout is off; at "tiny" size the head of both
+begins at a ridge solution and both have one learning rate. What is done once (the stem, the ridge)
+is no part of an epoch.
 """
 
 import argparse
@@ -206,6 +207,7 @@ def _calls(bench: Bench, rows: list[int]) -> dict[str, Callable[[], Any]]:
         calls[f"exact {people}"] = lambda b=batch: backward(model, b, correlation)
     mean = bench.clips("exact", people=8, mean=True).batch(rows)
     calls["exact l2"] = lambda: backward(model, mean, l2)
+    calls["exact bf16"] = lambda: backward(model, mean, l2, torch.bfloat16)
     for chunk in (16, 20, 30, 40):
         window = bench.clips("streamed", people=8, chunk=chunk).batch([1])
         calls[f"streamed {chunk}"] = lambda b=window: backward(model, b, correlation)
@@ -233,6 +235,7 @@ def _print_epoch(seconds: dict[str, float], n_rows: int) -> None:
         ("joint, stem anew, correlation", "joint"),
         ("+ stem kept: exact, correlation", "exact 8"),
         ("+ stem kept: exact, l2", "exact l2"),
+        ("+ stem kept: exact, l2, bfloat16", "exact bf16"),
     ):
         epochs[label] = trs * per_clip[name] + trs / BATCH * step
     for chunk in (16, 20, 30, 40):
@@ -241,8 +244,8 @@ def _print_epoch(seconds: dict[str, float], n_rows: int) -> None:
             n * seconds[f"streamed {chunk}"] + n / WINDOWS * step
         )
     n = n_windows[30]
-    for name in ("l2", "bf16"):
-        epochs[f"+ streamed, 30 s, {name}"] = n * seconds[f"streamed {name}"] + n / WINDOWS * step
+    for name, label in (("l2", "l2"), ("bf16", "l2, bfloat16")):
+        epochs[f"+ streamed, 30 s, {label}"] = n * seconds[f"streamed {name}"] + n / WINDOWS * step
     for label, spent in epochs.items():
         times = epochs["published loop"] / spent
         print(f"{label:36s} {spent / 3600:8.2f} h   {times:6.1f} x")
@@ -338,44 +341,45 @@ def our_epochs(cohort: Cohort, loss: Any, n_epochs: int, **settings: Any) -> tup
     return spent, tuned.history_["validation_r"].to_numpy()
 
 
-def tiny(minutes: float, seed: int) -> None:
-    """Whole epochs of the backbone "tiny", and the seconds to one held-out score."""
-    for label, loss, missing in (
-        ("l2, all heard all", l2, 0.0),
-        ("correlation, partly shared", correlation, 0.34),
-    ):
-        cohort = make_cohort(missing, minutes, seed)
-        n_trs = sum(item.n_trs for item in cohort.stimuli)
-        pairs = sum(
-            run.sizes["time"] * len(set(run.participant.values)) for run in cohort.responses
-        )
-        print(f"{label}: {n_trs} TRs, {pairs} (TR, participant) pairs")
-        rows = list(published_epochs(cohort, loss, 4, 1e-3))
-        slow = float(np.min([spent for spent, _ in rows[1:]]))
-        found = {"published loop": (slow, np.array([r for _, r in rows]))}
-        exact = {"windows": "exact", "batch_size": 16, "learning_rate": 1e-3}
-        found["joint, exact, stem kept"] = our_epochs(cohort, loss, 12, **exact)
-        for chunk in (12.0, 16.0, 20.0, 30.0):
-            streamed = {"chunk": chunk, "batch_size": 2, "learning_rate": 1e-3}
-            found[f"joint, streamed, {chunk:g} s"] = our_epochs(cohort, loss, 24, **streamed)
-        _print_scores(found)
-        if loss is correlation:
-            _print_people(cohort, loss)
+def tiny(label: str, minutes: float, seed: int, lr: float) -> None:
+    """Whole epochs of the backbone "tiny", and the seconds to one held-out score.
+
+    With "l2" everybody heard all stories, with "correlation" a third of them is lacking. ``lr`` is
+    the published loop's, which takes 8 times the steps; the others have 1e-3.
+    """
+    loss, missing = {"l2": (l2, 0.0), "correlation": (correlation, 0.34)}[label]
+    cohort = make_cohort(missing, minutes, seed)
+    n_trs = sum(item.n_trs for item in cohort.stimuli)
+    pairs = sum(run.sizes["time"] * len(set(run.participant.values)) for run in cohort.responses)
+    print(f"{label}: {n_trs} TRs, {pairs} (TR, participant) pairs", flush=True)
+    rows = list(published_epochs(cohort, loss, 5, lr))
+    slow = float(np.min([spent for spent, _ in rows[1:]]))
+    found = {"published loop": (slow, np.array([r for _, r in rows]))}
+    exact = {"windows": "exact", "batch_size": 16, "learning_rate": 1e-3}
+    found["joint, exact, stem kept"] = our_epochs(cohort, loss, 8, **exact)
+    exact["pooling"] = "haemodynamic"
+    found["joint, exact, haemodynamic"] = our_epochs(cohort, loss, 8, **exact)
+    for chunk in (12.0, 20.0, 30.0):
+        streamed = {"chunk": chunk, "batch_size": 2, "learning_rate": 1e-3}
+        found[f"joint, streamed, {chunk:g} s"] = our_epochs(cohort, loss, 16, **streamed)
+    _print_scores(found)
+    if loss is l2:
+        _print_people(cohort)
 
 
 def _print_scores(found: dict[str, tuple[float, Any]]) -> None:
-    slow = found["published loop"][0]
-    reached = min(float(np.nanmax(r)) for _, r in found.values())
-    begin = max(float(r[0]) for _, r in found.values())
-    target = begin + 0.95 * (reached - begin)
+    """Cost of an epoch, and seconds of tuning to the best score of the published loop."""
+    slow, rows = found["published loop"]
+    target = float(np.nanmax(rows))
     for name, (spent, r) in found.items():
         there = np.flatnonzero(r >= target)
         seconds = f"{there[0] * spent:8.1f} s" if there.size else "not reached"
         print(f"{name:28s} {spent:8.2f} s an epoch {slow / spent:6.1f} x   r untuned {r[0]:.3f}, "
-              f"best {np.nanmax(r):.3f}; to {target:.3f}: {seconds}")  # fmt: skip
+              f"best {np.nanmax(r):.3f}; to {target:.3f}: {seconds}", flush=True)  # fmt: skip
 
 
-def _print_people(cohort: Cohort, loss: Any) -> None:
+def _print_people(cohort: Cohort) -> None:
+    """Seconds of an epoch by people tuned on jointly, under a loss that sees each of them."""
     for windows, batch in (("exact", 16), ("streamed", 2)):
         spent = {}
         for n in (1, 2, 4, 8):
@@ -388,7 +392,7 @@ def _print_people(cohort: Cohort, loss: Any) -> None:
             stimuli = [item for item in cohort.stimuli if item.run_name in names]
             some = Cohort(stimuli, heard, cohort.held, cohort.people[:n])
             spent[n] = our_epochs(
-                some, loss, 1, windows=windows, batch_size=batch, learning_rate=1e-3
+                some, correlation, 1, windows=windows, batch_size=batch, learning_rate=1e-3
             )[0]
         table = (f"{n}: {s:.2f} s an epoch, {s / spent[1]:.2f} x one" for n, s in spent.items())
         print(f"people, {windows}: " + "; ".join(table))
@@ -399,12 +403,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=["base", "small", "tiny"], default="base")
     parser.add_argument("--repeats", type=int, default=2, help="of each step; the fastest counts")
-    parser.add_argument("--minutes", type=float, default=1.0, help="of each simulated story")
+    parser.add_argument("--loss", choices=["l2", "correlation"], default="l2", help='of "tiny"')
+    parser.add_argument("--published-lr", type=float, default=3e-4)
+    parser.add_argument("--minutes", type=float, default=0.75, help="of each simulated story")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     if chosen.size == "tiny":
-        tiny(chosen.minutes, chosen.seed)
+        tiny(chosen.loss, chosen.minutes, chosen.seed, chosen.published_lr)
     else:
         base(chosen.size, chosen.repeats)
 

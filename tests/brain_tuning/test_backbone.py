@@ -13,6 +13,7 @@ from encodekit_brain_tuning._backbone import (
     trained_state,
 )
 from encodekit_brain_tuning._clips import EqualLengthBatches
+from encodekit_brain_tuning._encoding import encode, exact_blocks
 from encodekit_brain_tuning._stem_cache import stem_outputs
 
 
@@ -109,3 +110,13 @@ def test_batches_hold_clips_of_one_length_and_each_clip_once():
         assert sorted(i for batch in found for i in batch) == list(range(7))
         assert all(len({lengths[i] for i in batch}) == 1 for batch in found)
     assert passes[0] != passes[1]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "haemodynamic", "last"])
+def test_exact_rows_are_pooled_over_the_clip_the_tr_or_its_last_frame(backbone, audio, pooling):
+    times = np.array([3.0, 5.0])  # TRs 1 and 2: their clips begin with the audio
+    ((_, rows),) = exact_blocks(backbone, audio, times, 2.0, [1, 2], 4, pooling)
+    for row, stop in zip(rows, (4, 6), strict=True):
+        (frames,) = encode(backbone, audio, [(0, stop * 2000)], [1, 2])
+        counted = {"mean": frames, "haemodynamic": frames[-50:], "last": frames[-1:]}[pooling]
+        np.testing.assert_allclose(row, counted.mean(axis=0), atol=1e-5)
