@@ -350,7 +350,9 @@ def tiny(label: str, minutes: float, seed: int, lr: float) -> None:
     loss, missing = {"l2": (l2, 0.0), "correlation": (correlation, 0.34)}[label]
     cohort = make_cohort(missing, minutes, seed)
     n_trs = sum(item.n_trs for item in cohort.stimuli)
-    pairs = sum(run.sizes["time"] * len(set(run.participant.values)) for run in cohort.responses)
+    pairs = sum(
+        int(run.notnull().groupby("participant").any("target").sum()) for run in cohort.responses
+    )
     print(f"{label}: {n_trs} TRs, {pairs} (TR, participant) pairs", flush=True)
     rows = list(published_epochs(cohort, loss, 5, lr))
     slow = float(np.min([spent for spent, _ in rows[1:]]))
