@@ -44,7 +44,7 @@ COHORT = {
 }  # fmt: skip
 TUNING = {
     "trainable": "all", "learning_rate": 1e-3, "chunk": 40.0, "batch_size": 1, "patience": None,
-    "cache": None, "device": "cpu",
+    "cache": None, "stem_cache": None, "stem_dtype": "float32", "device": "cpu",
 }  # fmt: skip
 SCORED = GlasserSelector(["late_language"])
 READING = Settings(tuning=TUNING, alphas=tuple(np.logspace(1, 6, 6)))
@@ -294,7 +294,8 @@ def show(table: pd.DataFrame, question: str) -> str:
     for name, gain in differences(table, question):
         mean, low, high, n = t_interval(gain)
         above = int((gain > 0).sum())
-        lines.append(f"| {name} | {mean:+.4f} | {low:+.4f} to {high:+.4f} | {above} of {n} |")
+        between = f"{low:+.4f} to {high:+.4f}" if n > 1 else "too few cohorts"
+        lines.append(f"| {name} | {mean:+.4f} | {between} | {above} of {n} |")
     return "\n".join(lines)
 
 
