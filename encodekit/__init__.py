@@ -11,7 +11,8 @@ __version__ = "0.1.0"
 _HOME = {
     "data": ("Stimulus", "Study", "load_study", "validate", "save", "load"),
     "features": (
-        "FeatureExtractor", "SpeechFeatures", "MelSpectrogram", "WordRate", "PhoneRate",
+        "FeatureExtractor", "SpeechFeatures", "TextFeatures", "MelSpectrogram", "WordRate",
+        "PhoneRate", "Articulation", "Pitch",
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
         "FeatureTransformer",
     ),

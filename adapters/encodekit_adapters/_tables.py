@@ -58,8 +58,8 @@ def read_labels(
     return pd.DataFrame(timed).reset_index(drop=True)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Return a .csv or .tsv as text, cell by cell."""
+def read_table(path: Path, *, header: bool = True) -> pd.DataFrame:
+    """Return a .csv or .tsv as text, cell by cell; without a header, columns are numbered."""
     separators = {".csv": ",", ".tsv": "\t"}
     if path.suffix not in separators:
         raise ValueError(
@@ -68,7 +68,11 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         text = present_file(path).read_bytes().decode("utf-8-sig")
         return pd.read_csv(
-            io.StringIO(text), sep=separators[path.suffix], dtype=str, keep_default_na=False
+            io.StringIO(text),
+            sep=separators[path.suffix],
+            dtype=str,
+            keep_default_na=False,
+            header=0 if header else None,
         )
     except UnicodeDecodeError as error:
         raise ValueError(

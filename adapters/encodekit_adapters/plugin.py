@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import CommandSpec, StudySpec, hookimpl
+from encodekit.plugins import CommandSpec, RegressorSpec, StudySpec, hookimpl
 
 encodekit_api = 1
 
@@ -17,10 +17,33 @@ def encodekit_studies() -> Iterator[StudySpec]:
         extra="lebel2023",
     )
     yield StudySpec(
+        "narratives",
+        load="encodekit_adapters.narratives:load_narratives",
+        summary="Narratives (OpenNeuro ds002345): spoken stories, hundreds of people, fsaverage6",
+        extra="bids",
+    )
+    yield StudySpec(
+        "bids",
+        load="encodekit_adapters.bids:load_bids",
+        summary="any output of fMRIPrep: volume, GIFTI or CIFTI, with events and confounds",
+        extra="bids",
+    )
+    yield StudySpec(
         "folder",
         load="encodekit_adapters.folder:load_folder",
         summary="a study of one's own: a folder with arrays, sound and words, and study.json",
         extra="folder",
+    )
+
+
+@hookimpl
+def encodekit_regressors() -> Iterator[RegressorSpec]:
+    """Estimators of other packages."""
+    yield RegressorSpec(
+        "himalaya-ridge",
+        load="encodekit_adapters.himalaya_bridge:HimalayaRidge",
+        summary="himalaya's RidgeCV or KernelRidgeCV on runs",
+        extra="himalaya",
     )
 
 

@@ -1,6 +1,7 @@
 """Features from audio and words, on the grid of the fMRI."""
 
 from encodekit.data import progress
+from encodekit.features._articulation import Articulation
 from encodekit.features._backbones import (
     BackboneNotFoundError,
     load_backbone,
@@ -24,13 +25,16 @@ from encodekit.features._hrf import CanonicalHRF, canonical_hrf
 from encodekit.features._impulses import PhoneRate, WordRate
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._mel import MelSpectrogram
+from encodekit.features._pitch import Pitch
 from encodekit.features._scaler import RunScaler
 from encodekit.features._spaces import FeatureSpaces
 from encodekit.features._speech import SpeechFeatures
+from encodekit.features._text import TextFeatures
 from encodekit.features._transformer import FeatureTransformer
 from encodekit.features._windows import stream_windows
 
 __all__ = [
+    "Articulation",
     "BackboneNotFoundError",
     "CanonicalHRF",
     "ConfoundRemover",
@@ -41,9 +45,11 @@ __all__ = [
     "Lanczos",
     "MelSpectrogram",
     "PhoneRate",
+    "Pitch",
     "RunScaler",
     "SpeechFeatures",
     "Stem",
+    "TextFeatures",
     "WordRate",
     "cache_folder",
     "canonical_hrf",

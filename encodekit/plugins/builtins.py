@@ -24,6 +24,23 @@ def encodekit_features() -> Iterator[FeatureSpec]:
     )
     yield FeatureSpec("word-rate", load="encodekit.features:WordRate", summary="words per TR")
     yield FeatureSpec("phone-rate", load="encodekit.features:PhoneRate", summary="phones per TR")
+    yield FeatureSpec(
+        "text",
+        load="encodekit.features:TextFeatures",
+        summary="layers and surprisal of a causal language model",
+        extra="speech",
+    )
+    yield FeatureSpec(
+        "articulation",
+        load="encodekit.features:Articulation",
+        summary="how each phone is made: place, manner, voice, height",
+    )
+    yield FeatureSpec(
+        "pitch",
+        load="encodekit.features:Pitch",
+        summary="fundamental frequency of the voice by pYIN",
+        extra="acoustic",
+    )
 
 
 @hookimpl

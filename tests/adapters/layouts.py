@@ -87,3 +87,140 @@ def write_wav(path, n_samples, rate=RATE, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = 0.1 * np.random.default_rng(seed).standard_normal(n_samples)
     soundfile.write(path, noise, rate, subtype="PCM_16")
+
+
+EVENTS = {  # onset, duration, trial_type, stim_file: the events files of Narratives
+    "tunnel": [(3.0, 24.0, "story", "tunnel_audio.wav")],
+    "pieman": [(0.0, 13.0, "music", "pieman_audio.wav"), (15.0, 24.0, "story", "pieman_audio.wav")],
+    "21styear": [
+        (0.0, 18.0, "music", "21styear_audio.wav"),
+        (21.0, 150.0, "story", "21styear_audio.wav"),
+    ],
+}
+
+
+def write_events(path, events):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = ["onset\tduration\ttrial_type\tstim_file"]
+    rows += ["\t".join(map(str, event)) for event in events]
+    path.write_text("\n".join(rows) + "\n")
+
+
+def bold_values(seed, n_trs, n_targets):
+    return np.random.default_rng(seed).standard_normal((n_trs, n_targets)).astype("float32")
+
+
+def write_gifti(path, values, side, t_r=None):
+    """Write a run (time, vertex) of one hemisphere as fMRIPrep does: an array per TR."""
+    from nibabel import gifti
+
+    structure = {"L": "CortexLeft", "R": "CortexRight"}[side]
+    meta = {} if t_r is None else {"TimeStep": f"{1000 * t_r:.6f}"}
+    arrays = [
+        gifti.GiftiDataArray(row, intent="NIFTI_INTENT_TIME_SERIES", datatype="NIFTI_TYPE_FLOAT32",
+                             meta=gifti.GiftiMetaData(meta))
+        for row in values
+    ]  # fmt: skip
+    image = gifti.GiftiImage(
+        meta=gifti.GiftiMetaData({"AnatomicalStructurePrimary": structure}), darrays=arrays
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.to_filename(path)
+
+
+def write_confounds(path, n_trs):
+    """Write a confounds table with the columns of the default strategy."""
+    import json
+
+    rng = np.random.default_rng(3)
+    kinds = ("", "_derivative1", "_power2", "_derivative1_power2")
+    names = [f"{k}_{axis}{kind}" for k in ("trans", "rot") for axis in "xyz" for kind in kinds]
+    names += ["cosine00", "csf", "white_matter", "global_signal"]
+    rows = ["\t".join(names)]
+    rows += ["\t".join(f"{v:.6f}" for v in rng.standard_normal(len(names))) for _ in range(n_trs)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n")
+    path.with_suffix(".json").write_text(json.dumps({}))
+
+
+def write_gentle(path, words):
+    """Write a gentle table; a word without times was not found."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [f"{w},{w.lower()},{a},{b}" for w, a, b in words]
+    path.write_text("\n".join(rows) + "\n")
+
+
+def write_narratives(root, task, people, *, n_trs, n_vertices=5, words=(), shifted=()):
+    """Write a task of ds002345 below ``root``; the sound of ``shifted`` people began 6 s early."""
+    events = EVENTS[task]
+    derivatives = root / "derivatives" / "fmriprep"
+    for person in people:
+        early = 6.0 if person in shifted else 0.0
+        mine = [(o - early if kind == "story" else o, d, kind, f) for o, d, kind, f in events]
+        write_events(root / person / "func" / f"{person}_task-{task}_events.tsv", mine)
+        func = derivatives / person / "func"
+        for side in "LR":
+            values = bold_values(ord(side), n_trs, n_vertices)
+            name = f"{person}_task-{task}_space-fsaverage6_hemi-{side}.func.gii"
+            write_gifti(func / name, values, side)
+        write_confounds(func / f"{person}_task-{task}_desc-confounds_regressors.tsv", n_trs)
+    sound = root / "stimuli" / events[0][3]
+    began = events[0][0]
+    write_wav(sound, int((events[-1][0] + events[-1][1] - began + 1.5) * 100), 100)
+    write_gentle(root / "stimuli" / "gentle" / task / "align.csv", words)
+
+
+def write_bids(root, *, n_trs=20, t_r=1.5, space="MNI152NLin2009cAsym", people=("01", "02")):
+    """Write an fMRIPrep output of two runs of a task: volume, CIFTI and GIFTI of each."""
+    import json
+
+    import nibabel
+
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "task-story_bold.json").write_text(json.dumps({"RepetitionTime": t_r}))
+    for run in (1, 2):
+        write_wav(root / "stimuli" / f"part{run}_audio.wav", int((n_trs * t_r - 3.0) * 100), 100)
+    (root / "stimuli" / "part1.csv").write_text("word,onset,duration\nfox,7.0,0.2\n")
+    for person in people:
+        for run in (1, 2):
+            stem = f"sub-{person}_task-story_run-{run}"
+            event = (3.0, n_trs * t_r - 4.5, "story", f"part{run}_audio.wav")
+            write_events(root / f"sub-{person}" / "func" / f"{stem}_events.tsv", [event])
+            func = root / "derivatives" / "fmriprep" / f"sub-{person}" / "func"
+            write_confounds(func / f"{stem}_desc-confounds_timeseries.tsv", n_trs)
+            seed = 10 * int(person) + run
+            for side in "LR":
+                values = bold_values(seed, n_trs, 6)
+                name = f"{stem}_hemi-{side}_space-fsaverage5_bold.func.gii"
+                write_gifti(func / name, values, side, t_r)
+            _write_volume(nibabel, func / f"{stem}_space-{space}", seed, n_trs, t_r)
+            cifti = f"{stem}_space-fsLR_den-91k_bold.dtseries.nii"
+            _write_cifti(nibabel, func / cifti, seed, n_trs, t_r)
+
+
+def _write_volume(nibabel, stem, seed, n_trs, t_r):
+    """Write a volume of 3 x 4 x 2 voxels; run 2's mask lacks one of run 1's."""
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])
+    values = bold_values(seed, n_trs, 24).T.reshape(3, 4, 2, n_trs)
+    image = nibabel.Nifti1Image(values, affine)
+    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_zooms((3, 3, 3, t_r))
+    nibabel.save(image, f"{stem}_desc-preproc_bold.nii.gz")
+    mask = np.zeros(24, np.uint8)
+    mask[[1, 5, 7, 20] if seed % 2 else [1, 5, 20]] = 1
+    nibabel.save(
+        nibabel.Nifti1Image(mask.reshape(3, 4, 2), affine), f"{stem}_desc-brain_mask.nii.gz"
+    )
+
+
+def _write_cifti(nibabel, path, seed, n_trs, t_r):
+    """Write grayordinates: three vertices left, two right, four voxels of the thalamus."""
+    from nibabel import cifti2
+
+    models = cifti2.BrainModelAxis.from_surface([0, 4, 9], 12, "CortexLeft")
+    models += cifti2.BrainModelAxis.from_surface([3, 5], 12, "CortexRight")
+    mask = np.ones((2, 2, 1), bool)
+    models += cifti2.BrainModelAxis.from_mask(mask, "ThalamusLeft", np.eye(4))
+    series = cifti2.SeriesAxis(0, t_r, n_trs)
+    image = nibabel.Cifti2Image(bold_values(seed, n_trs, 9), (series, models))
+    nibabel.save(image, path)

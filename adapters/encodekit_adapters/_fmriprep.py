@@ -1,0 +1,338 @@
+"""fMRIPrep's outputs: which files a run has, and its values when computed."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from encodekit.data import present_file, refuse
+from encodekit.plugins import unknown_name
+from encodekit_adapters._lazy import dask_array, lazy_rows
+from encodekit_adapters._need import need
+
+SPACES = {"fsaverage": "fsaverage7", "fsLR": "fsLR-32k"}
+_SIDES = {"L": "left", "R": "right"}
+_CORTEX = {f"CIFTI_STRUCTURE_CORTEX_{side.upper()}": side for side in _SIDES.values()}
+_HEAD = 65536  # bytes of a GIFTI file that hold its metadata
+_CLOSE = 1e-3  # s; repetition times
+
+
+@dataclass(frozen=True)
+class BoldRun:
+    """One run of one participant: its files, and what their names say."""
+
+    participant: str
+    label: str  # what the names say of session, task and run
+    files: tuple[Path, ...]
+    entities: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bold:
+    """The values of a run (time, target), where its targets are, and its repetition time."""
+
+    values: Any
+    places: dict[str, NDArray[Any]]
+    t_r: float | None
+    start: float  # s of the scan that its first volume stands for
+    affine: NDArray[Any] | None = None
+    grid: tuple[Any, ...] = field(default=())  # what must be the same in every run
+
+
+def entities_of(path: Path) -> dict[str, str]:
+    """Return the entities in a BIDS name: sub-01_task-x_bold -> {"sub": "01", "task": "x"}."""
+    parts = path.name.partition(".")[0].split("_")
+    return dict(part.split("-", 1) for part in parts if "-" in part)
+
+
+def find_runs(derivatives: Path, task: str, space: str) -> list[BoldRun]:
+    """Return the runs of a task in a space, in order of participant, session and run.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none; says which tasks and spaces there are.
+    """
+    surface, cifti = space.startswith("fsaverage"), space.startswith("fsLR")
+    ending = ".func.gii" if surface else ".dtseries.nii" if cifti else "_bold.nii*"
+    every = sorted(derivatives.glob(f"sub-*/**/func/*_task-*{ending}"))
+    grouped: dict[tuple[str, ...], list[Path]] = {}
+    for path in every:
+        names = entities_of(path)
+        if names["task"] == task and _is_of(names, space, plain=surface or cifti):
+            key = tuple(names.get(name, "") for name in ("sub", "ses", "task", "run"))
+            grouped.setdefault(key, []).append(path)
+    if not grouped:
+        raise FileNotFoundError(_none_found(derivatives, every, task, space))
+    return [_run(files) for _, files in sorted(grouped.items())]
+
+
+def _is_of(names: dict[str, str], space: str, *, plain: bool) -> bool:
+    described = names.get("desc")
+    return names.get("space") == space and (
+        described in (None, "preproc") if plain else described == "preproc"
+    )
+
+
+def _none_found(derivatives: Path, every: list[Path], task: str, space: str) -> str:
+    tasks = sorted({entities_of(path)["task"] for path in every})
+    spaces = sorted({entities_of(path).get("space", "") for path in every} - {""})
+    if task not in tasks:
+        return f"{str(derivatives)!r} has no such run: {unknown_name('task', task, tasks)}"
+    return f"{str(derivatives)!r}, task {task!r}: {unknown_name('space', space, spaces)}"
+
+
+def _run(files: list[Path]) -> BoldRun:
+    names = entities_of(files[0])
+    label = "_".join(f"{k}-{names[k]}" for k in ("ses", "task", "run") if k in names)
+    return BoldRun(f"sub-{names['sub']}", label, tuple(files), names)
+
+
+def repetition_time(run: BoldRun, header: float | None, raw: Path, stated: float | None) -> float:
+    """Return a run's repetition time, s: stated, of its sidecar, or of its header.
+
+    Raises
+    ------
+    ValueError
+        Where sidecar and header disagree, or nothing says it.
+    """
+    sidecar: float | None = _sidecar(run, raw).get("RepetitionTime")
+    where = f"{run.participant}, {run.label}"
+    if sidecar is not None and header is not None and abs(sidecar - header) > _CLOSE:
+        raise ValueError(
+            f"{where}: its sidecar says RepetitionTime {sidecar:g} s but the header of "
+            f"{run.files[0].name} says {header:g} s: find out which is right and mend the other"
+        )
+    known = [value for value in (stated, sidecar, header) if value is not None]
+    if not known:
+        raise ValueError(f"{where}: neither sidecar nor header says its repetition time: pass t_r=")
+    if abs(known[0] - known[-1]) > _CLOSE:
+        raise ValueError(f"{where}: t_r={known[0]:g} s is stated but its files say {known[-1]:g} s")
+    return float(known[0])
+
+
+def start_time(run: BoldRun, raw: Path) -> float | None:
+    """Return which second of a TR its volume stands for (StartTime of a sidecar), if stated."""
+    value = _sidecar(run, raw).get("StartTime")
+    return None if value is None else float(value)
+
+
+def _sidecar(run: BoldRun, raw: Path) -> dict[str, Any]:
+    """Return the sidecars of a run, the nearest first, as one table."""
+    merged: dict[str, Any] = {}
+    for path in _sidecar_paths(run, raw):
+        try:
+            merged = {**json.loads(present_file(path).read_bytes()), **merged}
+        except ValueError as error:
+            raise ValueError(f"sidecar {str(path)!r} is not JSON: {error}") from error
+    return merged
+
+
+def _sidecar_paths(run: BoldRun, raw: Path) -> Iterator[Path]:
+    first, names = run.files[0], run.entities
+    own = re.sub(r"(\.func\.gii|\.dtseries\.nii|\.nii(\.gz)?)$", "", first.name)
+    stem = "_".join(f"{k}-{names[k]}" for k in ("sub", "ses", "task", "run") if k in names)
+    folder = raw / f"sub-{names['sub']}" / (f"ses-{names['ses']}" if "ses" in names else "")
+    for path in (
+        first.with_name(f"{own}.json"),
+        folder / "func" / f"{stem}_bold.json",
+        raw / f"task-{names['task']}_bold.json",
+    ):
+        if path.exists() or path.is_symlink():
+            yield path
+
+
+def open_run(run: BoldRun, dtype: DTypeLike) -> Bold:
+    """Return a run's values as dask, with shapes and headers checked now."""
+    label = f"{run.participant}, {run.label}"
+    name = run.files[0].name
+    if name.endswith(".func.gii"):
+        return _open_gifti(run, dtype, label)
+    opened = _open_cifti if name.endswith(".dtseries.nii") else _open_volume
+    return opened(run, dtype, label)
+
+
+def _open_gifti(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
+    by_side = {entities_of(path).get("hemi", ""): path for path in run.files}
+    if sorted(by_side) != ["L", "R"]:
+        there = ", ".join(path.name for path in run.files)
+        raise ValueError(f"{label}: expected a file of hemi-L and one of hemi-R, got {there}")
+    heads = {side: _gifti_head(by_side[side], side) for side in "LR"}
+    (n_left, left), (n_right, right) = (heads[side][:2] for side in "LR")
+    if n_left != n_right:
+        raise ValueError(f"{label}: hemi-L has {n_left} TRs but hemi-R has {n_right}")
+    blocks = [
+        lazy_rows(
+            partial(_read_gifti, by_side[side]),
+            heads[side][:2],
+            dtype,
+            source=[by_side[side]],
+            label=f"{label}, hemi-{side}",
+        )
+        for side in "LR"
+    ]
+    values = dask_array().concatenate(blocks, axis=1).rechunk(-1)
+    places = {
+        "hemisphere": np.repeat(["left", "right"], [left, right]),
+        "vertex": np.concatenate([np.arange(left), np.arange(right)]),
+    }
+    return Bold(values, places, heads["L"][2], 0.0, grid=(left, right))
+
+
+def _gifti_head(path: Path, side: str) -> tuple[int, int, float | None]:
+    """Return (TRs, vertices, repetition time) that the beginning of a GIFTI file states."""
+    present_file(path)
+    with path.open("rb") as file:
+        head = file.read(_HEAD).decode("utf-8", "replace")
+        file.seek(max(0, path.stat().st_size - 200))
+        tail = file.read().decode("utf-8", "replace")
+    n_arrays = re.search(r'NumberOfDataArrays="(\d+)"', head)
+    sizes = re.search(r'Dim0="(\d+)"', head)
+    if n_arrays is None or sizes is None:
+        raise ValueError(f"{str(path)!r} does not begin as GIFTI does: get it again")
+    if "</GIFTI>" not in tail:
+        raise ValueError(f"{str(path)!r} was cut short: it lacks its end; get it again")
+    said = re.search(r"AnatomicalStructurePrimary.{0,80}?(CortexLeft|CortexRight)", head, re.DOTALL)
+    if said is not None and said[1].removeprefix("Cortex").lower() != _SIDES[side]:
+        raise ValueError(
+            f"{str(path)!r} is named hemi-{side} but says that it holds {said[1]}: the hemispheres "
+            "are mislabelled; find out which is right and rename the file"
+        )
+    step = re.search(r"TimeStep.{0,80}?>([\d.]+)", head, re.DOTALL)
+    t_r = None if step is None else float(step[1]) / (1000 if float(step[1]) > 50 else 1)
+    return int(n_arrays[1]), int(sizes[1]), t_r
+
+
+def _read_gifti(path: Path) -> NDArray[Any]:
+    nibabel = _nibabel()
+    try:
+        return np.stack([array.data for array in nibabel.load(path).darrays])
+    except Exception as error:
+        raise OSError(f"{str(path)!r} cannot be read ({error}): get it again") from error
+
+
+def _open_cifti(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
+    (path,) = run.files
+    image = _load(path)
+    series, models = (image.header.get_axis(k) for k in (0, 1))
+    cortex = [
+        (_CORTEX[name], at, model.vertex)
+        for name, at, model in models.iter_structures()
+        if name in _CORTEX
+    ]
+    if not cortex:
+        raise ValueError(f"{str(path)!r} holds no cortex: expected grayordinates of fsLR")
+    columns = np.concatenate([np.arange(models.size)[at] for _, at, _ in cortex])
+    places = {
+        "hemisphere": np.concatenate([np.full(len(v), side) for side, _, v in cortex]),
+        "vertex": np.concatenate([v for _, _, v in cortex]),
+    }
+    values = lazy_rows(
+        partial(_read_image, path, columns),
+        (series.size, columns.size),
+        dtype,
+        source=[path],
+        label=label,
+    )
+    return Bold(values, places, float(series.step), float(series.start), grid=(columns.size,))
+
+
+def _open_volume(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
+    (path,) = run.files
+    image = _load(path)
+    if len(image.shape) != 4:
+        raise ValueError(f"{str(path)!r} has shape {image.shape}, expected x, y, z, time")
+    mask_path = path.with_name(path.name.replace("_desc-preproc_bold", "_desc-brain_mask"))
+    mask_image = _load(mask_path)
+    if mask_image.shape != image.shape[:3] or not np.allclose(mask_image.affine, image.affine):
+        raise ValueError(
+            f"{str(mask_path)!r} has another grid (shape {mask_image.shape}) than {path.name} "
+            f"(shape {image.shape[:3]}) or another affine: take the mask of this run"
+        )
+    mask = np.asarray(mask_image.dataobj) != 0
+    t_r = float(image.header.get_zooms()[3])
+    units = image.header.get_xyzt_units()[1]
+    values = lazy_rows(
+        partial(_read_image, path, None), (image.shape[3], mask.size), dtype,
+        source=[path], label=label,
+    )  # fmt: skip
+    places = {"voxel": np.flatnonzero(mask.ravel())}
+    seconds = t_r / 1000 if units == "msec" else t_r
+    grid = (image.shape[:3], *image.affine.ravel().round(4).tolist())
+    return Bold(values, places, seconds or None, 0.0, image.affine, grid)
+
+
+def common_voxels(runs: dict[str, Bold]) -> dict[str, Bold]:
+    """Return the runs of a participant at the voxels that the masks of all of them hold.
+
+    Raises
+    ------
+    ValueError
+        Where runs have other grids, vertices or affines.
+    """
+    first = next(iter(runs))
+    refuse(
+        "runs",
+        [
+            f"{name} has another grid than {first}: {_grid_text(bold)} against "
+            f"{_grid_text(runs[first])}; bring all runs of a participant into one space"
+            for name, bold in runs.items()
+            if bold.grid != runs[first].grid
+        ],
+    )
+    if "voxel" not in runs[first].places:
+        return runs
+    shared = runs[first].places["voxel"]
+    for bold in runs.values():
+        shared = np.intersect1d(shared, bold.places["voxel"])
+    return {
+        name: Bold(bold.values[:, shared], {"voxel": shared}, bold.t_r, bold.start, bold.affine)
+        for name, bold in runs.items()
+    }
+
+
+def _grid_text(bold: Bold) -> str:
+    if bold.affine is None:
+        return f"{' and '.join(map(str, bold.grid))} targets"
+    return f"shape {bold.grid[0]}, affine {np.round(bold.affine[:3], 2).tolist()}"
+
+
+def _load(path: Path) -> Any:
+    nibabel = _nibabel()
+    present_file(path)
+    try:
+        image = nibabel.load(path)
+        _refuse_short(path, image)
+    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
+        raise ValueError(f"{str(path)!r} cannot be read ({error}): get it again") from error
+    return image
+
+
+def _refuse_short(path: Path, image: Any) -> None:
+    proxy = image.dataobj
+    if path.suffix == ".gz":
+        with gzip.open(path) as file:
+            file.read(1)
+        return
+    needed = int(proxy.offset) + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
+    if path.stat().st_size < needed:
+        raise ValueError(f"it has {path.stat().st_size} bytes, its header needs {needed}")
+
+
+def _read_image(path: Path, columns: NDArray[Any] | None) -> NDArray[Any]:
+    try:
+        values = np.asarray(_nibabel().load(path).dataobj)
+    except (OSError, ValueError, EOFError) as error:
+        raise OSError(f"{str(path)!r} cannot be read ({error}): get it again") from error
+    return values.reshape(-1, values.shape[3]).T if columns is None else values[:, columns]
+
+
+def _nibabel() -> Any:
+    return need("nibabel", extra="bids", purpose="reading images")

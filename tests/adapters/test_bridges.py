@@ -1,0 +1,328 @@
+"""Round trips with nilearn and himalaya here; Brain-Score, neuralset and the hub by files."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sklearn.pipeline import make_pipeline
+
+import encodekit as ek
+from encodekit.data import make_response
+from encodekit_adapters import brainscore, hub, neuralset, nilearn_bridge
+
+T_R = 2.0
+
+
+def story(name, n_trs=24, seed=0):
+    rng = np.random.default_rng(seed)
+    onset = np.sort(rng.uniform(0, n_trs * T_R - 1, 60))
+    words = pd.DataFrame({"word": "w", "onset": onset, "duration": 0.1})
+    return ek.Stimulus(name, words=words, t_r=T_R, duration=n_trs * T_R)
+
+
+def response(stimulus, person="P1", n=5, seed=0, **places):
+    values = np.random.default_rng(seed).standard_normal((stimulus.n_trs, n)).astype("float32")
+    return make_response(values, run=stimulus.run_name, stimulus=stimulus.name, participant=person,
+                         tr_times=stimulus.grid, t_r=T_R, **places)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stories():
+    return [story(f"story-{k}", seed=k) for k in range(3)]
+
+
+class TestNilearn:
+    @pytest.fixture
+    def volume(self):
+        nibabel = pytest.importorskip("nibabel")
+        from nilearn.maskers import NiftiMasker
+
+        mask = np.zeros((4, 4, 3), np.uint8)
+        mask[1:3, 1:3, 1] = 1
+        values = np.random.default_rng(0).standard_normal((4, 4, 3, 6)).astype("float32")
+        affine = np.diag([4.0, 4, 4, 1])
+        masker = NiftiMasker(nibabel.Nifti1Image(mask, affine), standardize=None)
+        return masker.fit(), nibabel.Nifti1Image(values, affine), mask
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_masker_goes_there_and_back(self, volume):
+        masker, image, mask = volume
+        given = {"run": "a", "participant": "P1", "tr_times": np.arange(6) * T_R, "t_r": T_R}
+        rows = nilearn_bridge.from_masker(masker, image, **given)
+        assert rows.attrs["space"] == "volume"
+        back = nilearn_bridge.to_masker(rows, masker)
+        whole = np.asarray(image.dataobj)
+        np.testing.assert_array_equal(np.asarray(back.dataobj)[mask == 1], whole[mask == 1])
+
+    def test_a_surface_goes_there_and_back(self):
+        from nilearn.datasets import load_fsaverage
+
+        mesh = load_fsaverage("fsaverage5")["pial"]
+        n = mesh.parts["left"].n_vertices
+        values = np.random.default_rng(0).standard_normal((3, 2 * n)).astype("float32")
+        rows = make_response(values, run="a", participant="P1", tr_times=[0, 2, 4], t_r=T_R,
+                             hemisphere=np.repeat(["left", "right"], n),
+                             vertex=np.tile(np.arange(n), 2), space="fsaverage5")  # fmt: skip
+        image = nilearn_bridge.to_surface(rows)
+        np.testing.assert_array_equal(image.data.parts["right"][7], values[:, n + 7])
+        given = {"run": "a", "participant": "P1", "tr_times": [0, 2, 4], "t_r": T_R}
+        again = nilearn_bridge.from_surface(image, space="fsaverage5", **given)
+        xr.testing.assert_identical(again, rows)
+
+    def test_a_map_of_some_vertices_is_nan_elsewhere(self):
+        values = xr.DataArray(
+            [1.0, 2.0], dims="target",
+            coords={"hemisphere": ("target", ["left", "right"]), "vertex": ("target", [3, 5])},
+            attrs={"space": "fsaverage5"},
+        )  # fmt: skip
+        image = nilearn_bridge.to_surface(values)
+        assert image.data.parts["left"][3] == 1.0
+        assert image.data.parts["right"][5] == 2.0
+        assert np.isnan(image.data.parts["left"]).sum() == 10241
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"vertex": ("target", [3, 99999])}, "right: vertex 99999 but the mesh has 10242"),
+            ({"participant": ("target", ["P1", "P2"])}, "the values are of P1, P2: select one"),
+        ],
+    )
+    def test_what_is_no_map_is_named(self, change, message):
+        values = xr.DataArray(
+            [1.0, 2.0], dims="target",
+            coords={"hemisphere": ("target", ["left", "right"]), "vertex": ("target", [3, 5])},
+            attrs={"space": "fsaverage5"},
+        ).assign_coords(change)  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            nilearn_bridge.to_surface(values)
+        with pytest.raises(ValueError, match="have no vertices"):
+            nilearn_bridge.to_surface(values.drop_vars(["vertex", "participant"], errors="ignore"))
+        other = values.drop_vars("participant", errors="ignore").assign_attrs(space="native")
+        with pytest.raises(ValueError, match="no mesh of the space 'native'"):
+            nilearn_bridge.to_surface(other)
+
+    def test_an_image_that_is_no_time_series_is_named(self):
+        class Image:
+            class data:
+                parts = {"left": np.zeros(3), "right": np.zeros(3)}  # noqa: RUF012
+
+        with pytest.raises(ValueError, match=r"the shapes \[\(3,\), \(3,\)\], expected"):
+            nilearn_bridge.from_surface(Image, run="a", participant="P1", space="x", t_r=2.0)
+
+
+@pytest.fixture(scope="module")
+def data():
+    stories = [story(f"story-{k}", seed=k) for k in range(4)]
+    rate = make_pipeline(ek.WordRate(history=16.0), ek.Delayer(seconds=[2, 4, 6]))
+    X = rate.fit_transform(stories)
+    responses = [response(s, seed=k) for k, s in enumerate(stories)]
+    for one in responses:
+        rows = X.values[X.run.values == one.run.values[0]]
+        one.values[:, :3] += rows @ np.array([[1, 0, 2], [0, 2, 1], [1, 1, 0]], "float32")
+    return X, responses
+
+
+class TestHimalaya:
+    @pytest.mark.parametrize("estimator", ["RidgeCV", "KernelRidgeCV"])
+    def test_it_fits_what_our_ridge_fits(self, data, estimator):
+        X, Y = data
+        alphas = [0.1, 1.0, 10.0, 100.0]
+        theirs = ek.make_regressor("himalaya-ridge", estimator=estimator, alphas=alphas).fit(X, Y)
+        from sklearn.model_selection import LeaveOneGroupOut
+
+        ours = ek.RidgeCV(alphas=alphas, cv=LeaveOneGroupOut(), scoring="r2").fit(X, Y)
+        predicted = theirs.predict(X)
+        same = np.isclose(theirs.best_alphas_, np.asarray(ours.best_alphas_))
+        assert same[:3].all()
+        np.testing.assert_allclose(
+            predicted.values[:, :3], ours.predict(X).values[:, :3], atol=2e-3
+        )
+        assert ek.correlation(Y, predicted).values[:3].min() > 0.5
+        assert theirs.score(X, Y) > 0.2
+
+    def test_its_backend_is_put_back_even_after_an_error(self, data):
+        from himalaya.backend import get_backend
+
+        before = get_backend().name
+        X, Y = data
+        broken = ek.make_regressor("himalaya-ridge", alphas=["x"], backend="torch")
+        with pytest.raises(ValueError, match="could not convert"):
+            broken.fit(X, Y)
+        assert get_backend().name == before
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda X, Y: (X, [*Y[:3], Y[3].where(Y[3].tr > 3)]), "5 of 5 targets have missing"),
+            (lambda X, Y: (X, Y[:3]), "features and responses have other rows"),
+            (lambda X, Y: (X.isel(time=X.run.values == "story-0"), Y[:1]), "needs 2 or more"),
+        ],
+    )
+    def test_what_himalaya_cannot_do_is_named(self, data, change, message):
+        X, Y = change(*data)
+        with pytest.raises(ValueError, match=message):
+            ek.make_regressor("himalaya-ridge").fit(X, Y)
+
+    def test_an_unknown_estimator_is_answered(self, data):
+        with pytest.raises(ValueError, match="unknown estimator 'Ridge': did you mean 'RidgeCV'"):
+            ek.make_regressor("himalaya-ridge", estimator="Ridge").fit(*data)
+
+
+class TestBrainScore:
+    def test_responses_go_there_and_back_through_a_file(self, stories, tmp_path):
+        places = {"hemisphere": "left", "vertex": np.arange(5), "space": "fsaverage5"}
+        runs = [response(s, **places) for s in stories[:2]]
+        path = brainscore.save_assembly(brainscore.to_assembly(runs), tmp_path / "a.nc")
+        again = brainscore.from_assembly(brainscore.load_assembly(path))
+        assert list(again) == ["P1"]
+        for mine, theirs in zip(runs, again["P1"], strict=True):
+            xr.testing.assert_identical(theirs, mine)
+
+    def test_an_assembly_with_levels_and_stories_alone_is_read(self):
+        """As brainscore_core holds Blank 2014: stories of TRs, no times."""
+        assembly = xr.DataArray(
+            np.arange(12.0).reshape(4, 3), dims=("presentation", "neuroid"),
+            coords={"stimulus_id": ("presentation", list("abcd")),
+                    "story": ("presentation", [1, 1, 1, 2]),
+                    "neuroid_id": ("neuroid", ["x", "y", "z"]),
+                    "subject": ("neuroid", ["s1", "s1", "s2"])},
+        )  # fmt: skip
+        levels = {"presentation": ["stimulus_id", "story"], "neuroid": ["neuroid_id", "subject"]}
+        assembly = assembly.set_index(levels)
+        found = brainscore.from_assembly(assembly, t_r=2.0, first_onset=4.0)
+        assert found["s1"][0].seconds.values.tolist() == [4, 6, 8]
+        assert found["s2"][1].values.tolist() == [[11.0]]
+        with pytest.raises(ValueError, match="does not say its repetition time"):
+            brainscore.from_assembly(assembly)
+        with pytest.raises(ValueError, match="expected 'story' on presentation"):
+            brainscore.from_assembly(assembly.reset_index("presentation").drop_vars("story"), t_r=2)
+        with pytest.raises(ValueError, match="expected presentation and neuroid"):
+            brainscore.from_assembly(assembly.rename(neuroid="voxel"), t_r=2)
+
+    def test_a_fitted_pipeline_is_an_artificial_subject(self, stories):
+        """A text read four times as fast has four times the words in a TR."""
+        runs = [response(s, seed=k) for k, s in enumerate(stories)]
+        rate = ek.WordRate(history=16.0)
+        features = rate.transform(stories)
+        for run in runs:
+            rows = (features.run.values == run.run.values[0]) & (features.tr.values >= 0)
+            run.values[:, 0] = features.values[rows, 0]
+        model = make_pipeline(rate, ek.RidgeCV(alphas=[1e-3])).fit(stories, runs)
+        rates = []
+        for pace in (0.4, 0.1):
+            subject = brainscore.ArtificialSubject(
+                model, "mine", t_r=T_R, seconds_per_word=pace, lag=0.0
+            )
+            assert subject.identifier() == "mine"
+            with pytest.raises(ValueError, match="mine does not record: call start_neural"):
+                subject.digest_text("a")
+            subject.start_neural_recording("language_system", "fMRI")
+            answer = subject.digest_text(["a b " * 40, "c d " * 40])["neural"]
+            assert answer.dims == ("presentation", "neuroid")
+            assert answer.stimulus_id.values.tolist() == [0, 1]
+            rates.append(float(answer.values[0, 0]))
+        assert rates[1] / rates[0] == pytest.approx(4, rel=0.15)
+        with pytest.raises(ValueError, match="text 1 has no words"):
+            subject.digest_text(["a", " "])
+        with pytest.raises(ValueError, match="has no task 'next_word'"):
+            subject.start_behavioral_task("next_word")
+        with pytest.raises(ValueError, match="predicts fMRI, not ECoG"):
+            subject.start_neural_recording("language_system", "ECoG")
+
+
+class TestNeuralset:
+    def test_stimuli_go_there_and_back_through_a_file(self, stories, tmp_path):
+        sound = np.random.default_rng(0).uniform(-1, 1, 4000).astype("float32")
+        words = pd.DataFrame({"word": ["NA", "fox"], "onset": [0.5, 1.0], "duration": [0.2, 0.2]})
+        phones = words.rename(columns={"word": "phone"})
+        heard = ek.Stimulus("loud", sound, 1000, words=words, phones=phones, t_r=1.0, run="r/1")
+        study = ek.Study("s", [heard], {"P1": {"r/1": _short(heard)}})
+        path = neuralset.save_events(neuralset.to_events(study, tmp_path), tmp_path / "events.csv")
+        (again,) = neuralset.from_events(neuralset.load_events(path), t_r=1.0)
+        assert (again.name, again.run_name) == ("loud", "r/1")
+        np.testing.assert_array_equal(again.load_audio(), sound)
+        pd.testing.assert_frame_equal(again.words, words)
+        pd.testing.assert_frame_equal(again.phones, phones)
+
+    def test_times_count_from_the_beginning_of_the_sound(self, tmp_path):
+        import soundfile
+
+        soundfile.write(tmp_path / "a.wav", np.zeros(9000), 1000)
+        events = pd.DataFrame({
+            "type": ["Audio", "Word"], "start": [10.0, 12.5], "duration": [9.0, 0.5],
+            "timeline": "t", "text": ["", "fox"], "filepath": [str(tmp_path / "a.wav"), ""],
+        })  # fmt: skip
+        (stimulus,) = neuralset.from_events(events, t_r=2.0)
+        assert stimulus.words["onset"].tolist() == [2.5]
+        assert stimulus.n_trs == 5
+
+    def test_mistakes_come_in_one_message(self):
+        events = pd.DataFrame({
+            "type": ["Audio", "Audio", "Word"], "start": 0.0, "duration": 1.0, "timeline": "t",
+            "text": ["", "", ""],
+        })  # fmt: skip
+        with pytest.raises(ValueError, match=r"(?s)2 mistakes.*2 Audio events.*1 words without"):
+            neuralset.from_events(events, t_r=1.0)
+        with pytest.raises(ValueError, match="there is no column 'timeline'"):
+            neuralset.from_events(events.drop(columns="timeline"), t_r=1.0)
+
+
+def _short(stimulus):
+    return make_response(np.zeros((stimulus.n_trs, 1), "float32"), run=stimulus.run_name,
+                         stimulus=stimulus.name, participant="P1", tr_times=stimulus.grid,
+                         t_r=1.0)  # fmt: skip
+
+
+class Shelf:
+    """The part of the hub's client that the bridge asks for, over a folder."""
+
+    def __init__(self, folder):
+        self.folder, self.made = folder, []
+
+    def create_repo(self, repo_id, **given):
+        self.made.append((repo_id, given["repo_type"], given["private"]))
+
+    def upload_folder(self, *, repo_id, folder_path, **given):
+        shutil.copytree(folder_path, self.folder / repo_id, dirs_exist_ok=True)
+        return f"https://example.org/{repo_id}"
+
+    def snapshot_download(self, repo_id, **given):
+        return str(self.folder / repo_id)
+
+
+class TestHub:
+    def test_a_saved_model_comes_back_whole(self, tmp_path):
+        saved = ek.save(ek.RidgeCV(alphas=[1.0]), tmp_path / "model")
+        shelf = Shelf(tmp_path / "shelf")
+        assert hub.push(saved, "lab/model", api=shelf) == "https://example.org/lab/model"
+        assert shelf.made == [("lab/model", "model", True)]
+        assert ek.load(hub.pull("lab/model", api=shelf)).alphas == [1.0]
+
+    def test_what_is_not_whole_neither_goes_nor_comes(self, tmp_path):
+        saved = ek.save(ek.RidgeCV(alphas=[1.0]), tmp_path / "model")
+        shelf = Shelf(tmp_path / "shelf")
+        hub.push(saved, "lab/model", api=shelf)
+        with pytest.raises(ValueError, match="holds a model, expected a study"):
+            hub.pull("lab/model", kind="study", api=shelf)
+        next((tmp_path / "shelf/lab/model").glob("*.safetensors")).write_bytes(b"")
+        with pytest.raises(ValueError, match="is damaged"):
+            hub.pull("lab/model", api=shelf)
+        (saved / "manifest.json").unlink()
+        with pytest.raises(FileNotFoundError, match="has no manifest.json"):
+            hub.push(saved, "lab/other", api=shelf)
+        assert not (tmp_path / "shelf/lab/other").exists()
+
+    def test_the_real_client_has_what_is_asked_of_it(self):
+        import inspect
+
+        from huggingface_hub import HfApi
+
+        for name, asked in (
+            ("create_repo", {"repo_id", "repo_type", "private", "exist_ok"}),
+            ("upload_folder", {"repo_id", "folder_path", "repo_type", "commit_message",
+                               "delete_patterns"}),
+            ("snapshot_download", {"repo_id", "repo_type", "revision"}),
+        ):  # fmt: skip
+            assert asked <= set(inspect.signature(getattr(HfApi, name)).parameters)
