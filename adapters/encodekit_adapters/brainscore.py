@@ -130,7 +130,7 @@ def save_assembly(assembly: xr.DataArray, path: str | Path) -> Path:
 
 
 def load_assembly(path: str | Path) -> xr.DataArray:
-    """Return an assembly from netCDF 3, wholly read (netCDF 4 needs the package netCDF4)."""
+    """Return an assembly from netCDF, wholly read (netCDF 4 by h5netcdf)."""
     with xr.open_dataarray(path) as stored:
         return stored.load()
 

@@ -62,7 +62,7 @@ class Articulation(PhoneRate):
     >>> phones = pd.DataFrame({"phone": ["B", "IY1"], "onset": [0.5, 0.7], "duration": [0.2, 0.2]})
     >>> story = Stimulus("story-1", phones=phones, t_r=2.0, duration=4.0)
     >>> rows = Articulation(resample="sum").transform([story])
-    >>> rows.name.values[rows.values[0] > 0].tolist()
+    >>> rows.coords["name"].values[rows.values[0] > 0].tolist()
     ['bilabial', 'plosive', 'voiced', 'high', 'front']
     """
 

@@ -59,17 +59,48 @@ def write_lebel(root, trs, heard, *, n_voxels=N_VOXELS, row=20, sound=True):
     (derivative / "TextGrids").mkdir(parents=True)
     (root / "stimuli").mkdir()
     (derivative / "respdict.json").write_text(json.dumps(trs))
-    for story in {story for theirs in heard.values() for story in theirs}:
+    stories = dict.fromkeys(story for theirs in heard.values() for story in theirs)
+    write_lebel_stimuli(root, trs, stories, row=row, sound=sound)
+    for person, theirs in heard.items():
+        for story in theirs:
+            path = derivative / "preprocessed_data" / person / f"{story}.hf5"
+            write_hf5(path, **lebel_arrays(person, story, trs[story] - 20, n_voxels))
+
+
+def write_lebel_stimuli(root, trs, stories, *, row=20, sound=True):
+    """Write the sound and the TextGrid of each story."""
+    derivative = root / "derivative"
+    for story in stories:
         end = 2.0 * trs[story] - 20.0  # the sound stops about 10 s before the scan
         words, phones = impulse_word(row)
         tiers = {"phone": silence_between(phones, end), "word": silence_between(words, end)}
         (derivative / "TextGrids" / f"{story}.TextGrid").write_text(textgrid(tiers, end))
         if sound:
             write_wav(root / "stimuli" / f"{story}.wav", int(end * 100), 100)
-    for person, theirs in heard.items():
-        for story in theirs:
-            path = derivative / "preprocessed_data" / person / f"{story}.hf5"
-            write_hf5(path, **lebel_arrays(person, story, trs[story] - 20, n_voxels))
+
+
+def write_hf5_anew(path, **arrays):
+    """Replace a file by one with other arrays."""
+    path.unlink()
+    write_hf5(path, **arrays)
+
+
+def write_sparse_hf5(root, person, story, facts, *, n_voxels):
+    """Write a file of the true size whose arrays take no room: nothing is written into them."""
+    import h5py
+
+    path = root / "derivative" / "preprocessed_data" / person / f"{story}.hf5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = {"data": (facts.n_rows(story), n_voxels)}
+    if story == facts.TEST_STORY:
+        shapes["individual_repeats"] = (facts.n_repeats(person), *shapes["data"])
+    with h5py.File(path, "w") as file:
+        for name, shape in shapes.items():
+            plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            space = h5py.h5s.create_simple(shape)
+            h5py.h5d.create(file.id, name.encode(), h5py.h5t.NATIVE_DOUBLE, space, plan)
 
 
 def lebel_arrays(person, story, n_rows, n_voxels=N_VOXELS):

@@ -29,13 +29,15 @@ class TestArticulation:
     )
     def test_a_phone_is_made_as_phonetics_says(self, phone, features):
         frames = ek.Articulation().frames(spoken(phone))
-        assert {str(name) for name in frames.name.values[frames.values[0] > 0]} == features
+        assert {
+            str(name) for name in frames.coords["name"].values[frames.values[0] > 0]
+        } == features
 
     def test_every_consonant_has_one_place_one_manner_and_a_voice(self):
         vowels = {"high", "mid", "low", "front", "central", "back"}
         for phone in PHONES:
             frames = ek.Articulation().frames(spoken(phone))
-            made = set(frames.name.values[frames.values[0] > 0])
+            made = set(frames.coords["name"].values[frames.values[0] > 0])
             assert len(made) == 3 or made <= vowels, phone
 
     def test_what_is_no_phone_is_named(self):
