@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import CommandSpec, RegressorSpec, StudySpec, hookimpl
+from encodekit.plugins import CommandSpec, StudySpec, hookimpl
 
 encodekit_api = 1
 
@@ -33,17 +33,6 @@ def encodekit_studies() -> Iterator[StudySpec]:
         load="encodekit_adapters.folder:load_folder",
         summary="a study of one's own: a folder with arrays, sound and words, and study.json",
         extra="folder",
-    )
-
-
-@hookimpl
-def encodekit_regressors() -> Iterator[RegressorSpec]:
-    """Estimators of other packages."""
-    yield RegressorSpec(
-        "himalaya-ridge",
-        load="encodekit_adapters.himalaya_bridge:HimalayaRidge",
-        summary="himalaya's RidgeCV or KernelRidgeCV on runs",
-        extra="himalaya",
     )
 
 

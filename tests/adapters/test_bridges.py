@@ -1,4 +1,4 @@
-"""Round trips with nilearn and himalaya here; Brain-Score, neuralset and the hub by files."""
+"""Round trips with nilearn; Brain-Score, neuralset and the hub by files."""
 
 import shutil
 
@@ -110,64 +110,6 @@ class TestNilearn:
 
         with pytest.raises(ValueError, match=r"the shapes \[\(3,\), \(3,\)\], expected"):
             nilearn_bridge.from_surface(Image, run="a", participant="P1", space="x", t_r=2.0)
-
-
-@pytest.fixture(scope="module")
-def data():
-    stories = [story(f"story-{k}", seed=k) for k in range(4)]
-    rate = make_pipeline(ek.WordRate(history=16.0), ek.Delayer(seconds=[2, 4, 6]))
-    X = rate.fit_transform(stories)
-    responses = [response(s, seed=k) for k, s in enumerate(stories)]
-    for one in responses:
-        rows = X.values[X.run.values == one.run.values[0]]
-        one.values[:, :3] += rows @ np.array([[1, 0, 2], [0, 2, 1], [1, 1, 0]], "float32")
-    return X, responses
-
-
-class TestHimalaya:
-    @pytest.mark.parametrize("estimator", ["RidgeCV", "KernelRidgeCV"])
-    def test_it_fits_what_our_ridge_fits(self, data, estimator):
-        X, Y = data
-        alphas = [0.1, 1.0, 10.0, 100.0]
-        theirs = ek.make_regressor("himalaya-ridge", estimator=estimator, alphas=alphas).fit(X, Y)
-        from sklearn.model_selection import LeaveOneGroupOut
-
-        ours = ek.RidgeCV(alphas=alphas, cv=LeaveOneGroupOut(), scoring="r2").fit(X, Y)
-        predicted = theirs.predict(X)
-        same = np.isclose(theirs.best_alphas_, np.asarray(ours.best_alphas_))
-        assert same[:3].all()
-        np.testing.assert_allclose(
-            predicted.values[:, :3], ours.predict(X).values[:, :3], atol=2e-3
-        )
-        assert ek.correlation(Y, predicted).values[:3].min() > 0.5
-        assert theirs.score(X, Y) > 0.2
-
-    def test_its_backend_is_put_back_even_after_an_error(self, data):
-        from himalaya.backend import get_backend
-
-        before = get_backend().name
-        X, Y = data
-        broken = ek.make_regressor("himalaya-ridge", alphas=["x"], backend="torch")
-        with pytest.raises(ValueError, match="could not convert"):
-            broken.fit(X, Y)
-        assert get_backend().name == before
-
-    @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            (lambda X, Y: (X, [*Y[:3], Y[3].where(Y[3].tr > 3)]), "5 of 5 targets have missing"),
-            (lambda X, Y: (X, Y[:3]), "features and responses have other rows"),
-            (lambda X, Y: (X.isel(time=X.run.values == "story-0"), Y[:1]), "needs 2 or more"),
-        ],
-    )
-    def test_what_himalaya_cannot_do_is_named(self, data, change, message):
-        X, Y = change(*data)
-        with pytest.raises(ValueError, match=message):
-            ek.make_regressor("himalaya-ridge").fit(X, Y)
-
-    def test_an_unknown_estimator_is_answered(self, data):
-        with pytest.raises(ValueError, match="unknown estimator 'Ridge': did you mean 'RidgeCV'"):
-            ek.make_regressor("himalaya-ridge", estimator="Ridge").fit(*data)
 
 
 class TestBrainScore:
