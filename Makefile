@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench check-slow
+.PHONY: help demo test lint format bench docs check-slow
 
 help: ## show the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
@@ -34,6 +34,9 @@ format: $(VENV)/.dev ## format the code, and mend what ruff can mend
 
 bench: $(VENV)/.dev ## time the fast paths
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --timeout=600 $(ARGS)
+
+docs: $(VENV)/.dev ## build the documentation into build/docs, its examples run
+	@$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs $(ARGS)
 
 check-slow: $(VENV)/.dev ## the campaigns: many seeds, faults, fresh environments
 	@$(BIN)/python -m pytest -m slow --timeout=7200 $(ARGS)

@@ -29,8 +29,8 @@ _HOME = {
     "reports": ("report", "Result", "evaluate", "audit", "methods"),
     "plugins": (
         "make_features", "make_regressor", "make_regions", "make_loss", "hookimpl",
-        "FeatureSpec", "RegressorSpec", "LossSpec", "RegionSpec", "StudySpec", "CommandSpec",
-        "BackboneSpec", "PanelSpec",
+        "FeatureSpec", "RegressorSpec", "LossSpec", "RegionSpec", "MetricSpec", "StudySpec",
+        "CommandSpec", "BackboneSpec", "PanelSpec",
     ),
 }  # fmt: skip
 _ROOM = {name: room for room, names in _HOME.items() for name in names}

@@ -59,6 +59,7 @@ PUBLIC = [
     "LossSpec",
     "PanelSpec",
     "RegionSpec",
+    "MetricSpec",
     "StudySpec",
     "CommandSpec",
     "BackboneSpec",
@@ -100,7 +101,17 @@ def test_import_takes_less_than_half_a_second_and_nothing_heavy(module):
 
 
 def test_no_room_imports_anything_heavy():
-    rooms = ("data", "features", "linear", "scoring", "regions", "simulation", "reports", "cli")
+    rooms = (
+        "data",
+        "features",
+        "linear",
+        "scoring",
+        "regions",
+        "simulation",
+        "reports",
+        "testing",
+        "cli",
+    )
     assert measure(", ".join(f"encodekit.{room}" for room in rooms))[1] == []
 
 

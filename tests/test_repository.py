@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PROJECTS = [
     ROOT / folder / "pyproject.toml" for folder in (".", "plugins/brain_tuning", "adapters")
 ]
-VERBS = {"help", "demo", "test", "lint", "format", "bench", "check-slow"}
+VERBS = {"help", "demo", "test", "lint", "format", "bench", "docs", "check-slow"}
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "Makefile").exists(), reason="needs the repository, not the package alone"

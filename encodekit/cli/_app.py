@@ -15,6 +15,8 @@ CORE = {
     "audit": "encodekit.cli._audit:audit",
     "doctor": "encodekit.cli._doctor:doctor",
     "plugins": "encodekit.cli._plugins:plugins",
+    "run": "encodekit.cli._run:run",
+    "schema": "encodekit.cli._run:schema",
     "score": "encodekit.cli._score:score",
 }
 _SUMMARIES = {
@@ -23,6 +25,8 @@ _SUMMARIES = {
     "plugins": (
         "Show every plugin, what it brings, and why one was skipped; switch, check or write one."
     ),
+    "run": "Run an experiment file: features, regression and scores, into a folder of results.",
+    "schema": "Print the JSON schema of experiment files, for editors to check and complete them.",
     "score": "Score a saved model on a study, by participant and region.",
 }
 _SECTION = re.compile(r"\w.*\n---")

@@ -6,6 +6,7 @@ is named like any other that fails.
 
 import json
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -60,6 +61,41 @@ def enable(name: Name) -> None:
     plugin = _installed(name)
     done = switch(plugin.name, on=True)
     typer.echo(f"{plugin.title} is {'now' if done else 'already'} enabled ({switches_file()})")
+
+
+@plugins.command()
+def check(name: Name, time_limit: Limit = TIME_LIMIT) -> None:
+    """Load everything that a plugin registers, and check that it keeps its contract.
+
+    The exit code is 1 if something does not.
+    """
+    from encodekit.testing import check_plugin
+
+    wanted = _installed(name)
+    found = examined(time_limit)
+    plugin = next(one for one in found.plugins if one.title == wanted.title)
+    if plugin.status != "loaded":
+        typer.echo(f"{plugin.title} is {plugin.status}: {plugin.cause}")
+        raise typer.Exit(1)
+    n_bad = 0
+    for record, said, error in check_plugin(plugin, found):
+        n_bad += error is not None
+        typer.echo(
+            f"{'ok ' if error is None else 'BAD'}  {record}: {said if error is None else error}"
+        )
+    raise typer.Exit(1 if n_bad else 0)
+
+
+@plugins.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Of the distribution, such as my-lab-pitch.")],
+    folder: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path(),
+) -> None:
+    """Write the package of a new plugin: a feature extractor, its tests, and all around them."""
+    from encodekit.cli._new_plugin import write_plugin
+
+    path = write_plugin(name, folder)
+    typer.echo(f"wrote {path}: pip install -e '{path}[test]', then encodekit plugins check {name}")
 
 
 def examined(time_limit: float = TIME_LIMIT) -> Registry:

@@ -109,20 +109,8 @@ def _show(table: "pd.DataFrame", title: str) -> None:
 
 def _write(output: Path, table: "pd.DataFrame", scores: "xr.DataArray") -> None:
     from encodekit.data import atomic_write
+    from encodekit.experiments._results import netcdf
 
-    if output.suffix == ".csv":
-        content = table.to_csv(index=False).encode()
-    else:
-        content = bytes(_plain(scores).to_dataset().to_netcdf(engine="scipy"))
+    content = table.to_csv(index=False).encode() if output.suffix == ".csv" else netcdf(scores)
     atomic_write(output, content)
     typer.echo(f"wrote {output}", err=True)
-
-
-def _plain(scores: "xr.DataArray") -> "xr.DataArray":
-    """Return the scores with attributes that netCDF can hold, which knows no list of texts."""
-    named = scores.rename("score")
-    named.attrs = {
-        name: ", ".join(map(str, value)) if isinstance(value, list) else value
-        for name, value in scores.attrs.items()
-    }
-    return named

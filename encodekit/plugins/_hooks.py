@@ -9,6 +9,7 @@ from encodekit.plugins._records import (
     CommandSpec,
     FeatureSpec,
     LossSpec,
+    MetricSpec,
     PanelSpec,
     RegionSpec,
     RegressorSpec,
@@ -40,6 +41,10 @@ class Hooks:
     @hookspec
     def encodekit_regions(self) -> Iterable[RegionSpec]:  # type: ignore[empty-body]
         """Region selectors and atlases, for `encodekit.make_regions`."""
+
+    @hookspec
+    def encodekit_metrics(self) -> Iterable[MetricSpec]:  # type: ignore[empty-body]
+        """Scores of predictions, for the ``score`` of an experiment file."""
 
     @hookspec
     def encodekit_studies(self) -> Iterable[StudySpec]:  # type: ignore[empty-body]

@@ -76,6 +76,12 @@ class RegionSpec(Spec):
     noun = "region selector"
 
 
+class MetricSpec(Spec):
+    """A metric: ``load`` is a function ``metric(true, predicted)``, a score for each target."""
+
+    noun = "metric"
+
+
 class StudySpec(Spec):
     """A study: ``load`` is a function that returns an `encodekit.Study`."""
 
@@ -112,6 +118,7 @@ KINDS: dict[str, type[Spec]] = {
     "regressors": RegressorSpec,
     "losses": LossSpec,
     "regions": RegionSpec,
+    "metrics": MetricSpec,
     "studies": StudySpec,
     "commands": CommandSpec,
     "backbones": BackboneSpec,

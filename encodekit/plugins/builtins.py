@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import FeatureSpec, PanelSpec, RegionSpec, RegressorSpec, StudySpec, hookimpl
+from encodekit.plugins import (
+    FeatureSpec,
+    MetricSpec,
+    PanelSpec,
+    RegionSpec,
+    RegressorSpec,
+    StudySpec,
+    hookimpl,
+)
 
 encodekit_api = 1
 
@@ -66,7 +74,7 @@ def encodekit_regressors() -> Iterator[RegressorSpec]:
 
 @hookimpl
 def encodekit_regions() -> Iterator[RegionSpec]:
-    """Atlases that nilearn downloads when asked to."""
+    """The selector by names that responses carry, and atlases that nilearn downloads."""
     for name, summary in (
         ("schaefer", "Schaefer 2018, 100 to 1000 areas in 7 or 17 networks"),
         ("destrieux", "Destrieux 2010, gyri and sulci"),
@@ -75,6 +83,24 @@ def encodekit_regions() -> Iterator[RegionSpec]:
         yield RegionSpec(
             name, load=f"encodekit.regions._fetched:{name}", summary=summary, extra="report"
         )
+    yield RegionSpec(
+        "named",
+        load="encodekit.regions:RegionSelector",
+        summary="the values of the coordinate region, or the areas of an atlas",
+    )
+
+
+@hookimpl
+def encodekit_metrics() -> Iterator[MetricSpec]:
+    """Correlation and explained variance."""
+    yield MetricSpec(
+        "correlation",
+        load="encodekit.scoring:correlation",
+        summary="Pearson's r within each run, averaged over runs",
+    )
+    yield MetricSpec(
+        "r2", load="encodekit.scoring:r2", summary="explained variance against the training mean"
+    )
 
 
 @hookimpl

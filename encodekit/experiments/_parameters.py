@@ -1,0 +1,149 @@
+"""Options of an experiment file, made from the parameters of a registered class or function."""
+
+import collections.abc
+import inspect
+import re
+import types
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, ForwardRef, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from encodekit.plugins import KINDS, Entry, load_entry
+
+_PLAIN = (int, float, str, bool, type(None))
+_SERIES = (list, tuple, collections.abc.Sequence, collections.abc.Iterable)
+_ENTRY = re.compile(r"^(\w+(?:, \w+)*)(?: :(.*))?$", re.MULTILINE)
+_CHOICES = re.compile(r"\{([^{}]*)\}")
+_CHOICE = re.compile(r'"([^"]*)"')
+_RUNTIME = ("coef_store",)  # paths and objects that a file cannot hold
+
+
+class Strict(BaseModel):
+    """A mapping of which every key is known."""
+
+    model_config: ClassVar[ConfigDict] = {
+        "extra": "forbid",
+        "strict": True,
+        "protected_namespaces": (),
+    }
+
+
+class Logspace(Strict):
+    """Numbers evenly spaced in their logarithm: ``{logspace: [0, 8, 17]}``."""
+
+    logspace: list[float] = Field(min_length=3, max_length=3)
+
+
+class Made(BaseModel):
+    """Something registered, as the value of an option: ``{make: regions, name: glasser, ...}``."""
+
+    model_config: ClassVar[ConfigDict] = {"extra": "allow", "strict": True}
+
+    make: Literal[tuple(KINDS)]  # type: ignore[valid-type]
+    name: str
+
+
+Numbers = float | list[float] | Logspace
+
+
+def options_of(kind: str, entry: Entry) -> type[Strict]:
+    """Return the model of the options of a registered thing: ``name`` and its parameters."""
+    return _options_of(kind, entry.spec.name, load_entry(entry))
+
+
+@cache
+def _options_of(kind: str, name: str, loaded: Any) -> type[Strict]:
+    words = described(loaded)
+    given = {
+        parameter.name: _field(parameter, hints(loaded).get(parameter.name, Any), words)
+        for parameter in inspect.signature(loaded).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and parameter.name not in _RUNTIME
+    }
+    first = (inspect.getdoc(loaded) or "").partition("\n")[0]
+    made: type[Strict] = create_model(
+        f"{kind}: {name}", __base__=Strict, __doc__=first, **{"name": (Literal[name], ...), **given}
+    )
+    return made
+
+
+def _field(parameter: inspect.Parameter, hint: Any, words: dict[str, tuple[str, str]]) -> Any:
+    kind, text = words.get(parameter.name, ("", ""))
+    default = ... if parameter.default is parameter.empty else _default(parameter.default)
+    return (_narrowed(plain(hint), kind), Field(default, description=text or None))
+
+
+def _default(value: Any) -> Any:
+    """Return a default as a file would hold it."""
+    if isinstance(value, tuple | np.ndarray):
+        return list(value)
+    return value
+
+
+def hints(loaded: Any) -> dict[str, Any]:
+    """Return the annotations of the parameters, those that can be resolved."""
+    function: Any = getattr(loaded, "__init__") if isinstance(loaded, type) else loaded  # noqa: B009
+    try:
+        return get_type_hints(function)
+    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
+        return {
+            name: hint
+            for name, hint in getattr(function, "__annotations__", {}).items()
+            if not isinstance(hint, str | ForwardRef)
+        }
+
+
+def plain(hint: Any) -> Any:
+    """Return an annotation as far as YAML can hold it; ``Made`` stands for objects.
+
+    >>> plain(Path), plain(Any), plain(tuple[float, ...])
+    (<class 'str'>, typing.Any, list[float])
+    """
+    origin = get_origin(hint) or hint
+    if hint in _PLAIN or origin is Literal:
+        return hint
+    if origin in (Union, types.UnionType):
+        return _union(get_args(hint))
+    if origin in _SERIES:
+        inner = [item for item in get_args(hint) if item is not Ellipsis]
+        return list[plain(inner[0])] if len(set(inner)) == 1 else list[Any]  # type: ignore[misc]
+    known = {Path: str, np.ndarray: Numbers, object: Any, Any: Any}
+    return known.get(origin, Made if isinstance(origin, type) else Any)
+
+
+def _union(members: tuple[Any, ...]) -> Any:
+    """Return the union of the plain members; NumPy's ArrayLike is numbers."""
+    if any("NestedSequence" in repr(member) for member in members):
+        return Numbers | None if type(None) in members else Numbers
+    kept = list(dict.fromkeys(plain(member) for member in members))
+    return Any if Any in kept else Union[tuple(kept)]  # noqa: UP007 (of a computed tuple)
+
+
+def _narrowed(hint: Any, kind: str) -> Any:
+    """Return ``hint`` with its texts limited to the choices of ``{"a", "b"}`` in a docstring."""
+    found = _CHOICES.search(kind)
+    choices = tuple(_CHOICE.findall(found.group(1))) if found else ()
+    closed = found and not kind[found.end() :].strip(" ,").startswith("or")
+    if not choices or not closed or not isinstance(hint, type | types.UnionType):
+        return hint
+    literal: Any = Literal.__getitem__(choices)
+    members = get_args(hint) or (hint,)
+    return Union[tuple(literal if item in (str, Any) else item for item in members)]  # noqa: UP007
+
+
+def described(loaded: Any) -> dict[str, tuple[str, str]]:
+    """Return what the numpydoc docstrings say of each parameter: its type and its description."""
+    found: dict[str, tuple[str, str]] = {}
+    for base in reversed(loaded.__mro__ if isinstance(loaded, type) else (loaded,)):
+        text = inspect.cleandoc(base.__doc__ or "")
+        section = re.search(
+            r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", text, re.MULTILINE | re.DOTALL
+        )
+        parts = _ENTRY.split(section.group(1)) if section else []
+        for names, kind, words in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            told = ((kind or "").strip(), " ".join(words.split()))
+            found |= dict.fromkeys(names.split(", "), told)
+    return found

@@ -1,0 +1,152 @@
+"""The folder of results: tables, maps, tuned models, and how all of it was made."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from encodekit.data import atomic_write, check_manifest
+from encodekit.experiments._steps import Step, Work, slug
+from encodekit.plugins import registry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Results:
+    """The results in a folder, and what is known of the time that steps take.
+
+    ::
+
+        table.csv              one row per model, area and what else is kept apart
+        provenance.json        versions, plugins, seed, stories by part with their hashes, steps
+        experiment.json        the file as it was read, every default filled in
+        scores/*.json, *.nc    the rows of one model in one area, and the score of each target
+        models/*               tuned features, as ``encodekit.save`` writes them
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def kept(self, step: Step) -> bool:
+        """Tell whether the result of a step is here and whole."""
+        record = self._read(self._record(step))
+        if record.get("key") != step.key:
+            return False
+        if step.verb == "score":
+            return self._map(step).is_file()
+        try:
+            check_manifest(self.model(step.model))
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def model(self, name: str) -> Path:
+        """Return the folder of the tuned features of a model."""
+        return self.folder / "models" / slug(name)
+
+    def rows(self, step: Step) -> pd.DataFrame:
+        """Return the table of a step that was kept."""
+        record = self._read(self._record(step))
+        return pd.DataFrame(record["rows"], columns=record["columns"])
+
+    def keep_rows(
+        self, step: Step, rows: pd.DataFrame, scores: "xr.DataArray", seconds: float
+    ) -> None:
+        """Write the scores of one model in one area."""
+        self._map(step).parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(self._map(step), netcdf(scores))
+        content = {"columns": list(rows), "rows": rows.to_numpy(dtype=object).tolist()}
+        self.note(step, seconds, content)
+
+    def note(self, step: Step, seconds: float, content: Mapping[str, Any] | None = None) -> None:
+        """Write, last, that a step is done and what it took."""
+        record = {"step": step.name, "key": step.key, "seconds": seconds, **(content or {})}
+        self._record(step).parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(self._record(step), json.dumps(record, indent=1, default=_number).encode())
+        rates = self._read(_rates()) | {step.rate: seconds / max(step.seconds, 1.0)}
+        _rates().parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(_rates(), json.dumps(rates, indent=1).encode())
+
+    def estimate(self, step: Step) -> float | None:
+        """Return the seconds that a step may take: as steps of its kind took here before."""
+        rate = self._read(_rates()).get(step.rate)
+        return None if rate is None else rate * step.seconds
+
+    def finish(self, work: Work, table: pd.DataFrame, computed: list[str]) -> None:
+        """Write the table and how it was made."""
+        atomic_write(self.folder / "table.csv", table.to_csv(index=False).encode())
+        content = json.dumps(work.content, indent=1).encode()
+        atomic_write(self.folder / "experiment.json", content)
+        told = json.dumps(_provenance(work, self, computed), indent=1).encode()
+        atomic_write(self.folder / "provenance.json", told)
+
+    def seconds(self, step: Step) -> float:
+        """Return what a kept step took."""
+        return float(self._read(self._record(step)).get("seconds", 0.0))
+
+    def _record(self, step: Step) -> Path:
+        return self.folder / "scores" / f"{slug(step.name)}.json"
+
+    def _map(self, step: Step) -> Path:
+        return self._record(step).with_suffix(".nc")
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _rates() -> Path:
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("ENCODEKIT_CACHE") or user_cache_dir("encodekit")) / "rates.json"
+
+
+def _provenance(work: Work, results: Results, computed: list[str]) -> dict[str, Any]:
+    from encodekit.reports import environment
+
+    file = work.experiment.path
+    return {
+        "title": work.content["title"],
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "file": {"name": file.name, "sha256": sha256(file.read_bytes()).hexdigest()},
+        "seed": work.content["seed"],
+        "versions": environment(),
+        "plugins": [plugin.title for plugin in registry().plugins if plugin.status == "loaded"],
+        "study": work.study.describe(),
+        "stories": {
+            part: {stimulus.run_name: stimulus.content_hash for stimulus in study.stimuli}
+            for part, study in work.parts.items()
+        },
+        "steps": [
+            {
+                "step": step.name,
+                "key": step.key,
+                "seconds": round(results.seconds(step), 3),
+                "computed": step.name in computed,
+            }
+            for step in work.steps()
+        ],
+    }
+
+
+def netcdf(scores: "xr.DataArray") -> bytes:
+    """Return scores as a netCDF file, which knows no list of texts in attributes."""
+    named = scores.rename("score")
+    named.attrs = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in scores.attrs.items()
+    }
+    return bytes(named.to_dataset().to_netcdf(engine="scipy"))
+
+
+def _number(value: Any) -> Any:
+    return value.item()
