@@ -4,13 +4,14 @@ from encodekit.reports._audit import audit
 from encodekit.reports._curves import plot_learning_curve
 from encodekit.reports._decisions import Decision, heard_in
 from encodekit.reports._difference import plot_difference
-from encodekit.reports._evaluate import evaluate
+from encodekit.reports._evaluate import describe_study, evaluate, recorded_steps
 from encodekit.reports._fir import plot_fir
 from encodekit.reports._intervals import Interval, t_interval
 from encodekit.reports._layers import plot_layer_profile
 from encodekit.reports._methods import methods
 from encodekit.reports._models import plot_models_by_participant
 from encodekit.reports._palette import colours_of
+from encodekit.reports._panels import audit_panel, methods_panel
 from encodekit.reports._parts import Highlight, Picture, Section, Table
 from encodekit.reports._provenance import environment
 from encodekit.reports._regions import plot_by_region
@@ -30,11 +31,14 @@ __all__ = [
     "SurfaceViewer",
     "Table",
     "audit",
+    "audit_panel",
     "colours_of",
+    "describe_study",
     "environment",
     "evaluate",
     "heard_in",
     "methods",
+    "methods_panel",
     "plot_by_region",
     "plot_difference",
     "plot_fir",
@@ -43,6 +47,7 @@ __all__ = [
     "plot_models_by_participant",
     "plot_surface",
     "plot_training",
+    "recorded_steps",
     "report",
     "t_interval",
 ]

@@ -168,18 +168,8 @@ def _provenance(
     named: Mapping[str, Any], fit: Study | None, test: Study, permutations: int, seed: int
 ) -> dict[str, Any]:
     studies = {"fit": fit, "test": test}
-    of_each = {
-        part: {
-            "stimuli": heard_in(study),
-            "participants": list(study.participants),
-            "minutes": sum(r.sizes["time"] * float(r.attrs["t_r"]) for r in study.responses()) / 60,
-            "t_r": study.t_r,
-            "study": study.name,
-        }
-        for part, study in studies.items()
-        if study is not None
-    }
-    steps = {name: [_step(step) for step in steps_of(model)] for name, model in named.items()}
+    of_each = {part: describe_study(one) for part, one in studies.items() if one is not None}
+    steps = {name: recorded_steps(model) for name, model in named.items()}
     return {
         **of_each,
         "models": steps,
@@ -187,6 +177,22 @@ def _provenance(
         "seed": seed,
         "versions": environment(),
     }
+
+
+def describe_study(study: Study) -> dict[str, Any]:
+    """Return what a result keeps of a study: content hashes, people, minutes, TR."""
+    return {
+        "stimuli": heard_in(study),
+        "participants": list(study.participants),
+        "minutes": sum(s.n_trs * study.t_r for s in study.stimuli) / 60,
+        "t_r": study.t_r,
+        "study": study.name,
+    }
+
+
+def recorded_steps(model: Any) -> list[dict[str, Any]]:
+    """Return what a result keeps of a pipeline: each step's class and parameters."""
+    return [_step(step) for step in steps_of(model)]
 
 
 def _step(step: Any) -> dict[str, Any]:

@@ -17,8 +17,11 @@ from encodekit.reports import (
     Highlight,
     Picture,
     Section,
+    SurfaceViewer,
     Table,
+    audit_panel,
     colours_of,
+    methods_panel,
     plot_by_region,
     plot_layer_profile,
     plot_models_by_participant,
@@ -26,6 +29,7 @@ from encodekit.reports import (
     plot_training,
     t_interval,
 )
+from encodekit_brain_tuning._demo_result import as_result
 from encodekit_brain_tuning._experiment import AREAS, MODELS, Comparison, Settings
 
 SCORE = "normalised r (mean r / mean ceiling)"
@@ -61,7 +65,10 @@ def gains(result: Comparison, model: str, area: str) -> pd.Series:
 def write_report(
     path: Path, study: Any, result: Comparison, settings: Settings, *, seed: int, seconds: float
 ) -> Path:
-    """Write the demo's report, one HTML file."""
+    """Write the demo's report, one HTML file, and its result beside it (``.nc``)."""
+    kept = as_result(study, result, settings, seed=seed)
+    kept.save(path.with_suffix(".nc"))
+    audited = audit_panel(kept)
     written: Path = ek.report(
         path,
         title="Brain-tuning a small speech model",
@@ -75,6 +82,8 @@ def write_report(
             _layers(result),
             _training(result),
             _limits(settings),
+            methods_panel(kept),
+            *([audited] if audited else []),
         ],
         provenance=_provenance(study, result, settings, seed, seconds),
     )
@@ -187,8 +196,9 @@ def _maps(result: Comparison) -> Section:
     return Section(
         "Cortical maps",
         "fsaverage5, early auditory and late language areas of the Glasser atlas (210V). "
-        "Grey: not scored, or a ceiling of 0.",
+        "Grey: not scored, or a ceiling of 0. The last one turns: drag it, or use the arrow keys.",
         pictures,
+        viewers=[SurfaceViewer({m: _by_model(result, m) for m in MODELS}, "normalised r")],
     )
 
 
