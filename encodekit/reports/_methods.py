@@ -14,8 +14,9 @@ REFERENCES = {
                "3451-3460."),
     "whisper": ("Radford et al., 2023", "Radford et al. (2023). Robust speech recognition via "
                 "large-scale weak supervision. ICML."),
-    "tuning": ("Moussa & Toneva, 2025", "Moussa & Toneva (2025). Brain-tuned speech models better "
-               "reflect speech processing stages in the brain. arXiv:2510.21520."),
+    "tuning": ("Moussa & Toneva, 2025", "Moussa & Toneva (2025). Brain-tuning improves "
+               "generalizability and efficiency of brain alignment in speech models. NeurIPS. "
+               "arXiv:2510.21520."),
     "fir": ("Huth et al., 2016", "Huth et al. (2016). Natural speech reveals the semantic maps "
             "that tile human cerebral cortex. Nature 532, 453-458."),
     "ridge": ("Hoerl & Kennard, 1970", "Hoerl & Kennard (1970). Ridge regression: Biased "
@@ -53,7 +54,8 @@ def methods(result: Result) -> str:
         for sentence, keys in paragraph:
             cited |= dict.fromkeys(keys)
             of = "; ".join(REFERENCES[key][0] for key in keys)
-            sentences.append(f"{sentence} ({of})." if of else f"{sentence}.")
+            end = ":" if sentence.startswith("Of the model") else "."
+            sentences.append(f"{sentence} ({of})." if of else f"{sentence}{end}")
         if sentences:
             paragraphs.append(" ".join(sentences))
     references = "\n".join(f"- {text}" for text in sorted(REFERENCES[key][1] for key in cited))
@@ -75,12 +77,34 @@ def _data(result: Result) -> Iterator[Said]:
 
 
 def _models(result: Result) -> Iterator[Said]:
-    models = result.provenance.get("models", {})
+    models: dict[str, list[Step]] = dict(result.provenance.get("models", {}))
+    if not models:
+        return
+    shared = _shared_steps(list(models.values()))
     for name, steps in models.items():
-        if len(models) > 1:
-            yield f"The model *{name}* was made as follows", ()
-        for step in steps:
-            yield _SENTENCES.get(step["class"], _other)(step)
+        own = steps[: len(steps) - len(shared)]
+        if own and len(models) > 1:
+            yield f"Of the model *{name}*", ()
+        for step in own:
+            yield _said(step)
+    if shared and len(models) > 1:
+        yield "The rest is the same for all models", ()
+    for step in shared:
+        yield _said(step)
+
+
+def _shared_steps(models: list[list[Step]]) -> list[Step]:
+    """Return the steps with which all models end."""
+    shared: list[Step] = []
+    for steps in zip(*(reversed(model) for model in models), strict=False):
+        if any(step != steps[0] for step in steps):
+            break
+        shared.insert(0, steps[0])
+    return shared
+
+
+def _said(step: Step) -> Said:
+    return _SENTENCES.get(step["class"], _other)(step)
 
 
 def _speech(step: Step) -> Said:
@@ -96,7 +120,8 @@ def _tuned(step: Step) -> Said:
     return (
         f"The speech model `{given.get('backbone') or given.get('model')}` was fine-tuned on the "
         f"fMRI of {_count(len(people), 'participant')} (loss {given.get('loss')}, "
-        f"{given.get('epochs')} epochs at most, learning rate {given.get('learning_rate')})",
+        f"{given.get('epochs')} epochs at most, learning rate {given.get('learning_rate')})"
+        f"{step.get('note', '')}",
         ("tuning",),
     )
 

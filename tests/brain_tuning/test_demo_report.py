@@ -89,3 +89,4 @@ def test_the_demos_methods_say_how_each_model_was_made(study):
     assert "Features were all hidden layers of the speech model `tiny`" in text
     assert "fine-tuned on the fMRI of 2 participants (loss l2, 3 epochs at most" in text
     assert "Moussa & Toneva (2025)" in text
+    assert text.count("They were z-scored") == 1

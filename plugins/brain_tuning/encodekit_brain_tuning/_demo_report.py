@@ -198,7 +198,11 @@ def _maps(result: Comparison) -> Section:
         "fsaverage5, early auditory and late language areas of the Glasser atlas (210V). "
         "Grey: not scored, or a ceiling of 0. The last one turns: drag it, or use the arrow keys.",
         pictures,
-        viewers=[SurfaceViewer({m: _by_model(result, m) for m in MODELS}, "normalised r")],
+        viewers=[
+            SurfaceViewer(
+                {m: _by_model(result, m) for m in result.maps.model.values}, "normalised r"
+            )
+        ],
     )
 
 

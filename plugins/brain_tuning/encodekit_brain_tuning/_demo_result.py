@@ -88,4 +88,7 @@ def _steps(model: str, found: Comparison, settings: Settings) -> list[dict[str, 
     if model in found.histories:
         n = 1 if model == "single-tuned" else settings.n_tuned
         steps[0]["tuned_participants"] = found.splits["tuned"][:n]
+    if model == "shuffled-tuned":
+        block = settings.shuffled_block
+        steps[0]["note"] = f", a control: shuffled between stories in blocks of {block} TRs"
     return steps
