@@ -32,8 +32,9 @@ format: $(VENV)/.dev ## format the code, and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## time the fast paths
+bench: $(VENV)/.dev ## time the fast paths, and ridge beside its peers
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --timeout=600 $(ARGS)
+	@$(BIN)/python benchmarks/ridge.py --size small
 
 docs: $(VENV)/.dev ## build the documentation into build/docs, its examples run
 	@$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs $(ARGS)

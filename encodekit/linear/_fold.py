@@ -123,28 +123,31 @@ class Fold:
 
     def leverage(self, alpha: float) -> float:
         """Return the largest ``x' (G_train + alpha)^-1 x`` of a removed row."""
-        inverse = namespace(self._removed).linalg.inv(self._small(self._filters(alpha)))
+        inverse = self._inverse(alpha, self._filters(alpha))
         return float(namespace(inverse).diagonal(inverse).max()) - 1
 
     def _filters(self, alpha: float) -> Any:
         return 1 / (self._parts.eigenvalues + alpha)
 
-    def _small(self, filters: Any) -> Any:
-        """Return ``A`` (removed, removed)."""
-        half = self._removed * namespace(filters).sqrt(filters)
+    def _inverse(self, alpha: float, filters: Any) -> Any:
+        xp = namespace(filters)
+        half = self._removed * xp.sqrt(filters)
         small = -(half @ half.T)
-        small.reshape(-1)[:: small.shape[0] + 1] += 1
-        return small
+        n_rows = small.shape[0]
+        small.reshape(-1)[:: n_rows + 1] += 1
+        return xp.linalg.inv(small)
 
     def _make(self, alpha: float) -> Any:
         filters = self._filters(alpha)
-        weighted = cast(self._removed * filters, self._like)
-        # In the precision of the products: make_fold has looked at the condition of A.
-        solved = namespace(filters).linalg.solve(cast(self._small(filters), self._like), weighted)
-        chosen = solved[: self.split.held_out.size]
+        inverse = self._inverse(alpha, filters)
+        n_held_out = self.split.held_out.size
+        chosen = inverse[:n_held_out]
         if self._by_run:
-            return centred_by_run(chosen, self.split.runs)
-        return chosen - solved[-1:] / self.split.train.size**0.5 if self._intercept else chosen
+            chosen = centred_by_run(chosen, self.split.runs)
+        elif self._intercept:
+            chosen = chosen - inverse[-1:] / self.split.train.size**0.5
+        weighted = cast(self._removed * filters, self._like)
+        return cast(chosen, self._like) @ weighted
 
 
 class OwnFold(Fold):

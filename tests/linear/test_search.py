@@ -157,11 +157,15 @@ def _count(calls, X, Y):
 
 @pytest.mark.filterwarnings("ignore:.*of the targets chose:UserWarning")
 @pytest.mark.parametrize("n_features", [25, 300])
-def test_torch_gives_what_numpy_gives(n_features):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_torch_gives_what_numpy_gives(n_features, device):
+    torch = pytest.importorskip("torch")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
     X, Y = noisy(n_features=n_features, n_targets=2500)
     X, Y = X.astype("f4"), Y.astype("f4")
     here = ek.RidgeCV(ALPHAS).fit(X, Y, runs=RUNS)
-    there = ek.RidgeCV(ALPHAS, device="cpu").fit(X, Y, runs=RUNS)
+    there = ek.RidgeCV(ALPHAS, device=device).fit(X, Y, runs=RUNS)
     assert isinstance(there.coef_, np.ndarray)
     same = here.best_alphas_ == there.best_alphas_
     assert same.mean() > 0.999
