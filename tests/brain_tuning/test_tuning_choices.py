@@ -1,8 +1,13 @@
+import sys
+import types
+
 import pytest
+import torch
 import xarray as xr
 from sklearn.base import clone
 
 from encodekit.data import RunList, make_response
+from encodekit.plugins import LossSpec, Plugin, Registry, registry, use_registry
 from encodekit_brain_tuning import BrainTunedFeatures, recipe_parameters
 
 
@@ -136,3 +141,78 @@ def test_bfloat16_tunes_on_a_cpu_too(tuned, stories, responses):
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
     assert coarse.transform(stories[3:]).dtype == "float32"
+
+
+def test_a_third_partys_loss_is_used_by_its_name(tuned, stories, responses, monkeypatch):
+    seen = []
+
+    def absolute(predicted, true, mask):
+        seen.append(mask.shape)
+        return (mask * (predicted - true).abs()).sum() / mask.sum().clamp_min(1)
+
+    module = types.ModuleType("my_lab_losses")
+    module.absolute = absolute
+    monkeypatch.setitem(sys.modules, "my_lab_losses", module)
+    spec = LossSpec("absolute", load="my_lab_losses:absolute", summary="mean absolute error")
+    theirs = Plugin("my-lab", "my-lab", "1.0", "my_lab", records=(("losses", spec),))
+    with use_registry(Registry([*registry().plugins, theirs])):
+        tuned(loss="absolute", epochs=1).fit(stories[:1], responses[:1])
+    assert seen[0][0] == 2  # participants
+
+
+def test_attention_is_computed_by_sdpa(tuned, stories, responses):
+    features = tuned(trainable="head", epochs=1).fit(stories[:1], responses[:1])
+    assert features.model_.backbone.model.config._attn_implementation == "sdpa"
+
+
+class Writer:
+    """What torch's SummaryWriter is, as far as it is used."""
+
+    written: list = []  # noqa: RUF012
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def add_scalar(self, name, value, step):
+        self.written.append((name, value, step))
+
+    def close(self):
+        self.written.append(("closed", None, None))
+
+
+def test_tensorboard_gets_every_step_and_every_validation(
+    tuned, stories, responses, tmp_path, monkeypatch
+):
+    fake = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = Writer
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    monkeypatch.setattr(Writer, "written", [])
+    features = tuned(epochs=1, tensorboard=tmp_path).fit(
+        stories[:2], responses[:2], validation=(stories[3:], responses[3:])
+    )
+    steps = [step for name, _, step in Writer.written if name == "step/loss"]
+    assert steps == list(range(1, int(features.history_["step"].iloc[-1]) + 1))
+    r = [value for name, value, _ in Writer.written if name == "validation/validation_r"]
+    assert r == features.history_["validation_r"].tolist()
+    assert Writer.written[-1][0] == "closed"
+
+
+def test_without_tensorboard_the_pip_line_is_named(
+    tuned, stories, responses, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match=r"pip install 'encodekit-brain-tuning\[tensorboard\]'"):
+        tuned(tensorboard=tmp_path).fit(stories[:1], responses[:1])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("strategy", ["joint", "sequential"])
+def test_a_gpu_tunes_in_bfloat16_as_a_cpu_does_in_float32(tuned, stories, responses, strategy):
+    losses = []
+    for device, precision in [("cpu", "float32"), ("cuda", "float32"), ("cuda", "auto")]:
+        features = tuned(epochs=1, device=device, precision=precision, strategy=strategy)
+        features.fit(stories[:2], responses[:2])
+        losses.append(features.history_["train_loss"].iloc[-1])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert losses[2] == pytest.approx(losses[0], rel=0.05)

@@ -1,6 +1,5 @@
 """BrainTunedFeatures: a feature extractor whose fit fine-tunes a speech model on fMRI."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,41 +11,29 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
 from encodekit.data import Stimulus
-from encodekit_brain_tuning._backbone import (
-    hash_tensors,
-    load_backbone,
-    make_trainable,
-    trained_state,
-)
+from encodekit_brain_tuning._backbone import hash_tensors, trained_state
 from encodekit_brain_tuning._card import CardNotes
-from encodekit_brain_tuning._clips import TuningClips, WindowSettings
+from encodekit_brain_tuning._clips import TuningClips
 from encodekit_brain_tuning._encoding import (
     as_frames,
     chosen_layers,
     exact_blocks,
     streamed_blocks,
 )
-from encodekit_brain_tuning._heads import resolve_head
-from encodekit_brain_tuning._losses import Loss, joint_equals_mean, resolve_loss
+from encodekit_brain_tuning._ingredients import (
+    identifying,
+    new_model,
+    stem_cache,
+    target_maker,
+    window_settings,
+)
+from encodekit_brain_tuning._losses import resolve_loss
 from encodekit_brain_tuning._model import TuningModel
 from encodekit_brain_tuning._parameters import TuningParameters, show_settings
-from encodekit_brain_tuning._participants import SharedTargets
 from encodekit_brain_tuning._ridge_start import start_head
-from encodekit_brain_tuning._selection import (
-    AgreementSelector,
-    KeySelector,
-    fitted_selector,
-    to_json,
-)
-from encodekit_brain_tuning._stem_cache import StemCache
-from encodekit_brain_tuning._strategies import Situation, TargetMaker, resolve_strategy
+from encodekit_brain_tuning._selection import AgreementSelector, KeySelector, fitted_selector
 from encodekit_brain_tuning._tuned_on import tuned_runs, warn_of
-from encodekit_brain_tuning._tuning_data import (
-    Runs,
-    match_runs,
-    target_weights,
-    validation_runs,
-)
+from encodekit_brain_tuning._tuning_data import match_runs, target_weights, validation_runs
 from encodekit_brain_tuning._windows import POOLING
 
 if TYPE_CHECKING:
@@ -59,10 +46,6 @@ _TRAINING = (  # what the tuned weights already say
     "n_workers", "checkpoint", "checkpoint_every", "tensorboard", "z_score", "device",
     "random_state", "dropout", "pooled_layer", "gradient_checkpointing", "stem_cache",
     "stem_dtype", "stem_cache_gb",
-)  # fmt: skip
-_ELSEWHERE = (  # of no effect on the tuned weights, or told otherwise
-    "backbone", "recipe", "layer", "history", "cache", "device", "n_workers", "random_state",
-    "checkpoint", "checkpoint_every", "tensorboard", "stem_cache", "stem_cache_gb",
 )  # fmt: skip
 
 
@@ -251,14 +234,14 @@ class BrainTunedFeatures(TuningParameters):
         runs = match_runs(X, y, chosen, "tuning")
         weighed = target_weights(weights, runs)
         loss = resolve_loss(settings.loss)
-        maker = _target_maker(settings, loss)
+        maker = target_maker(settings, loss)
         shared = maker.tuning(runs, weighed)
         held = validation_runs(validation, shared.participants, chosen, runs)
         self.seed_ = int(check_random_state(settings.random_state).randint(2**31 - 1))
         self.participants_, self.n_targets_ = shared.participants, maker.strategy.n_targets(shared)
         with private_random(self.seed_):
             model = self._new_model()
-        cut, stems = _cut(settings), _stems(settings)
+        cut, stems = window_settings(settings), stem_cache(settings)
         clips = TuningClips(runs.stimuli, shared, model.backbone, cut, stems)
         watched = None
         if held is not None:
@@ -267,7 +250,8 @@ class BrainTunedFeatures(TuningParameters):
         from_ridge = settings.head_start == "ridge"
         self.head_alpha_ = start_head(model, clips, settings.batch_size) if from_ridge else None
         plan = make_plan(settings, self.seed_, one_by_one=maker.strategy.one_by_one)
-        about = self._about(settings, shared, runs, held)
+        stimuli = [*runs.stimuli, *(held.stimuli if held else [])]
+        about = identifying(settings, self.seed_, self.backbone_hash_, shared.keys, stimuli)
         self.history_ = tune(model, clips, watched, loss, plan, about=about)
         self.targets_ = maker.strategy.keys(shared)
         self.tuned_on_ = {item.audio_hash: item.run_name for item in runs.stimuli}
@@ -300,7 +284,9 @@ class BrainTunedFeatures(TuningParameters):
         self.warn_if_tuned_on(X)
         runs = match_runs(X, y, targets, "adaptation")
         keys = self.targets_ if len(self.targets_) == self.n_targets_ else None
-        head = AdaptedHead(model, _cut(settings), _stems(settings), settings.batch_size)
+        head = AdaptedHead(
+            model, window_settings(settings), stem_cache(settings), settings.batch_size
+        )
         return head.fit(runs, keys, z_score=settings.z_score)
 
     def frame_blocks(self, stimulus: Stimulus) -> Iterator[xr.DataArray]:
@@ -443,35 +429,11 @@ class BrainTunedFeatures(TuningParameters):
 
         load_state(self, folder, state)
 
-    def _about(
-        self, settings: Any, shared: SharedTargets, runs: Runs, held: Runs | None
-    ) -> dict[str, Any]:
-        """Return what decides the tuning's result, for its checkpoints."""
-        facts = {
-            f"settings.{name}": to_json(value, shared.keys)
-            for name, value in vars(settings).items()
-            if name not in _ELSEWHERE
-        }
-        audio = [item.audio_hash for part in (runs, held) if part for item in part.stimuli]
-        return {**facts, "seed": self.seed_, "backbone": self.backbone_hash_, "audio": audio}
-
     def _new_model(self) -> TuningModel:
         """A pretrained backbone, prepared for what is trainable, with a head to be fitted."""
-        settings = self.settings()
-        backbone = load_backbone(
-            settings.backbone, dropout=settings.dropout, pooled_layer=settings.pooled_layer
-        )
-        self.backbone_hash_ = backbone.pretrained_hash
-        make_trainable(
-            backbone, settings.trainable, modules=settings.lora_targets,
-            rank=settings.lora_rank, alpha=settings.lora_alpha,
-            checkpointing=settings.gradient_checkpointing,
-        )  # fmt: skip
-        make_head = resolve_head(settings.head)
-        head = make_head(
-            backbone.n_features, self.n_targets_, len(self.participants_), settings.head_rank
-        )
-        return TuningModel(backbone, head).to(_device(settings.device))
+        model = new_model(self.settings(), self.n_targets_, len(self.participants_))
+        self.backbone_hash_ = model.backbone.pretrained_hash
+        return model
 
     def _finish(self, model: TuningModel) -> None:
         self.model_ = model.eval()
@@ -486,31 +448,3 @@ class BrainTunedFeatures(TuningParameters):
                 "BrainTunedFeatures.load(path)"
             )
         return self.model_
-
-
-def _cut(settings: Any) -> WindowSettings:
-    return WindowSettings(settings.windows, settings.chunk, settings.overlap, settings.pooling)
-
-
-def _stems(settings: Any) -> StemCache:
-    return StemCache(settings.stem_cache, dtype=settings.stem_dtype, limit=settings.stem_cache_gb)
-
-
-def _target_maker(settings: Any, loss: Loss) -> TargetMaker:
-    head = resolve_head(settings.head)
-    situation = Situation(
-        joint_equals_mean=joint_equals_mean(loss),
-        shared_head=getattr(head, "shared", True),
-        reduction=settings.reduction,
-        n_components=settings.n_components,
-    )
-    strategy = resolve_strategy(settings.strategy, situation)
-    own = getattr(head, "own_targets", False)
-    return TargetMaker(strategy, settings.z_score, own)
-
-
-def _device(asked: str | None) -> torch.device:
-    """Return the device of this process; `accelerate launch` numbers its processes' GPUs."""
-    kind = asked or ("cuda" if torch.cuda.is_available() else "cpu")
-    rank = os.environ.get("LOCAL_RANK")
-    return torch.device(f"cuda:{rank}" if kind == "cuda" and rank else kind)
