@@ -52,7 +52,7 @@ def plain(true: NDArray[Any], guess: NDArray[Any], n: int, null: str) -> xr.Data
         right = surrogate - surrogate.mean(axis=0)
         row[:] = (left * right).sum(axis=0) / np.sqrt((right**2).sum(axis=0))
     p = (1 + (r[1:] >= r[0]).sum(axis=0)) / (1 + n)
-    z = (r - r[1:].mean(axis=0)) / r[1:].std(axis=0)
+    z = (r - r.mean(axis=0)) / r.std(axis=0)
     p_max = (1 + (z[1:].max(axis=1)[:, None] >= z[0]).sum(axis=0)) / (1 + n)
     values = {
         "p_over_stimulus": p,

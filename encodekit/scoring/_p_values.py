@@ -20,11 +20,12 @@ def count_p(null: NDArray[np.float32], observed: NDArray[np.float32]) -> Floats:
 def pareto_p(null: NDArray[np.float32], observed: NDArray[np.float32]) -> Floats:
     """``p`` as of `count_p`; from a tail where fewer than ten draws reach the observed value.
 
-    The tail is a generalised Pareto distribution over the excesses of the largest tenth of the
-    draws (250 at most), fitted by probability-weighted moments [1]_, as Knijnenburg et al. do by
-    likelihood [2]_. A shape below 0 would end the tail, and make p 0 beyond its end; an exponential
-    tail is taken instead, which makes p too large rather than too small. With fewer than 100
-    draws it is the count.
+    The tail is a generalised Pareto distribution over the largest tenth of the draws (250 at most),
+    fitted by probability-weighted moments [1]_, as Knijnenburg et al. do by likelihood [2]_; not to
+    their excesses but to those of their squares (from the mean of the null), which are nearly
+    exponential where the null is nearly normal, as one of correlations is. A shape below 0 would
+    end the tail, and make p 0 beyond its end; an exponential tail is taken instead. With fewer than
+    100 draws it is the count.
 
     References
     ----------
@@ -38,8 +39,10 @@ def pareto_p(null: NDArray[np.float32], observed: NDArray[np.float32]) -> Floats
         return p
     top = np.partition(null[:, rare], -n_tail - 1, axis=0)[-n_tail - 1 :].astype(np.float64)
     top.sort(axis=0)
-    threshold = top[:2].mean(axis=0)
-    share = _survival(observed[rare] - threshold, top[1:] - threshold)
+    mean = null[:, rare].mean(axis=0, dtype=np.float64)
+    squares = np.square(top - mean)
+    threshold = squares[:2].mean(axis=0)
+    share = _survival(np.square(observed[rare] - mean) - threshold, squares[1:] - threshold)
     p[rare] = share * (1 + n_tail) / (1 + len(null))
     return p
 

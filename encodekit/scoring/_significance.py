@@ -145,15 +145,17 @@ def _test(
     scrambled = _scrambled(pieces(truth, guess, wanted, at_once), chance.null, draws, wanted.sum())
     if groups.dim == "group":
         scrambled = averaged(scrambled, groups, wanted, at_once)
-    z, p = np.full((2, groups.size), np.nan)
+    z, among, p = np.full((3, groups.size), np.nan)
     largest = np.full(n, -np.inf)
     for columns, values in scrambled:
         null = values[1:]
-        mean, spread = null.mean(axis=0), null.std(axis=0)
-        z[columns] = (values[0] - mean) / spread
-        np.maximum(largest, ((null - mean) / spread).max(axis=1), out=largest)
+        z[columns] = (values[0] - null.mean(axis=0)) / null.std(axis=0)
+        # For the maximum, what was observed is one of 1 + n like any other.
+        studentised = (values - values.mean(axis=0)) / values.std(axis=0)
+        among[columns] = studentised[0]
+        np.maximum(largest, studentised[1:].max(axis=1), out=largest)
         p[columns] = tail(null, values[0])
-    p_max = (1 + n - np.searchsorted(np.sort(largest), z)) / (1 + n)
+    p_max = (1 + n - np.searchsorted(np.sort(largest), among)) / (1 + n)
     return {"z": z, "p_over_stimulus": p, "p_max_over_stimulus": np.where(np.isnan(z), z, p_max)}
 
 

@@ -167,13 +167,13 @@ def test_what_has_no_r_has_no_p(cohort):
     assert group.n_people.values == 19
 
 
-def test_rare_p_come_from_a_pareto_tail_that_is_never_too_small():
+def test_rare_p_come_from_a_pareto_tail_that_is_not_too_small():
     null = RNG(0).standard_normal((1000, 300)).astype("f4")
     for z in (2.5, 3.0, 4.0, 5.0):
         p = pareto_p(null, np.full(300, z, "f4"))
         true = stats.norm.sf(z)
         assert (p > 0).all()
-        assert true <= np.median(p) < (2.5 if z <= 3 else 200) * true
+        assert 0.9 * true <= np.median(p) < (1.5 if z <= 3 else 30) * true
     heavy = stats.genpareto.rvs(0.2, size=(1000, 300), random_state=0).astype("f4")
     p = pareto_p(heavy, np.full(300, 15.0, "f4"))
     assert np.exp(np.log(p).mean()) == pytest.approx(stats.genpareto.sf(15, 0.2), rel=0.5)
