@@ -35,6 +35,11 @@ def encodekit_features() -> Iterator[FeatureSpec]:
         load="encodekit_brain_tuning:BrainTunedFeatures",
         summary="layers of a speech model fine-tuned on the fMRI of several participants",
     )
+    yield FeatureSpec(
+        "shuffled-tuned",
+        load="encodekit_brain_tuning._shuffled:ShuffledTunedFeatures",
+        summary="a control: tuned on fMRI that belongs to other stories",
+    )
 
 
 @hookimpl

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import torch
 import xarray as xr
@@ -8,6 +6,7 @@ from encodekit_example_robust.losses import huber
 from encodekit_example_robust.panels import outliers
 
 import encodekit as ek
+from encodekit.reports import Result
 from encodekit.testing import check_loss
 
 
@@ -23,18 +22,21 @@ def test_it_is_torchs_own_where_nothing_is_masked():
 
 def scores():
     values = np.r_[np.linspace(0.1, 0.2, 20), 0.9, np.linspace(0.1, 0.2, 10), np.nan]
-    return xr.DataArray(
-        values, dims="target", coords={"participant": ("target", ["P1"] * 21 + ["P2"] * 11)}
-    )
+    coords = {
+        "model": ["pitch"],
+        "target": [f"t{k}" for k in range(32)],
+        "participant": ("target", ["P1"] * 21 + ["P2"] * 11),
+    }
+    return xr.DataArray(values[None], dims=("model", "target"), coords=coords)
 
 
 def test_the_panel_counts_targets_that_score_far_from_the_others():
-    section = outliers(SimpleNamespace(scores=scores()))
+    section = outliers(Result("one", scores()))
     assert section.tables[0].rows() == [["P1", "21", "1"], ["P2", "10", "0"]]
 
 
-def test_a_result_without_scores_has_no_panel():
-    assert outliers(SimpleNamespace()) is None
+def test_targets_that_belong_to_nobody_have_no_panel():
+    assert outliers(Result("one", scores().drop_vars("participant"))) is None
 
 
 def test_the_plugin_is_accepted(encodekit_plugins):
