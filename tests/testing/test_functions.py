@@ -206,14 +206,10 @@ def test_the_metrics_of_encodekit_pass(name):
 class Selector(ek.RegionSelector):
     """Regions."""
 
-    def __init__(self, atlas=None, regions=("A1",)):
-        super().__init__(atlas, regions)
-
 
 class CopiesRegions(Selector):
-    def __init__(self, atlas=None, regions=("A1",)):
-        super().__init__(atlas, regions)
-        self.extra = 1
+    def __init__(self, regions=("A1",)):
+        super().__init__(regions=regions)
 
 
 class KeepsWhatItIsTold(Selector):
@@ -332,8 +328,8 @@ SELECTORS = dict(
 
 @pytest.mark.parametrize("check", SELECTORS, ids=lambda check: check.__name__)
 def test_a_selector_that_is_broken_fails_and_a_sound_one_passes(check):
-    check(RegionCase(Selector(), small_responses()))
-    fails(check, RegionCase(SELECTORS[check](), small_responses()))
+    check(RegionCase(Selector(regions=["A1"]), small_responses()))
+    fails(check, RegionCase(SELECTORS[check](regions=["A1"]), small_responses()))
 
 
 @pytest.mark.parametrize("name", ["named", "glasser"])
