@@ -20,14 +20,35 @@ def say(capsys):
     return show
 
 
-def test_multi_tuned_features_beat_pretrained_ones_in_ten_fresh_cohorts(say):
+@pytest.fixture(scope="module")
+def table():
     models = ("pretrained", "multi-tuned", "shuffled-tuned")
-    table = run_cohorts(FRESH, SETTINGS, models=models, say=say, **COHORT)
-    multi, shuffled = (paired_gain(table, model) for model in models[1:])
+    return run_cohorts(FRESH, SETTINGS, models=models, **COHORT)
+
+
+def test_multi_tuned_features_beat_pretrained_ones_in_ten_fresh_cohorts(table, say):
+    say(table.to_string())
+    multi = paired_gain(table, "multi-tuned")
     say(f"multi-tuned minus pretrained, language: {multi.round(3).to_dict()}")
-    say(f"shuffled-tuned minus pretrained, language: {shuffled.round(3).to_dict()}")
     assert multi["low"] > 0
     assert multi["n_positive"] >= 9
+
+
+def test_multi_tuned_features_beat_those_tuned_on_shuffled_fmri(table, say):
+    bond = paired_gain(table, "multi-tuned", reference="shuffled-tuned")
+    say(f"multi-tuned minus shuffled-tuned, language: {bond.round(3).to_dict()}")
+    assert bond["low"] > 0
+    assert bond["n_positive"] >= 9
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="any tuning raises the last layer of tiny by about .03, on white noise too: its last "
+    "layer holds little but the word just heard",
+)
+def test_tuning_on_shuffled_fmri_gains_nothing(table, say):
+    shuffled = paired_gain(table, "shuffled-tuned")
+    say(f"shuffled-tuned minus pretrained, language: {shuffled.round(3).to_dict()}")
     assert shuffled["low"] <= 0
 
 

@@ -47,7 +47,7 @@ class Comparison:
     ----------
     table : DataFrame
         One row per model, area and held-out participant: ``raw`` (mean r), ``ceiling``, ``score``
-        (mean r over mean ceiling) and the ``layer`` that the training runs chose.
+        (mean r over the root mean square ceiling) and the ``layer`` that the training runs chose.
     maps : DataArray (model, target)
         Normalised score of every target of the held-out people.
     layers : DataFrame
