@@ -11,7 +11,7 @@ encodekit_api = 1
 def encodekit_features() -> Iterator[FeatureSpec]:
     """Return the pitch extractor."""
     yield FeatureSpec(
-        "pitch",
+        "pyin-pitch",
         load="encodekit_example_pitch.features:PitchFeatures",
         summary="fundamental frequency of the voice and whether there is one, by pYIN",
     )

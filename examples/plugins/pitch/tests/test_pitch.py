@@ -35,4 +35,4 @@ def test_it_keeps_the_contract():
 def test_the_plugin_is_accepted(encodekit_plugins):
     with encodekit_plugins.add(plugin, name="example-pitch") as harness:
         assert harness["example-pitch"].cause is None
-        assert isinstance(ek.make_features("pitch", fmin=80.0), PitchFeatures)
+        assert isinstance(ek.make_features("pyin-pitch", fmin=80.0), PitchFeatures)
