@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra, unknown_name
+from encodekit._errors import unknown_name
 from encodekit.data import Stimulus
 from encodekit.features._backbones import load_backbone, wants_scaled, weights_hash
 from encodekit.features._encoding import (
@@ -20,11 +20,12 @@ from encodekit.features._encoding import (
 )
 from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._lanczos import Lanczos
+from encodekit.features._loaded_model import LoadedModel
 
 WINDOWS = ("stream", "context")
 
 
-class SpeechFeatures(FeatureExtractor):
+class SpeechFeatures(LoadedModel, FeatureExtractor):
     """Hidden states of wav2vec2, HuBERT, WavLM or Whisper's encoder, any layers from one pass.
 
     Layer 0 is the input of the first transformer block, layer k the output of block k (before a
@@ -119,11 +120,7 @@ class SpeechFeatures(FeatureExtractor):
     def weights_hash(self) -> str:
         """Return the sha256 of the model's weights."""
         model, _ = self._loaded()
-        runtime = self._runtime()
-        if "hash" not in runtime:
-            runtime["hash"] = weights_hash(model)
-        found: str = runtime["hash"]
-        return found
+        return self._kept_hash(lambda: weights_hash(model))
 
     def _encoded(
         self, model: Any, waveform: NDArray[np.float32], layers: list[int], rate: int
@@ -161,32 +158,13 @@ class SpeechFeatures(FeatureExtractor):
         return layers
 
     def _loaded(self) -> tuple[Any, Any]:
-        runtime = self._runtime()
-        device = self._device()
-        if runtime.get("for") != (str(self.model), device):
-            runtime.clear()
-            model, extractor = load_backbone(self.model)
-            runtime.update(
-                {"for": (str(self.model), device), "pair": (model.to(device), extractor)}
-            )
-        pair: tuple[Any, Any] = runtime["pair"]
+        pair: tuple[Any, Any] = self._kept_model(_load)
         return pair
 
-    def _device(self) -> str:
-        if self.device is not None:
-            return str(self.device)
-        torch = import_extra("torch", extra="speech", purpose="SpeechFeatures")
-        return "cuda" if torch.cuda.is_available() else "cpu"
 
-    def _runtime(self) -> dict[str, Any]:
-        """Return the loaded model and its hash: neither parameters, nor pickled, nor saved."""
-        runtime: dict[str, Any] = self.__dict__.setdefault("_kept", {})
-        return runtime
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = dict(super().__getstate__())
-        state.pop("_kept", None)
-        return state
+def _load(name: Any, device: str) -> tuple[Any, Any]:
+    model, extractor = load_backbone(name)
+    return model.to(device), extractor
 
 
 def _as_frames(

@@ -8,12 +8,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra, unknown_name
+from encodekit._errors import unknown_name
 from encodekit.data import Stimulus
 from encodekit.features._backbones import weights_hash
 from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._language_model import Loaded, load_language_model, pick_layers
+from encodekit.features._loaded_model import LoadedModel
 from encodekit.features._words_tokens import WordTokens, align
 
 CONTEXTS = ("full", "sliding")
@@ -21,7 +22,7 @@ PLACES = {"onset": 0.0, "middle": 0.5, "end": 1.0}
 _AT_ONCE = 16384  # tokens in one forward pass
 
 
-class TextFeatures(FeatureExtractor):
+class TextFeatures(LoadedModel, FeatureExtractor):
     """Hidden states of a causal language model (transformers) at the last token of each word.
 
     Layer 0 is the embedding, layer k the output of block k as transformers' ``hidden_states[k]``
@@ -128,11 +129,7 @@ class TextFeatures(FeatureExtractor):
     def weights_hash(self) -> str:
         """Return the sha256 of the model's weights and of its tokenizer."""
         loaded = self._loaded()
-        runtime = self._runtime()
-        if "hash" not in runtime:
-            runtime["hash"] = f"{weights_hash(loaded.model)} {loaded.tokenizer_hash()}"
-        found: str = runtime["hash"]
-        return found
+        return self._kept_hash(lambda: f"{weights_hash(loaded.model)} {loaded.tokenizer_hash()}")
 
     def _words(self, stimulus: Stimulus) -> tuple[list[str], NDArray[np.float64]]:
         if self.at not in PLACES:
@@ -201,27 +198,5 @@ class TextFeatures(FeatureExtractor):
             done = stop
 
     def _loaded(self) -> Loaded:
-        runtime = self._runtime()
-        device = self._device()
-        if runtime.get("for") != (str(self.model), device):
-            runtime.clear()
-            runtime.update({"for": (str(self.model), device)})
-            runtime["model"] = load_language_model(self.model, device)
-        loaded: Loaded = runtime["model"]
+        loaded: Loaded = self._kept_model(load_language_model)
         return loaded
-
-    def _device(self) -> str:
-        if self.device is not None:
-            return str(self.device)
-        torch = import_extra("torch", extra="speech", purpose="TextFeatures")
-        return "cuda" if torch.cuda.is_available() else "cpu"
-
-    def _runtime(self) -> dict[str, Any]:
-        """Return the loaded model and its hash: neither parameters, nor pickled, nor saved."""
-        runtime: dict[str, Any] = self.__dict__.setdefault("_kept", {})
-        return runtime
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = dict(super().__getstate__())
-        state.pop("_kept", None)
-        return state
