@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from encodekit import Delayer, FeatureExtractor, MelSpectrogram, RunScaler
+from encodekit import Delayer, FeatureExtractor, MelSpectrogram, RunScaler, TextFeatures
 from encodekit.data import RunList, Stimulus, make_response, split_runs
-from encodekit_brain_tuning._language_model import LanguageModelFeatures
 from encodekit_brain_tuning._windows import haemodynamic_weights
 
 
@@ -38,11 +37,11 @@ def acoustic_targets(stimuli: Sequence[Stimulus], n_mels: int = 32) -> RunList:
 
 
 def language_model_targets(
-    stimuli: Sequence[Stimulus], model: str | Path, layer: Any = None, context: int = 256
+    stimuli: Sequence[Stimulus], model: str | Path, layer: Any = None, **parameters: Any
 ) -> RunList:
     """Return layers of a causal language model as if somebody's targets followed them.
 
-    The model hears the words that are spoken (``Stimulus.words``), see `LanguageModelFeatures`.
+    The model reads the words that are spoken (``Stimulus.words``), see `encodekit.TextFeatures`.
 
     Parameters
     ----------
@@ -50,17 +49,25 @@ def language_model_targets(
     model : str or path
         A folder, or a hub id.
     layer : None, int or list of int
-        18/32 to 24/32 of the depth if not given, as published.
-    context : int
-        Tokens.
+        18/32 to 24/32 of the depth if not given: layers 18 to 24 of Llama2-7B, as published.
+    **parameters
+        Of `encodekit.TextFeatures`, such as ``lookback``.
 
     Returns
     -------
     RunList of DataArray (time, target)
         Participant ``language-model``; see `feature_targets`.
     """
-    extractor = LanguageModelFeatures(model, layer, context=context)
+    layers = _published_layers(model) if layer is None else layer
+    extractor = TextFeatures(model, layers, at="onset", **parameters)
     return feature_targets(extractor, stimuli, "language-model")
+
+
+def _published_layers(model: str | Path) -> list[int]:
+    from transformers import AutoConfig
+
+    n_layers = int(AutoConfig.from_pretrained(str(model)).num_hidden_layers)
+    return list(range(round(n_layers * 18 / 32), round(n_layers * 24 / 32) + 1))
 
 
 def feature_targets(
