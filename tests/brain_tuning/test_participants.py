@@ -6,6 +6,7 @@ import xarray as xr
 from encodekit.data import RunList, make_response
 from encodekit_brain_tuning._losses import l2
 from encodekit_brain_tuning._participants import (
+    RunTargets,
     align,
     plain_mean,
     run_list,
@@ -192,3 +193,12 @@ def test_an_unknown_region_is_answered_with_close_matches():
     run = response("P1", [3, 5], region=["STSdp", "V1"])
     with pytest.raises(ValueError, match="STSdp"):
         select_targets(RunList([run]), ["STSpd"])
+
+
+def test_where_everybody_has_everything_the_plain_mean_is_the_weighted_one_to_the_bit():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((3, 5, 4)).astype("f4")
+    whole = RunTargets(values, np.ones_like(values), np.ones((3, 5), bool), np.zeros(5))
+    weighted, plain = weighted_mean(whole), plain_mean(whole)
+    assert np.array_equal(weighted.values, plain.values)
+    assert np.array_equal(weighted.weights, 3 * plain.weights)
