@@ -126,11 +126,19 @@ def _one_by_one() -> tuple[list[EntryPoint], list[Plugin]]:
 
 
 def _name(dist: Distribution) -> str:
-    return dist.metadata["Name"] or "unknown distribution"
+    return _metadata(dist, "Name") or "unknown distribution"
 
 
 def _version(dist: Distribution) -> str:
-    return dist.metadata["Version"] or "?"
+    return _metadata(dist, "Version") or "?"
+
+
+def _metadata(dist: Distribution, field: str) -> str | None:
+    try:
+        found: str | None = dist.metadata[field]
+    except OSError:  # the backport importlib_metadata, where it is imported: the file is not there
+        return None
+    return found
 
 
 def describe(point: EntryPoint) -> Plugin:
