@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime ## tune a speech model on simulated participants, and wri
 	@$(BIN)/encodekit demo $(ARGS)
 
 test: lint ## lint, check types and floors, and run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .
