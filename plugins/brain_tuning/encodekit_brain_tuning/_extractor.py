@@ -181,8 +181,16 @@ class BrainTunedFeatures(TuningParameters):
     targets_ : tuple of str
         Keys of the targets: ``left/00123`` if they are shared, ``P1/left/00123`` if each
         participant has their own, ``srm/000`` for shared responses.
-    tuned_on_ : dict of str to str
-        Audio hash to run name of every tuning run.
+    n_targets_ : int
+        How many values the head predicts per TR (of each participant, if heads are individual).
+    tuned_on_, validated_on_ : dict of str to str
+        Audio hash to run name of every run of tuning, and of validation.
+    tuned_seconds_ : float
+        Length of the tuning runs together, each heard once.
+    model_ : torch.nn.Module
+        The tuned backbone with its head.
+    backbone_hash_, weights_hash_ : str
+        sha256 of the weights before tuning, and of these with what tuning changed.
     head_alpha_ : float or None
         Penalty of the ridge solution that the head began at; None if it began at random.
     seed_ : int
