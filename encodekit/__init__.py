@@ -1,6 +1,7 @@
 """encodekit: how well do models of speech and language predict the brain?
 
-Every public name is imported when it is first used, so that ``import encodekit`` stays light.
+Every public name is imported when it is first used, so that ``import encodekit`` stays light;
+``__init__.pyi`` says the same to type checkers and editors.
 """
 
 from importlib import import_module

@@ -1,7 +1,9 @@
 """What ``import encodekit`` costs and gives."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +123,12 @@ def test_plugins_are_discovered_without_anything_heavy():
 
 def test_the_public_names_are_those_of_the_design():
     assert sorted(PUBLIC) == sorted(encodekit.__all__)
+
+
+def test_type_checkers_read_the_same_names_from_the_same_rooms():
+    stub = Path(encodekit.__file__).with_name("__init__.pyi").read_text(encoding="utf-8")
+    imported = re.findall(r"^from encodekit\.(\w+) import (\w+) as \2$", stub, re.MULTILINE)
+    assert {name: room for room, name in imported} == encodekit._ROOM
 
 
 @pytest.mark.parametrize("name", PUBLIC)

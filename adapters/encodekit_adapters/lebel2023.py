@@ -94,7 +94,7 @@ def get_command(root: Path, participant: str | None, story: str) -> str:
 
 
 def _stimulus(root: Path, story: str, *, audio: bool) -> ek.Stimulus:
-    grid = facts.FIRST_ONSET + facts.T_R * np.arange(facts.n_rows(story))
+    grid = facts.FIRST_ONSET + facts.T_R * np.arange(facts.n_rows(story), dtype=np.float64)
     textgrid = root / TEXTGRIDS / f"{story}.TextGrid"
     try:
         return ek.Stimulus(

@@ -48,9 +48,8 @@ def score(
     _check_output(output)
     studied = ek.load_study(study).select(stimuli=test or None, participants=participant or None)
     fitted = ek.load(model)
-    true = studied.responses()
     predicted = fitted.predict(studied.stimuli)
-    true = _in_model(true, predicted)
+    true = _in_model(studied.responses(), predicted)
     names = true[0].coords["target"].values
     scores = ek.correlation(true, predicted.sel(target=names))
     if not raw and _all_repeated(true):
