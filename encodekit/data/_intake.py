@@ -73,13 +73,12 @@ def _run_mistakes(array: xr.DataArray, participant: str, stimulus: Stimulus) -> 
     except (ValueError, TypeError) as error:
         return [str(error)]
     mistakes = []
-    coords = {
-        name: set(np.unique(array.coords[name].values).tolist()) for name in ("run", "participant")
-    }
-    if array.sizes["target"] and coords["participant"] != {participant}:
-        mistakes.append(f"its coordinate participant says {sorted(coords['participant'])}")
-    if coords["run"] != {stimulus.run_name}:
-        mistakes.append(f"its coordinate run says {sorted(coords['run'])}")
+    people = array.coords["participant"].values
+    if (people != participant).any():
+        mistakes.append(f"its coordinate participant says {sorted(set(people.tolist()))}")
+    runs = set(array.coords["run"].values.tolist())
+    if runs != {stimulus.run_name}:
+        mistakes.append(f"its coordinate run says {sorted(runs)}")
     mistakes += _grid_mistakes(array, stimulus)
     return mistakes
 

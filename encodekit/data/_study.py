@@ -29,7 +29,14 @@ from encodekit.data._intake import (
     take_confounds,
     take_responses,
 )
-from encodekit.data._joining import Column, TargetCoords, join_means, join_repeats, keep
+from encodekit.data._joining import (
+    Column,
+    TargetCoords,
+    join_means,
+    join_repeats,
+    keep,
+    union_coords,
+)
 from encodekit.data._joining import target_coords as coords_of
 from encodekit.data._response import common_repeats
 from encodekit.data._runlist import RunList
@@ -157,7 +164,8 @@ class Study:
         """
         asked = self._participants(participants)
         kept = self._kept(asked, regions)
-        runs = (join_means(s, self._columns(s, kept), self._attrs(asked)) for s in self._stimuli)
+        places, attrs = self._places(kept), self._attrs(asked)
+        runs = (join_means(s, self._columns(s, kept), places, attrs) for s in self._stimuli)
         return RunList(_select(run, regions) for run in runs)
 
     def repeats(
@@ -179,7 +187,8 @@ class Study:
                 "repeats and noise ceilings need one"
             )
         n_repeats, attrs = max(most.values()), self._attrs(asked)
-        joined = [join_repeats(s, columns[s.run_name], attrs, n_repeats) for s in repeated]
+        places = self._places(kept)
+        joined = [join_repeats(s, columns[s.run_name], places, attrs, n_repeats) for s in repeated]
         counts = np.stack([run.coords["n_repeats"].values for run in joined])
         whole = xr.concat(
             [run.drop_vars("n_repeats") for run in joined],
@@ -362,6 +371,9 @@ class Study:
             )
             for participant, positions in kept.items()
         ]
+
+    def _places(self, kept: Mapping[str, NDArray[np.int64] | None]) -> xr.Coordinates:
+        return union_coords([keep(self._targets[p], positions) for p, positions in kept.items()])
 
     def _attrs(self, asked: Sequence[str]) -> dict[str, Any]:
         arrays = [next(iter(self._responses[p].values()), None) for p in asked]
