@@ -255,3 +255,29 @@ def _write_cifti(nibabel, path, seed, n_trs, t_r):
     series = cifti2.SeriesAxis(0, t_r, n_trs)
     image = nibabel.Cifti2Image(bold_values(seed, n_trs, 9), (series, models))
     nibabel.save(image, path)
+
+
+def bids_file(root, name):
+    """Return the path of one of fMRIPrep's files of the first person."""
+    return root / "derivatives/fmriprep/sub-01/func" / f"sub-01_task-story_{name}"
+
+
+def relabel_hemisphere(root, run=1, side="L"):
+    """Let a file of one hemisphere say that it holds the other."""
+    path = bids_file(root, f"run-{run}_hemi-{side}_space-fsaverage5_bold.func.gii")
+    mine, other = ("CortexLeft", "CortexRight")[:: 1 if side == "L" else -1]
+    path.write_text(path.read_text().replace(mine, other))
+
+
+def move_grid(root, run=2, size=2.0, space="MNI152NLin2009cAsym"):
+    """Give a volume and its mask voxels of another size."""
+    import nibabel
+
+    affine = np.diag([size, size, size, 1])
+    for what in ("preproc_bold", "brain_mask"):
+        path = bids_file(root, f"run-{run}_space-{space}_desc-{what}.nii.gz")
+        image = nibabel.load(path)
+        moved = nibabel.Nifti1Image(np.asarray(image.dataobj), affine)
+        moved.header.set_zooms(image.header.get_zooms())
+        moved.set_sform(affine)
+        nibabel.save(moved, path)

@@ -92,23 +92,6 @@ def _cut(path, share=0.5):
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
 
-def _relabel(root):
-    path = _func(root, "run-1_hemi-L_space-fsaverage5_bold.func.gii")
-    path.write_text(path.read_text().replace("CortexLeft", "CortexRight"))
-
-
-def _other_affine(root):
-    import nibabel
-
-    path = _func(root, f"run-2_space-{MNI}_desc-preproc_bold.nii.gz")
-    for name in (path, path.with_name(path.name.replace("desc-preproc_bold", "desc-brain_mask"))):
-        image = nibabel.load(name)
-        moved = nibabel.Nifti1Image(np.asarray(image.dataobj), np.diag([2.0, 2, 2, 1]))
-        moved.header.set_zooms(image.header.get_zooms())
-        moved.set_sform(np.diag([2.0, 2, 2, 1]))
-        nibabel.save(moved, name)
-
-
 def _sidecar(root, value):
     (root / "task-story_bold.json").write_text(value)
 
@@ -119,7 +102,8 @@ def _events(root, text):
 
 HEAD = "onset\tduration\ttrial_type\tstim_file\n"
 FAULTS = {
-    "hemispheres mislabelled": ("fsaverage5", _relabel, "the hemispheres are mislabelled"),
+    "hemispheres mislabelled": (
+        "fsaverage5", "relabel_hemisphere", "the hemispheres are mislabelled"),
     "a hemisphere lacks": (
         "fsaverage5",
         lambda r: _func(r, "run-1_hemi-R_space-fsaverage5_bold.func.gii").unlink(),
@@ -131,7 +115,7 @@ FAULTS = {
         "fsaverage5",
         lambda r: _func(r, "run-1_hemi-L_space-fsaverage5_bold.func.gii").write_text("x" * 2000),
         "does not begin as GIFTI does"),
-    "other affine": (MNI, _other_affine, "run-2 has another grid than task-story_run-1.*affine"),
+    "other affine": (MNI, "move_grid", "run-2 has another grid than task-story_run-1.*affine"),
     "cifti cut short": (
         "fsLR", lambda r: _cut(_func(r, "run-1_space-fsLR_den-91k_bold.dtseries.nii"), 0.9),
         "cannot be read .it has .* bytes, its header needs"),
@@ -166,9 +150,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_named_with_its_place(broken, fault):
+def test_a_fault_is_named_with_its_place(broken, layouts, fault):
     space, make, message = FAULTS[fault]
-    make(broken)
+    (getattr(layouts, make) if isinstance(make, str) else make)(broken)
     with pytest.raises((ValueError, FileNotFoundError), match=f"(?s){message}"):
         load(broken, space)
 

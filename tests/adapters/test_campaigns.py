@@ -18,6 +18,8 @@ from encodekit_adapters import _lebel_facts as facts
 pytestmark = pytest.mark.slow
 
 STORY, PERSON = "legacy", "UTS05"
+RUNS = (STORY, "avatar", "wheretheressmoke", "task-story")  # an error names one of them
+MNI = "MNI152NLin2009cAsym"
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,14 @@ def small_lebel(layouts, respdict, tmp_path_factory):
     """Two stories and the test story of one person, in the true layout."""
     root = tmp_path_factory.mktemp("small")
     layouts.write_lebel(root, respdict, {PERSON: [STORY, "avatar", "wheretheressmoke"]})
+    return root
+
+
+@pytest.fixture(scope="module")
+def small_bids(layouts, tmp_path_factory):
+    """Two runs of one person, as fMRIPrep writes them."""
+    root = tmp_path_factory.mktemp("bids") / "set"
+    layouts.write_bids(root, people=("01",))
     return root
 
 
@@ -94,6 +104,7 @@ def named_faults(layouts):
         for kind in ("link", *POINTERS):
             yield "pointer", partial(pointer, name=name, kind=kind)
         yield "missing file", partial(lost, name=name)
+        yield "missing file", partial(lost, name=name.replace(STORY, "avatar"))
     for size in (1, 2, 4, 5, 30):
         yield "TextGrid of another size", partial(edit, old="\n3\n", new=f"\n{size}\n")
     for old, new in (('"word"', '"words"'), ('"phone"', '"phones"'), ("<exists>\n2", "<exists>\n3"),
@@ -114,33 +125,75 @@ def _anew(layouts, name, arrays, root):
     layouts.write_hf5_anew(root / name, **arrays)
 
 
-def read_everything(root):
-    study = ek.load_study("lebel2023", root=root, participants=PERSON,
-                          stories=[STORY, "avatar", "wheretheressmoke"])  # fmt: skip
+def bids_faults(layouts):
+    """Yield (kind, space, function of the root) for damage to runs of fMRIPrep's layout."""
+    for run in (1, 2):
+        for side in "LR":
+            surface = f"run-{run}_hemi-{side}_space-fsaverage5_bold.func.gii"
+            yield ("hemispheres mislabelled", "fsaverage5",
+                   partial(layouts.relabel_hemisphere, run=run, side=side))  # fmt: skip
+            yield "missing hemisphere", "fsaverage5", partial(_bids, layouts, lost, surface)
+            for share in (0.3, 0.9):
+                damage = partial(cut, share=share)
+                yield "GIFTI cut short", "fsaverage5", partial(_bids, layouts, damage, surface)
+        for size in (1.0, 2.0, 4.0):
+            yield "other affine", MNI, partial(layouts.move_grid, run=run, size=size)
+        series = f"run-{run}_space-fsLR_den-91k_bold.dtseries.nii"
+        for kind in ("link", *POINTERS):
+            damage = partial(pointer, kind=kind)
+            yield "pointer", "fsLR", partial(_bids, layouts, damage, series)
+    for t_r in (0.75, 1.0, 1.49, 2.0, 3.0):
+        yield "sidecar of another TR", MNI, partial(_sidecar, t_r=t_r)
+
+
+def _bids(layouts, damage, name, root):
+    damage(root, layouts.bids_file(root, name).relative_to(root))
+
+
+def _sidecar(root, t_r):
+    (root / "task-story_bold.json").write_text(json.dumps({"RepetitionTime": t_r}))
+
+
+def read_lebel(root):
+    _read(ek.load_study("lebel2023", root=root, participants=PERSON,
+                        stories=[STORY, "avatar", "wheretheressmoke"]))  # fmt: skip
+
+
+def read_bids(root, space):
+    _read(ek.load_study("bids", root=root, task="story", space=space, confounds=None))
+
+
+def _read(study):
     for stimulus in study.stimuli:
         stimulus.load_audio()
     for response in study.responses():
         response.compute()
 
 
-def test_200_single_faults_each_give_a_named_error(small_lebel, layouts, tmp_path):
-    faults = [*random_faults(np.random.default_rng(0), layouts), *named_faults(layouts)]
-    read_everything(small_lebel)
+@pytest.mark.filterwarnings("ignore::UserWarning:nilearn")
+def test_200_single_faults_each_give_a_named_error(small_lebel, small_bids, layouts, tmp_path):
+    lebel = [*random_faults(np.random.default_rng(0), layouts), *named_faults(layouts)]
+    faults = [(small_lebel, kind, make, read_lebel) for kind, make in lebel]
+    faults += [(small_bids, kind, make, partial(read_bids, space=space))
+               for kind, space, make in bids_faults(layouts)]  # fmt: skip
+    read_lebel(small_lebel)
+    for space in (MNI, "fsaverage5", "fsLR"):
+        read_bids(small_bids, space)
     told, silent = Counter(), []
-    for k, (kind, make) in enumerate(faults):
+    for k, (whole, kind, make, read) in enumerate(faults):
         root = tmp_path / str(k)
-        shutil.copytree(small_lebel, root)
+        shutil.copytree(whole, root)
         make(root=root)
         try:
-            read_everything(root)
+            read(root)
         except (ValueError, OSError) as error:
             told[kind] += 1
-            if not any(part in str(error) for part in (STORY, "wheretheressmoke")):
+            if not any(part in str(error) for part in RUNS):
                 silent.append(f"{kind} does not say where: {error}")
         else:
             silent.append(f"{kind} (fault {k}) was read without a word")
         shutil.rmtree(root)
-    print(f"\n{sum(told.values())} of {len(faults)} single faults of LeBel's layout are named:")
+    print(f"\n{sum(told.values())} of {len(faults)} single faults of two layouts are named:")
     for kind, count in told.most_common():
         print(f"  {count:3} {kind}")
     assert len(faults) >= 200
