@@ -57,7 +57,7 @@ def test_its_models_and_settings_are_those_of_the_demo(content):
         assert given["backbone"] == SETTINGS.backbone
 
 
-SMALL = {"n_participants": 3, "n_stories": 7, "minutes": 0.6, "vertices": 120, "n_test": 1,
+SMALL = {"n_participants": 3, "n_stories": 9, "minutes": 0.6, "vertices": 120, "n_test": 1,
          "test_repeats": 3, "seed": 5}  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_its_table_is_that_of_the_demo_on_a_small_cohort(tmp_path, monkeypatch):
     monkeypatch.setenv("ENCODEKIT_CACHE", str(tmp_path / "cache"))
     study = ek.simulate_study(**SMALL)
     tuning = {**SETTINGS.tuning, "epochs": 1}
-    settings = Settings(n_tuned=2, n_validate=1, n_fit=3, tuning=tuning)
+    settings = Settings(n_tuned=2, n_validate=2, n_fit=3, tuning=tuning)
     expected = compare_models(study, settings, random_state=5).table
     changes = [f"study.{name}={value}" for name, value in SMALL.items()]
     changes += [f"split.{part}={names}" for part, names in split_stories(study, settings).items()]
