@@ -6,6 +6,7 @@ import pytest
 
 import encodekit as ek
 from encodekit.cli import main
+from encodekit.testing import check_study
 from encodekit_adapters.folder import check_folder
 
 N_TRS = {"one": 12, "two": 9}
@@ -192,6 +193,13 @@ def test_a_voxel_without_signal_stays_nan(folder):
     response = ek.load_study("folder", root=folder).responses()[0].compute()
     assert np.isnan(response.values[:, 1]).all()
     assert np.isfinite(response.values[:, [0, 2]]).all()
+
+
+def test_a_folder_study_that_says_where_it_is_from_passes_the_test_kit(folder, described):
+    told = described | {"description": "Two people of our own lab."}
+    (folder / "study.json").write_text(json.dumps(told))
+    passed = check_study(lambda: ek.load_study("folder", root=folder))
+    assert "it_is_a_study" in passed
 
 
 @pytest.fixture(scope="module")
