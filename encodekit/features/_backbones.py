@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from encodekit._errors import import_extra, unknown_name
+from encodekit.features._hub import from_disk_or_hub
 from encodekit.plugins import known_names, load_spec
 
 _UNTRAINED = ("masked_spec_embed",)  # only of use in pretraining; may be absent from a checkpoint
@@ -73,7 +74,7 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
         import_extra(package, extra="speech", purpose="SpeechFeatures")
     where = resolve_backbone(name)
     try:
-        model, info, extractor = _from_disk_or_hub(where)
+        model, info, extractor = from_disk_or_hub(where, _read)
     except OSError as error:
         raise BackboneNotFoundError(_nowhere(name, where, error)) from error
     random = sorted(key for key in info["missing_keys"] if key.rpartition(".")[2] not in _UNTRAINED)
@@ -94,33 +95,7 @@ def wants_scaled(extractor: Any) -> bool:
     return not hasattr(extractor, "hop_length") and bool(getattr(extractor, "do_normalize", True))
 
 
-def _from_disk_or_hub(where: str) -> tuple[Any, dict[str, Any], Any]:
-    """Return (model, loading info, extractor); the hub is asked only for what is not on disk."""
-    try:
-        return _read(where, local_files_only=True)
-    except OSError:
-        if Path(where).is_dir():
-            raise
-    _ask_hub(where)
-    return _read(where, local_files_only=False)
-
-
-def _ask_hub(where: str) -> None:
-    """Raise OSError at once where the hub has no such model or cannot be reached.
-
-    Downloads of the hub's client try for half a minute before they say so.
-    """
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().model_info(where, timeout=20)
-    except OSError:
-        raise
-    except Exception as error:  # which class depends on the client's version
-        raise OSError(str(error)) from error
-
-
-def _read(where: str, *, local_files_only: bool) -> tuple[Any, dict[str, Any], Any]:
+def _read(where: str, local_files_only: bool) -> tuple[Any, dict[str, Any], Any]:
     import torch
     from transformers import AutoFeatureExtractor, AutoModel
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit._errors import import_extra
+from encodekit.features._hub import from_disk_or_hub
 
 _POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
 _UNLIMITED = 2048  # tokens in a window of a model that states no limit
@@ -91,7 +92,7 @@ def load_language_model(name: str | Path, device: str) -> Loaded:
     from encodekit.features._backbones import BackboneNotFoundError
 
     try:
-        model, tokenizer = _from_disk_or_hub(str(name))
+        model, tokenizer = from_disk_or_hub(str(name), _read)
     except (OSError, ValueError) as error:
         raise BackboneNotFoundError(
             f"the language model {str(name)!r} was not found as a folder, in the cache or on the "
@@ -101,24 +102,16 @@ def load_language_model(name: str | Path, device: str) -> Loaded:
     return Loaded(model.eval().to(device), tokenizer)
 
 
-def _from_disk_or_hub(name: str) -> tuple[Any, Any]:
-    """Return (model, tokenizer); the hub is asked only for what is not on disk."""
-    try:
-        return _read(name, local_files_only=True)
-    except OSError:
-        if Path(name).is_dir():
-            raise
-    return _read(name, local_files_only=False)
-
-
-def _read(name: str, *, local_files_only: bool) -> tuple[Any, Any]:
+def _read(name: str, local_files_only: bool) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     given = {"local_files_only": local_files_only}
     reader: Any = AutoTokenizer
     tokenizer = reader.from_pretrained(name, use_fast=True, **given)
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **given)
+    model = AutoModelForCausalLM.from_pretrained(
+        name, dtype=torch.float32, adapter_kwargs=given, **given
+    )
     return model, tokenizer
 
 
