@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 import encodekit as ek
 from encodekit.data import make_response, refuse, response_like
 from encodekit.plugins import unknown_name
+from encodekit_adapters._data_set import described
 from encodekit_adapters._events import Heard, read_heard
 from encodekit_adapters._fmriprep import (
     SPACES,
@@ -71,7 +72,8 @@ def load_bids(
     the first event that names it, TRs that are sampled during the events of ``trial_type`` are
     kept. Words and phones come from ``stimuli``/NAME.TextGrid (tiers word and phone), .csv or .tsv
     (columns word, onset, duration). Row times are those of fMRIPrep's ``StartTime`` where the
-    sidecar says it, else the middle of a TR.
+    sidecar says it, else the middle of a TR. The study's description is what the data set says of
+    itself in ``dataset_description.json``: name, licence and DOI.
 
     Parameters
     ----------
@@ -110,7 +112,8 @@ def load_bids(
             for person, theirs in runs.items()
         }
         name = f"{folder.raw.name} {task}"
-        study = make_study(name, parts, folder.stimuli, space, stimulus_words, confounds)
+        text = f"{described(folder.raw, folder.derivatives)}: task {task}, space {space}."
+        study = make_study(name, parts, folder.stimuli, space, stimulus_words, confounds, text)
         return study if segments is None else cut_one(study, segments, gap)
 
     return through_store(load, store, list(runs))
@@ -212,7 +215,7 @@ def make_study(
     space: str,
     words: Words,
     confounds: Sequence[str] | None,
-    description: str | None = None,
+    description: str,
 ) -> ek.Study:
     """Return the study of runs that lie on the grids of their sounds, confounds taken out."""
     longest: dict[str, Part] = {}

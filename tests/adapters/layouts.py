@@ -201,6 +201,13 @@ def write_narratives(root, task, people, *, n_trs, n_vertices=5, words=(), shift
     write_gentle(root / "stimuli" / "gentle" / task / "align.csv", words)
 
 
+def write_description(root, **said):
+    """Write what BIDS asks every data set and derivative to say of itself."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "dataset_description.json"
+    path.write_text(json.dumps({"BIDSVersion": "1.8.0", **said}))
+
+
 def write_bids(root, *, n_trs=20, t_r=1.5, space="MNI152NLin2009cAsym", people=("01", "02")):
     """Write an fMRIPrep output of two runs of a task: volume, CIFTI and GIFTI of each."""
     import json
@@ -209,6 +216,9 @@ def write_bids(root, *, n_trs=20, t_r=1.5, space="MNI152NLin2009cAsym", people=(
 
     root.mkdir(parents=True, exist_ok=True)
     (root / "task-story_bold.json").write_text(json.dumps({"RepetitionTime": t_r}))
+    write_description(root, Name="Two parts", License="CC0", DatasetDOI="10.0000/two")
+    made = [{"Name": "fMRIPrep", "Version": "23.1.3"}]
+    write_description(root / "derivatives" / "fmriprep", Name="fMRIPrep", GeneratedBy=made)
     for run in (1, 2):
         write_wav(root / "stimuli" / f"part{run}_audio.wav", int((n_trs * t_r - 3.0) * 100), 100)
     (root / "stimuli" / "part1.csv").write_text("word,onset,duration\nfox,7.0,0.2\n")

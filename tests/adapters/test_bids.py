@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import encodekit as ek
+from encodekit.testing import check_study
+from encodekit.testing._studies import STUDY_CHECKS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:nilearn")
 MNI = "MNI152NLin2009cAsym"
@@ -54,6 +56,49 @@ class TestSpaces:
         assert response.hemisphere.values.tolist() == ["left"] * 3 + ["right"] * 2
         np.testing.assert_array_equal(response.values, layouts.bold_values(11, 20, 9)[2:-1, :5])
         assert response.attrs["space"] == "fsLR-32k"
+
+
+@pytest.fixture(scope="module")
+def long(layouts, tmp_path_factory):
+    """Runs long enough that the default confounds leave something of them."""
+    root = tmp_path_factory.mktemp("bids") / "long"
+    layouts.write_bids(root, n_trs=60)
+    return root
+
+
+@pytest.mark.parametrize("space", ["fsaverage5", MNI, "fsLR"])
+def test_a_study_of_any_space_passes_the_test_kit(long, space):
+    passed = check_study(lambda: ek.load_study("bids", root=long, task="story", space=space))
+    assert len(passed) == len(STUDY_CHECKS)
+
+
+class TestDescription:
+    def test_it_is_what_the_data_set_says_of_itself(self, whole):
+        assert load(whole, MNI).description == (
+            "Two parts (licence CC0, doi 10.0000/two), preprocessed by fMRIPrep 23.1.3: task "
+            f"story, space {MNI}."
+        )
+
+    def test_what_is_not_said_is_not_made_up(self, broken):
+        for folder in (broken, broken / "derivatives/fmriprep"):
+            (folder / "dataset_description.json").unlink()
+        assert load(broken, MNI).description == (
+            "the data set in 'set' (licence not stated), preprocessed by fMRIPrep (version not "
+            f"stated): task story, space {MNI}."
+        )
+
+    def test_the_older_name_of_the_maker_is_read(self, broken, layouts):
+        made = {"Name": "fMRIPrep", "Version": "1.5.0"}
+        layouts.write_description(broken / "derivatives/fmriprep", PipelineDescription=made)
+        assert "preprocessed by fMRIPrep 1.5.0:" in load(broken, MNI).description
+
+    @pytest.mark.parametrize(
+        ("text", "message"), [("{", "is not JSON: "), ("[]", "holds a list, expected a JSON obj")]
+    )
+    def test_a_damaged_one_is_named(self, broken, text, message):
+        (broken / "dataset_description.json").write_text(text)
+        with pytest.raises(ValueError, match=f"dataset_description.json' {message}.*get it again"):
+            load(broken, MNI)
 
 
 def test_an_impulse_word_lands_in_the_row_computed_by_hand(whole):
@@ -204,6 +249,15 @@ def tunnel(layouts, tmp_path_factory):
 
 
 class TestNarratives:
+    def test_one_story_of_several_people_passes_the_test_kit(self, layouts, tmp_path):
+        """21styear: 100 TRs, of which the default confounds leave something."""
+        layouts.write_narratives(tmp_path, "21styear", ["sub-075", "sub-076"], n_trs=116,
+                                 words=[("a", 30.0, 30.2), ("b", 31.0, 31.4)])  # fmt: skip
+        asked = {"root": tmp_path, "task": "21styear"}
+        assert len(check_study(lambda: ek.load_study("narratives", **asked))) == len(STUDY_CHECKS)
+        cut = asked | {"segments": 3, "gap": 15.0, "confounds": None}
+        assert len(check_study(lambda: ek.load_study("narratives", **cut))) == len(STUDY_CHECKS)
+
     def test_the_story_begins_where_its_sound_does(self, tunnel):
         """tunnel: no music, the sound begins at 3 s: TR 2. A word at 4.0 s lies in row 2 (3 s)."""
         study = ek.load_study("narratives", root=tunnel, task="tunnel")

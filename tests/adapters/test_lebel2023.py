@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import encodekit as ek
+from encodekit.testing import check_study
+from encodekit.testing._studies import STUDY_CHECKS
 from encodekit_adapters import _lebel_facts as facts
 from encodekit_adapters.lebel2023 import voxel_volume
 
@@ -73,6 +75,15 @@ class TestTrueLayout:
         text = study.describe()
         for fact in ("TR 2 s", "10 s after the first TR", "row 0 begins at 10 s", "UTS02", "life"):
             assert fact in text
+
+
+@pytest.mark.parametrize("audio", [True, False], ids=["with sound", "words alone"])
+def test_a_study_of_two_people_passes_the_test_kit(lebel, audio):
+    """UTS04 never heard life; both heard wheretheressmoke five times."""
+    asked = {"root": lebel, "participants": ["UTS04", "UTS05"], "audio": audio}
+    stories = ["life", "buck", "wheretheressmoke"]
+    passed = check_study(lambda: ek.load_study("lebel2023", **asked, stories=stories))
+    assert len(passed) == len(STUDY_CHECKS)
 
 
 class TestAsking:
