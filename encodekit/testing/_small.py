@@ -10,6 +10,10 @@ from encodekit.data import RunList, Stimulus, Study, make_response
 RATE = 16_000
 T_R = 2.0
 _REGIONS = ("A1", "A1", "A4", "A4", "STSdp", "STSdp")
+_SPOKEN = {
+    "word": ["the", "fox", "runs", "home"],
+    "phone": ["DH", "AH0", "F", "AA1", "K", "S", "R", "N", "Z", "HH", "OW1", "M"],  # of ARPAbet
+}
 _HRF = np.array([0.0, 0.1, 0.4, 0.35, 0.15])  # at 0, 2, ... 8 s
 
 
@@ -26,9 +30,9 @@ def small_study(
     """Return a study of voices that rise and fall, and of targets that follow their loudness.
 
     The audio is a buzz of harmonics whose loudness changes each second and whose fundamental
-    glides between 90 and 220 Hz, silent at every tenth second; words and phones are timed by
-    chance. Each target is ``signal`` (share of the variance) of the loudness after a haemodynamic
-    response of 8 s, and noise.
+    glides between 90 and 220 Hz, silent at every tenth second; words, and phones of ARPAbet, are
+    drawn and timed by chance, each table by itself. Each target is ``signal`` (share of the
+    variance) of the loudness after a haemodynamic response of 8 s, and noise.
 
     Parameters
     ----------
@@ -141,7 +145,7 @@ def _story(number: int, seconds: float, seed: int) -> Stimulus:
 def _timed(column: str, rng: np.random.Generator, seconds: float, rate: float) -> pd.DataFrame:
     """Words or phones, ``rate`` a second."""
     onsets = np.sort(rng.uniform(0, seconds - 0.2, int(seconds * rate))).round(3)
-    names = rng.choice(["the", "fox", "runs", "home"], onsets.size)
+    names = rng.choice(_SPOKEN[column], onsets.size)
     return pd.DataFrame({column: names, "onset": onsets, "duration": 0.05})
 
 

@@ -104,7 +104,13 @@ def repeats_average_to_the_responses(case: StudyCase) -> None:
     """The response to a run that was repeated is the mean of its repeats."""
     if not any((run.coords["n_repeats"].values > 1).any() for run in case.study.responses()):
         return
-    repeats = case.study.repeats()
+    try:
+        repeats = case.study.repeats()
+    except ValueError as error:
+        raise AssertionError(
+            f"responses say that they are means of repeats, and repeats() has none ({error}): give "
+            "the repeats, or skip this check for the reason that means alone are published"
+        ) from error
     validate(repeats, "repeats")
     whole = {str(run.coords["run"].values[0]): run for run in case.study.responses()}
     for name in dict.fromkeys(repeats.coords["run"].values.tolist()):

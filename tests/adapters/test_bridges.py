@@ -10,6 +10,8 @@ from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit.data import make_response
+from encodekit.testing import check_study, small_study
+from encodekit.testing._studies import STUDY_CHECKS
 from encodekit_adapters import brainscore, hub, neuralset, nilearn_bridge
 
 T_R = 2.0
@@ -268,3 +270,75 @@ class TestHub:
             ("snapshot_download", {"repo_id", "repo_type", "revision"}),
         ):  # fmt: skip
             assert asked <= set(inspect.signature(getattr(HfApi, name)).parameters)
+
+
+class TestTheTestKit:
+    """A study whose stimuli or responses went through a bridge keeps the data contract."""
+
+    SMALL = small_study(n_stories=3, seconds=16.0, repeats=1)
+
+    @staticmethod
+    def passes(load):
+        return len(check_study(load)) == len(STUDY_CHECKS)
+
+    def study(self, stimuli=None, responses=None):
+        kept = {
+            person: {
+                str(run.run.values[0]): run.sel(target=run.participant.values == person)
+                for run in self.SMALL.responses()
+            }
+            for person in self.SMALL.participants
+        }
+        return ek.Study("bridged", self.SMALL.stimuli if stimuli is None else stimuli,
+                        kept if responses is None else responses,
+                        description="small_study, through a bridge")  # fmt: skip
+
+    def test_responses_through_an_assembly_pass(self, tmp_path):
+        assembly = brainscore.to_assembly(self.SMALL.responses())
+        path = brainscore.save_assembly(assembly, tmp_path / "a.nc")
+
+        def load():
+            found = brainscore.from_assembly(brainscore.load_assembly(path))
+            runs = {
+                person: {str(run.run.values[0]): run for run in theirs}
+                for person, theirs in found.items()
+            }
+            return self.study(responses=runs)
+
+        assert self.passes(load)
+
+    def test_stimuli_through_an_events_table_pass(self, tmp_path):
+        events = neuralset.to_events(self.SMALL, tmp_path)
+        path = neuralset.save_events(events, tmp_path / "events.csv")
+        assert self.passes(
+            lambda: self.study(neuralset.from_events(neuralset.load_events(path), t_r=T_R))
+        )
+
+    def test_responses_through_a_masker_pass(self):
+        nibabel = pytest.importorskip("nibabel")
+        from nilearn.maskers import NiftiMasker
+
+        mask = nibabel.Nifti1Image(np.ones((2, 2, 1), np.uint8), np.diag([4.0, 4, 4, 1]))
+        masker = NiftiMasker(mask, standardize=None).fit()
+        rng = np.random.default_rng(0)
+        images = {
+            story.run_name: masker.inverse_transform(rng.standard_normal((story.n_trs, 4)))
+            for story in self.SMALL.stimuli
+        }
+
+        def load():
+            runs = {
+                story.run_name: nilearn_bridge.from_masker(
+                    masker, images[story.run_name], run=story.run_name, participant="P1",
+                    tr_times=story.grid, t_r=T_R,
+                )
+                for story in self.SMALL.stimuli
+            }  # fmt: skip
+            return self.study(responses={"P1": runs})
+
+        assert self.passes(load)
+
+    def test_a_study_through_the_hub_passes(self, tmp_path):
+        shelf = Shelf(tmp_path / "shelf")
+        hub.push(small_study().save(tmp_path / "study"), "lab/study", api=shelf)
+        assert self.passes(lambda: ek.load_study(hub.pull("lab/study", kind="study", api=shelf)))

@@ -279,8 +279,3 @@ def test_a_check_that_there_is_not_cannot_be_left_out():
 def test_a_check_is_not_left_out_without_a_reason():
     with pytest.raises(ValueError, match="skip: say why 'unfitted_says_so' does not apply"):
         check_feature_extractor(Loudness(), STUDY, skip={"unfitted_says_so": " "})
-
-
-@pytest.mark.parametrize("name", ["mel", "word-rate", "phone-rate"])
-def test_what_encodekit_ships_passes(name):
-    assert len(check_feature_extractor(ek.make_features(name), STUDY)) == len(FEATURE_CHECKS)

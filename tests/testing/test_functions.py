@@ -413,3 +413,25 @@ def test_the_small_study_and_the_simulated_one_pass():
     assert len(check_study(small_study)) == len(STUDY_CHECKS)
     tiny = {"minutes": 0.4, "n_test": 1, "test_repeats": 2, "vertices": 12, "cache": False}
     assert len(check_study(lambda: ek.simulate_study(2, 2, **tiny))) == len(STUDY_CHECKS)
+
+
+def means_alone():
+    """A study of published means: their repeats are nowhere."""
+    small = small_study(n_participants=1)
+    means = {str(run.run.values[0]): run for run in small.responses()}
+    return ek.Study("means", small.stimuli, {"P1": means}, description="means alone")
+
+
+def test_means_whose_repeats_are_nowhere_are_told_what_to_do():
+    with pytest.raises(
+        ContractError, match=r"(?s)fails 1 of 8.*repeats\(\) has none .*or skip this"
+    ):
+        check_study(means_alone)
+    skip = {"repeats_average_to_the_responses": "means alone are published"}
+    assert len(check_study(means_alone, skip=skip)) == len(STUDY_CHECKS) - 1
+
+
+def test_the_phones_of_the_small_study_are_phones():
+    features = ek.Articulation(resample="sum", history=0.0)
+    rows = features.transform(small_study(n_stories=1).stimuli)
+    assert (rows.values.sum(axis=1) > 0).all()
