@@ -24,6 +24,7 @@ from encodekit.features._frames import Stem, frame_times
 from encodekit.features._hrf import CanonicalHRF, canonical_hrf
 from encodekit.features._impulses import PhoneRate, WordRate
 from encodekit.features._lanczos import Lanczos
+from encodekit.features._layers import pick_layers
 from encodekit.features._mel import MelSpectrogram
 from encodekit.features._pitch import Pitch
 from encodekit.features._scaler import RunScaler
@@ -59,6 +60,7 @@ __all__ = [
     "layer_outputs",
     "load_backbone",
     "normalise_waveform",
+    "pick_layers",
     "progress",
     "resolve_backbone",
     "stream_windows",

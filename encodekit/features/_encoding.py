@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.features._frames import Stem, frame_times
+from encodekit.features._layers import check_layers
 from encodekit.features._windows import context_windows, stream_windows
 
 if TYPE_CHECKING:
@@ -114,17 +115,6 @@ def _without_blocks_above(model: Any, highest: int) -> Iterator[None]:
         yield
     finally:
         encoder.layers = blocks
-
-
-def check_layers(layers: Sequence[int], n_blocks: int) -> None:
-    """Raise ValueError for layers that a model of ``n_blocks`` does not have."""
-    unknown = [layer for layer in layers if not 0 <= layer <= n_blocks]
-    if unknown or not len(layers):
-        asked = f"layer {unknown[0]}" if unknown else "no layer"
-        raise ValueError(
-            f"{asked} was asked for; the model has the layers 0 (input of the first block) to "
-            f"{n_blocks} (output of the last)"
-        )
 
 
 def normalise_waveform(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -113,21 +113,3 @@ def _read(name: str, local_files_only: bool) -> tuple[Any, Any]:
         name, dtype=torch.float32, adapter_kwargs=given, **given
     )
     return model, tokenizer
-
-
-def pick_layers(asked: int | Sequence[int] | str | None, n_layers: int) -> list[int]:
-    """Return the asked layers of a model with ``n_layers`` blocks, or raise ValueError."""
-    if asked is None:
-        return [round(2 * n_layers / 3)]
-    if isinstance(asked, str):
-        if asked != "all":
-            raise ValueError(
-                f"layer={asked!r}: expected a number from 0 to {n_layers}, a list of them, 'all' "
-                "or None"
-            )
-        return list(range(n_layers + 1))
-    layers = [int(layer) for layer in np.atleast_1d(np.asarray(asked, dtype=np.int64))]
-    wrong = [layer for layer in layers if not 0 <= layer <= n_layers]
-    if wrong or len(set(layers)) < len(layers):
-        raise ValueError(f"layer={asked!r}: the model has layers 0 to {n_layers}; give each once")
-    return layers

@@ -13,13 +13,13 @@ from encodekit.data import Stimulus
 from encodekit.features._backbones import load_backbone, wants_scaled, weights_hash
 from encodekit.features._encoding import (
     Frames,
-    check_layers,
     context_blocks,
     stream_blocks,
     transformer_blocks,
 )
 from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._lanczos import Lanczos
+from encodekit.features._layers import pick_layers
 from encodekit.features._loaded_model import LoadedModel
 
 WINDOWS = ("stream", "context")
@@ -112,7 +112,7 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
     def frame_blocks(self, stimulus: Stimulus) -> Iterator[xr.DataArray]:
         """Yield the frames window by window, so that a long story needs little memory."""
         model, extractor = self._loaded()
-        layers = self._layers(len(transformer_blocks(model)))
+        layers = pick_layers(self.layer, len(transformer_blocks(model)))
         rate = int(extractor.sampling_rate)
         for seconds, hidden in self._encoded(model, stimulus.load_audio(rate), layers, rate):
             yield _as_frames(seconds, hidden)
@@ -137,25 +137,6 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
                 normalise=normalise, batch_size=self.batch_size,
             )  # fmt: skip
         raise ValueError(unknown_name("window", self.window, WINDOWS))
-
-    def _layers(self, n_blocks: int) -> list[int]:
-        if self.layer is None:
-            return [round(2 * n_blocks / 3)]
-        if isinstance(self.layer, str):
-            if self.layer != "all":
-                raise ValueError(
-                    f"layer={self.layer!r}: expected a number from 0 to {n_blocks}, a list of "
-                    "them, 'all' or None"
-                )
-            return list(range(n_blocks + 1))
-        asked = np.atleast_1d(np.asarray(self.layer))
-        if asked.size and asked.dtype.kind not in "iu":
-            raise ValueError(f"layer={self.layer!r}: layers are whole numbers")
-        layers = [int(layer) for layer in asked]
-        check_layers(layers, n_blocks)
-        if len(set(layers)) < len(layers):
-            raise ValueError(f"layer={self.layer!r} names a layer twice: give each once")
-        return layers
 
     def _loaded(self) -> tuple[Any, Any]:
         pair: tuple[Any, Any] = self._kept_model(_load)

@@ -13,7 +13,8 @@ from encodekit.data import Stimulus
 from encodekit.features._backbones import weights_hash
 from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._lanczos import Lanczos
-from encodekit.features._language_model import Loaded, load_language_model, pick_layers
+from encodekit.features._language_model import Loaded, load_language_model
+from encodekit.features._layers import pick_layers
 from encodekit.features._loaded_model import LoadedModel
 from encodekit.features._words_tokens import WordTokens, align
 

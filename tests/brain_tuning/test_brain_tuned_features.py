@@ -219,7 +219,7 @@ def test_a_wrong_parameter_is_answered(tuned, stories, responses, changes, messa
 def test_a_layer_that_is_not_there_is_refused(fitted, stories):
     other = clone(fitted).set_params(layer=7)
     other.model_ = fitted.model_
-    with pytest.raises(ValueError, match="unknown layer '7'"):
+    with pytest.raises(ValueError, match="layer 7 was asked for; the model has the layers 0 "):
         other.frames(stories[3])
 
 

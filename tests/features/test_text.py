@@ -264,8 +264,9 @@ class TestValues:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"layer": 4}, "the model has layers 0 to 3"),
-        ({"layer": [1, 1]}, "give each once"),
+        ({"layer": 4}, "layer 4 was asked for; the model has the layers 0 .* to 3"),
+        ({"layer": 1.5}, "layer=1.5: layers are whole numbers from 0 to 3: give one, or a list"),
+        ({"layer": [1, 1]}, "names a layer twice: give each once"),
         ({"layer": "most"}, "expected a number from 0 to 3"),
         ({"layer": []}, "leaves no feature: name a layer"),
         ({"at": "start"}, "unknown at 'start'"),

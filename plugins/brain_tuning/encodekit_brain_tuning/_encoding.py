@@ -8,8 +8,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit.features import stream_windows
-from encodekit.plugins import unknown_name
+from encodekit.features import pick_layers, stream_windows
 from encodekit_brain_tuning._backbone import Backbone
 from encodekit_brain_tuning._stem_cache import stem_outputs
 from encodekit_brain_tuning._windows import Floats, Pooling, exact_bounds
@@ -18,17 +17,10 @@ Blocks = Iterator[tuple[Floats, NDArray[np.float32]]]
 
 
 def chosen_layers(layer: Any, backbone: Backbone) -> list[int]:
-    """Return the layers that ``layer`` means: None (the pooled one), a number, a list, or "all"."""
-    n_layers = backbone.n_layers
+    """Return the layers that ``layer`` means: None is the pooled one, the rest as elsewhere."""
     if layer is None:
         return [backbone.pooled_layer]
-    if isinstance(layer, str) and layer == "all":
-        return list(range(n_layers + 1))
-    wanted = np.atleast_1d(np.asarray(layer))
-    for each in wanted:
-        if each not in range(n_layers + 1):
-            raise ValueError(unknown_name("layer", each, [*range(n_layers + 1), "all"]))
-    return [int(each) for each in wanted]
+    return pick_layers(layer, backbone.n_layers)
 
 
 def streamed_blocks(
