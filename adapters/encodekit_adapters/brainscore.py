@@ -15,6 +15,7 @@ import xarray as xr
 import encodekit as ek
 from encodekit.data import RunList, concat_runs, make_response
 
+_TIMING = ("t_r", "sample_offset")  # s; of all, or of each presentation
 _NEUROID = ("participant", "hemisphere", "vertex", "voxel", "region")
 
 
@@ -37,6 +38,7 @@ def to_assembly(responses: xr.DataArray | Sequence[xr.DataArray]) -> xr.DataArra
             "run": ("presentation", runs.astype(str)),
             "tr": ("presentation", trs),
             "seconds": ("presentation", rows.coords["seconds"].values),
+            **{n: ("presentation", rows.coords[n].values) for n in _TIMING if n in rows.coords},
             "neuroid_id": ("neuroid", rows.coords["target"].values.astype(str)),
             "subject": subject,
             **neuroids,
@@ -57,7 +59,7 @@ def from_assembly(
         Coordinates may be levels of an index, as brainscore_core has them. Presentations of a
         story are its TRs, in order, unless there are coordinates ``tr`` and ``seconds``.
     t_r : float, optional
-        s; the assembly's attribute if not given.
+        s; what the assembly says, of all or of each presentation, if not given.
     first_onset : float
         s of audio of a story's first presentation, without a coordinate ``seconds``.
 
@@ -67,8 +69,9 @@ def from_assembly(
         Where dims or coordinates are lacking, or nothing says the repetition time.
     """
     plain = _plain(assembly)
-    seconds_per_tr = t_r if t_r is not None else plain.attrs.get("t_r")
-    if seconds_per_tr is None:
+    if t_r is not None:
+        plain = plain.drop_vars("t_r", errors="ignore").assign_attrs(t_r=float(t_r))
+    if "t_r" not in plain.coords and "t_r" not in plain.attrs:
         raise ValueError("the assembly does not say its repetition time: pass t_r=")
     key = "run" if "run" in plain.coords else "story"
     if key not in plain.coords or "subject" not in plain.coords:
@@ -79,9 +82,7 @@ def from_assembly(
     people = list(dict.fromkeys(plain.coords["subject"].values.tolist()))
     runs = list(dict.fromkeys(plain.coords[key].values.tolist()))
     return {
-        str(person): RunList(
-            _response(plain, key, run, person, float(seconds_per_tr), first_onset) for run in runs
-        )
+        str(person): RunList(_response(plain, key, run, person, first_onset) for run in runs)
         for person in people
     }
 
@@ -94,12 +95,16 @@ def _plain(assembly: xr.DataArray) -> xr.DataArray:
 
 
 def _response(
-    plain: xr.DataArray, key: str, run: str, person: str, t_r: float, first_onset: float
+    plain: xr.DataArray, key: str, run: str, person: str, first_onset: float
 ) -> xr.DataArray:
     rows = np.flatnonzero(plain.coords[key].values == run)
     mine = plain.isel(
         presentation=rows, neuroid=np.flatnonzero(plain.coords["subject"].values == person)
     )
+    said: dict[str, Any] = {
+        n: mine.coords[n].values[0] if n in mine.coords else mine.attrs.get(n) for n in _TIMING
+    }
+    t_r = float(said["t_r"])
     trs = mine.coords["tr"].values if "tr" in mine.coords else np.arange(rows.size)
     known = "seconds" in mine.coords
     seconds = mine.coords["seconds"].values if known else first_onset + t_r * trs
@@ -114,7 +119,7 @@ def _response(
         tr=trs,
         t_r=t_r,
         target=mine.coords["neuroid_id"].values.astype(str),
-        sample_offset=plain.attrs.get("sample_offset"),
+        sample_offset=said["sample_offset"],
         space=str(plain.attrs.get("space", "native")),
         units=str(plain.attrs.get("units", "z")),
         **places,

@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING
 
+from encodekit.data._timing import say_seconds
+
 if TYPE_CHECKING:
     from encodekit.data._study import Study
 
 
 def describe(study: "Study") -> str:
     """Return what a study has, participant by participant."""
-    minutes = sum(stimulus.n_trs for stimulus in study.stimuli) * study.t_r / 60
     lines = [
         f"{study.name}: {len(study.participants)} participants, {len(study.runs)} runs "
-        f"({minutes:.1f} min), TR {study.t_r:g} s"
+        f"({study.minutes:.1f} min), TR {say_seconds(study.t_rs)}"
     ]
     if study.description:
         lines.append(study.description)

@@ -14,21 +14,18 @@ from encodekit.data._validate import validate
 
 ByRun = dict[str, xr.DataArray]
 Given = Mapping[str, Mapping[str, xr.DataArray] | Iterable[xr.DataArray]]
-_SAME = ("t_r", "units")
+_SAME = ("space", "units")
 _CLOSE = 1e-3  # s; TR onsets within the audio
 
 
 def check_stimuli(name: str, stimuli: Sequence[Stimulus]) -> None:
-    """Raise where a study has no stimuli, runs with one name, or other repetition times."""
+    """Raise where a study has no stimuli, or runs with one name."""
     runs = [stimulus.run_name for stimulus in stimuli]
     mistakes = [] if runs else ["it has no stimuli: give one Stimulus per run"]
     mistakes += [
         f"{runs.count(run)} stimuli have the run name {run!r}: give each its own run="
         for run in sorted({run for run in runs if runs.count(run) > 1})
     ]
-    times = sorted({f"{stimulus.t_r:g}" for stimulus in stimuli if stimulus.t_r is not None})
-    if len(times) > 1:
-        mistakes.append(f"its stimuli have t_r of {', '.join(times)} s: make one study for each")
     refuse(f"study {name!r}", mistakes)
 
 
@@ -130,11 +127,13 @@ def _across_mistakes(taken: dict[str, ByRun]) -> list[str]:
                     "begin target names with the participant"
                 )
                 break
-    every = [array for runs in taken.values() for array in runs.values()]
-    for key in _SAME:
-        stated = sorted({str(array.attrs.get(key)) for array in every})
-        if len(stated) > 1:
-            mistakes.append(f"its responses have {key} {' and '.join(stated)}: one is needed")
+        for key in _SAME:
+            stated = sorted({str(array.attrs.get(key)) for array in arrays})
+            if len(stated) > 1:
+                mistakes.append(
+                    f"the responses of {participant!r} have {key} {' and '.join(stated)}: one "
+                    "is needed for a participant"
+                )
     return mistakes
 
 

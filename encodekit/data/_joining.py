@@ -153,7 +153,8 @@ def _joined(
 ) -> xr.DataArray:
     values = namespace(blocks).concatenate(blocks, axis=-1)
     trs = np.arange(stimulus.n_trs, dtype=np.int64)
-    joined = at_targets(values, places, {**attrs, "sample_offset": stimulus.offset})
+    own = {"t_r": float(stimulus.t_r or 0), "sample_offset": stimulus.offset}
+    joined = at_targets(values, places, {**attrs, **own})
     of_time = time_coords(stimulus.run_name, stimulus.name, trs, stimulus.grid)
     n_repeats = np.concatenate(counts).astype(np.int64)
     return joined.assign_coords({**of_time, "n_repeats": ("target", n_repeats)})

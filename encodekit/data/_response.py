@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from encodekit.data._mistakes import refuse
 from encodekit.data._runlist import RunList
+from encodekit.data._timing import TIMING, join_timing, settle_timing
 
-_AGREE = ("t_r", "sample_offset", "space", "units", "extractor")
+_AGREE = ("space", "units", "extractor")
 
 
 def make_response(
@@ -206,6 +207,9 @@ def _target_names(participant: str, places: dict[str, NDArray[Any]], n: int) -> 
 def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
     """Join runs along ``time``; their targets (or features) must agree, in the same order.
 
+    Where runs have other TRs, ``t_r`` and ``sample_offset`` become coordinates on time, and leave
+    ``attrs``.
+
     A target whose runs are means of other numbers of repeats gets ``n_repeats`` 0: there is no
     single number (runs that a participant lacks do not count).
 
@@ -221,7 +225,7 @@ def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
     for other in parts[1:]:
         _check_same(first, other)
     counts = [part.coords["n_repeats"].values for part in parts if "n_repeats" in part.coords]
-    plain = [part.drop_vars("n_repeats", errors="ignore") for part in parts]
+    plain = [part.drop_vars(["n_repeats", *TIMING], errors="ignore") for part in parts]
     joined = xr.concat(
         plain,
         "time",
@@ -230,6 +234,7 @@ def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
         join="override",
         combine_attrs="override",
     )
+    joined = join_timing(joined, parts)
     if len(counts) == len(parts):
         joined = joined.assign_coords(n_repeats=("target", common_repeats(np.stack(counts))))
     return joined
@@ -259,13 +264,22 @@ def _check_same(first: xr.DataArray, other: xr.DataArray) -> None:
         mine, theirs = first.attrs.get(key), other.attrs.get(key)
         if mine != theirs:
             mistakes.append(f"its {key} is {theirs!r}, the first run has {mine!r}")
+    for key in TIMING:
+        mine, theirs = (key in run.attrs or key in run.coords for run in (first, other))
+        if mine != theirs:
+            mistakes.append(
+                f"its {key} is {'said' if theirs else 'not said'}, that of the first run is "
+                f"{'said' if mine else 'not said'}: set .attrs[{key!r}] in seconds"
+            )
     refuse(f"run {name!r}", mistakes)
 
 
 def split_runs(joined: xr.DataArray) -> RunList:
     """Return one DataArray per run of ``joined``, in order of appearance."""
     names = joined.coords["run"].values
-    return RunList(joined.isel(time=np.flatnonzero(names == name)) for name in _unique(names))
+    return RunList(
+        settle_timing(joined.isel(time=np.flatnonzero(names == name))) for name in _unique(names)
+    )
 
 
 def _unique(names: NDArray[Any]) -> list[Any]:

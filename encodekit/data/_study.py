@@ -38,9 +38,11 @@ from encodekit.data._joining import (
     union_coords,
 )
 from encodekit.data._joining import target_coords as coords_of
-from encodekit.data._response import common_repeats
+from encodekit.data._response import concat_runs
 from encodekit.data._runlist import RunList
 from encodekit.data._stimulus import Stimulus
+from encodekit.data._timing import say_seconds
+from encodekit.data._together import joint_state, renamed_state
 
 Truth = xr.Dataset | Callable[[], xr.Dataset] | None
 
@@ -116,7 +118,7 @@ class Study:
     def __repr__(self) -> str:
         return (
             f"Study({self.name!r}: {len(self.participants)} participants, {len(self.runs)} runs, "
-            f"TR {self.t_r:g} s)"
+            f"TR {say_seconds(self.t_rs)})"
         )
 
     @property
@@ -136,8 +138,24 @@ class Study:
 
     @property
     def t_r(self) -> float:
-        """Repetition time, s."""
-        return float(self._stimuli[0].t_r or 0)
+        """Repetition time, s; raises where the runs have several (see `t_rs`)."""
+        found = self.t_rs
+        if len(found) > 1:
+            raise ValueError(
+                f"study {self.name!r} has runs with TRs of {say_seconds(found)}, so there is no "
+                "one t_r: ask each run, [s.t_r for s in study.stimuli]"
+            )
+        return found[0]
+
+    @property
+    def t_rs(self) -> list[float]:
+        """The repetition times of the runs, s, each once: one, or those of a joint study."""
+        return sorted({float(stimulus.t_r or 0) for stimulus in self._stimuli})
+
+    @property
+    def minutes(self) -> float:
+        """How long all runs last together, each at its own TR."""
+        return sum(s.n_trs * float(s.t_r or 0) for s in self._stimuli) / 60
 
     @property
     def truth(self) -> xr.Dataset | None:
@@ -189,12 +207,7 @@ class Study:
         n_repeats, attrs = max(most.values()), self._attrs(asked)
         places = self._places(kept)
         joined = [join_repeats(s, columns[s.run_name], places, attrs, n_repeats) for s in repeated]
-        counts = np.stack([run.coords["n_repeats"].values for run in joined])
-        whole = xr.concat(
-            [run.drop_vars("n_repeats") for run in joined],
-            "time", coords="minimal", compat="override", join="override", combine_attrs="override",
-        )  # fmt: skip
-        return _select(whole.assign_coords(n_repeats=("target", common_repeats(counts))), regions)
+        return _select(concat_runs(joined), regions)
 
     def select(
         self,
@@ -244,6 +257,34 @@ class Study:
             self.select([s.run_name for s in stimuli]) for stimuli in named.values()
         ]
         return namedtuple("Parts", list(named))(*studies)
+
+    def join(self, *others: "Study", name: str | None = None) -> Self:
+        """Return one study of this and others: all their runs, all their participants.
+
+        Each run keeps its own TR, each participant their own space and units; a run that a
+        participant never heard is lacking for them. What a simulation knows is left out.
+
+        Parameters
+        ----------
+        *others : Study
+        name : str, optional
+            The names of all of them, joined by ``+``, if not given.
+
+        Raises
+        ------
+        ValueError
+            Where two studies have a participant or a run of one name.
+        """
+        studies: list[Study] = [self, *others]
+        joint = "+".join(study.name for study in studies) if name is None else name
+        return self._with(**joint_state(joint, studies))
+
+    def rename(self, participants: Mapping[str, str]) -> Self:
+        """Return the study with other names of participants (old -> new), in their targets too.
+
+        What a simulation knows is left out: it has the old names.
+        """
+        return self._with(**renamed_state(self, participants))
 
     def segment(self, run: str, n: int, gap: str | float = "16s") -> Self:
         """Return the study with one long run cut into ``n`` runs, ``gap`` purged between them.
@@ -378,10 +419,13 @@ class Study:
     def _attrs(self, asked: Sequence[str]) -> dict[str, Any]:
         arrays = [next(iter(self._responses[p].values()), None) for p in asked]
         found = [array.attrs for array in arrays if array is not None]
-        spaces = list(dict.fromkeys(str(attrs.get("space", "native")) for attrs in found))
-        units = next((str(attrs["units"]) for attrs in found if "units" in attrs), "z")
-        space = spaces[0] if len(spaces) == 1 else "mixed" if spaces else "native"
-        return {"t_r": self.t_r, "space": space, "units": units}
+        return {"space": _one(found, "space", "native"), "units": _one(found, "units", "z")}
+
+
+def _one(found: Sequence[Mapping[str, Any]], key: str, otherwise: str) -> str:
+    """Return what the participants' attributes say alike, or ``"mixed"``."""
+    said = {str(attrs.get(key, otherwise)) for attrs in found} or {otherwise}
+    return said.pop() if len(said) == 1 else "mixed"
 
 
 def _select(run: xr.DataArray, regions: Any) -> xr.DataArray:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from encodekit._errors import unknown_name
 from encodekit.data._mistakes import refuse
+from encodekit.data._timing import TIMING, timing
 
 Kept = TypeVar("Kept")
 
@@ -99,7 +100,7 @@ def _mistakes(array: xr.DataArray, kind: str | None) -> Iterator[str]:
         return
     if "time" in dims:
         yield from _time_mistakes(array)
-        yield from _attr_mistakes(array)
+        yield from _timing_mistakes(array)
     if "target" in dims:
         yield from _target_mistakes(array)
     if "feature" in dims:
@@ -174,13 +175,30 @@ def _target_mistakes(array: xr.DataArray) -> Iterator[str]:
             yield f"hemisphere holds {odd}, expected 'left' or 'right' ('' where there is none)"
 
 
-def _attr_mistakes(array: xr.DataArray) -> Iterator[str]:
-    for name in ("t_r", "sample_offset"):
-        value = array.attrs.get(name)
-        if value is None:
+def _timing_mistakes(array: xr.DataArray) -> Iterator[str]:
+    for name in TIMING:
+        if name in array.coords:
+            found = list(_coord_mistakes(array, {name: "f"}, "time"))
+            yield from found
+            if found:
+                continue
+        seconds = timing(array, name)
+        if seconds is None:
             yield f"attribute {name!r} is missing: set .attrs[{name!r}] in seconds"
-        elif not np.isfinite(value) or value < 0 or (name == "t_r" and value == 0):
-            yield f"attribute {name!r} is {value}, expected seconds"
+            continue
+        bad = ~np.isfinite(seconds) | (seconds < 0) | ((seconds == 0) & (name == "t_r"))
+        if bad.any():
+            yield f"attribute {name!r} is {seconds[bad][0]}, expected seconds"
+        elif name in array.coords and "run" in array.coords:
+            yield from _changing(array.coords["run"].values, name, seconds)
+
+
+def _changing(runs: NDArray[Any], name: str, seconds: NDArray[np.float64]) -> Iterator[str]:
+    for run in dict.fromkeys(runs.tolist()):
+        found = np.unique(seconds[runs == run])
+        if found.size > 1:
+            shown = ", ".join(f"{item:g}" for item in found[:3])
+            yield f"{name} of run {run!r} changes ({shown} s): a run has one"
 
 
 def _value_mistakes(array: xr.DataArray) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Drifts, motion and censored TRs taken out of responses, run by run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +23,7 @@ class ConfoundRemover(TransformerMixin, BaseEstimator):
     The drifts of a run of n TRs are ``cos(pi k (t + 1/2) / n)``, k = 1 .. n_cosines, t counted
     in TRs: with ``high_pass``, as many as lie below it, ``floor(2 n high_pass t_r)``
     (SPM's and nilearn's basis). Censored TRs take no part in the fit and become NaN. Nothing
-    crosses the border of a run.
+    crosses the border of a run, and each run is filtered at its own TR.
 
     Parameters
     ----------
@@ -87,19 +88,17 @@ class ConfoundRemover(TransformerMixin, BaseEstimator):
             raise ValueError(f"X has shape {values.shape}, expected (n_rows, n_targets)")
         found = runs_of_array(values.shape[0], runs)
         _check_mappings([r.name for r in found], 1, confounds=confounds, sample_mask=sample_mask)
-        return self._cleaned(values, found, confounds, sample_mask, t_r)
+        found = [replace(run, t_r=t_r) for run in found]
+        return self._cleaned(values, found, confounds, sample_mask)
 
     def _clean(self, X: xr.DataArray, confounds: Any, sample_mask: Any) -> xr.DataArray:
         first = X.transpose("time", ...)
         values = first.values
         flat = values.reshape(values.shape[0], -1)
-        t_r = float(X.attrs["t_r"]) if "t_r" in X.attrs else None
-        clean = self._cleaned(flat, runs_of(X), confounds, sample_mask, t_r)
+        clean = self._cleaned(flat, runs_of(X), confounds, sample_mask)
         return first.copy(data=clean.reshape(values.shape)).transpose(*X.dims)
 
-    def _cleaned(
-        self, values: Floats, runs: list[Run], confounds: Any, mask: Any, t_r: float | None
-    ) -> Floats:
+    def _cleaned(self, values: Floats, runs: list[Run], confounds: Any, mask: Any) -> Floats:
         if not np.issubdtype(values.dtype, np.floating):
             values = values.astype(np.float64)
         out = np.full_like(values, np.nan)
@@ -107,7 +106,7 @@ class ConfoundRemover(TransformerMixin, BaseEstimator):
         for run in runs:
             kept = _of_run(mask, run, n_rows, "sample_mask")
             kept = np.ones(run.rows.size, dtype=bool) if kept is None else _as_mask(kept, run)
-            design = [np.ones((run.rows.size, 1)), self._drifts(run, t_r)]
+            design = [np.ones((run.rows.size, 1)), self._drifts(run)]
             given = _of_run(confounds, run, n_rows, "confounds")
             if given is not None:
                 design.append(_standard(np.asarray(given, dtype=np.float64), run, kept))
@@ -115,9 +114,9 @@ class ConfoundRemover(TransformerMixin, BaseEstimator):
             out[rows] = residuals(values[rows], np.hstack(design)[kept], run.name)
         return out
 
-    def _drifts(self, run: Run, t_r: float | None) -> Floats:
+    def _drifts(self, run: Run) -> Floats:
         n = int(run.tr.max() - run.tr.min()) + 1
-        orders = np.arange(1, self._n_cosines(n, t_r) + 1)
+        orders = np.arange(1, self._n_cosines(n, run.t_r) + 1)
         if orders.size >= n:
             raise ValueError(f"run {run.name!r} has {n} TRs but {orders.size} cosines were asked "
                              "for: use fewer")  # fmt: skip

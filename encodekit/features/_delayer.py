@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import validate_data
 
-from encodekit.features._runs import Run, earlier_rows, runs_of, runs_of_array, take_rows
+from encodekit.data._timing import say_seconds
+from encodekit.features._runs import (
+    Run,
+    earlier_rows,
+    needed_t_r,
+    runs_of,
+    runs_of_array,
+    take_rows,
+)
 
 DEFAULT_SECONDS = (2.0, 4.0, 6.0, 8.0)
 _WHOLE = 1e-6  # TRs; a delay this close to a whole number of TRs is one
@@ -29,9 +37,10 @@ class Delayer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     delays : sequence of int, optional
-        In TRs. Either these or ``seconds``; without both, 2, 4, 6 and 8 s.
+        In TRs; for runs that share one. Either these or ``seconds``; without both, 2, 4, 6 and
+        8 s.
     seconds : sequence of float, optional
-        In seconds.
+        In seconds; where runs have several TRs, the same in each of them.
 
     Examples
     --------
@@ -76,7 +85,8 @@ class Delayer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the history is too short although the audio had begun; if a run is interrupted.
+            If the history is too short although the audio had begun; if a run is interrupted; if
+            delays are in TRs but the runs have several.
         """
         if isinstance(X, xr.DataArray):
             return self._delayed(X)
@@ -88,12 +98,13 @@ class Delayer(TransformerMixin, BaseEstimator):
         return out
 
     def _delayed(self, X: xr.DataArray) -> xr.DataArray:
-        t_r = float(X.attrs["t_r"])
-        lags = self._lags(t_r)
         values = X.values
         runs = runs_of(X)
+        delays = self._seconds(runs)
         kept = np.concatenate([run.rows[run.tr >= 0] for run in runs])
-        out = np.concatenate([_lagged(values, run, lags, t_r) for run in runs])
+        out = np.concatenate(
+            [_lagged(values, run, self._lags(run.t_r), needed_t_r(run)) for run in runs]
+        )
         coords: dict[str, Any] = {
             str(name): ("time", X.coords[name].values[kept])
             for name in X.coords
@@ -101,12 +112,25 @@ class Delayer(TransformerMixin, BaseEstimator):
         }
         for name in X.coords:
             if X.coords[name].dims == ("feature",):
-                coords[str(name)] = ("feature", np.tile(X.coords[name].values, lags.size))
+                coords[str(name)] = ("feature", np.tile(X.coords[name].values, delays.size))
         n_features = X.sizes["feature"]
         before = coords["delay"][1] if "delay" in coords else 0.0
-        coords["delay"] = ("feature", before + np.repeat(lags * t_r, n_features))
+        coords["delay"] = ("feature", before + np.repeat(delays, n_features))
         attrs = {**X.attrs, "history": 0.0}
         return xr.DataArray(out, dims=("time", "feature"), coords=coords, attrs=attrs)
+
+    def _seconds(self, runs: Sequence[Run]) -> NDArray[np.float64]:
+        """Return the delays in seconds, which are those of every run."""
+        if self.delays is None:
+            return _checked(DEFAULT_SECONDS if self.seconds is None else self.seconds, "seconds")
+        lags, lengths = self._lags(None), sorted({needed_t_r(run) for run in runs})
+        if len(lengths) > 1 and lags.any():
+            raise ValueError(
+                f"Delayer(delays={list(self.delays)}) counts TRs, but the runs have TRs of "
+                f"{say_seconds(lengths)}, so one weight would stand for other delays in each: use "
+                f"Delayer(seconds=...), such as seconds={(lags * lengths[-1]).tolist()}"
+            )
+        return lags * lengths[0]
 
     def _lags(self, t_r: float | None) -> NDArray[np.float64]:
         """Return the delays in TRs (not always whole)."""

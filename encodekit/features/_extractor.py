@@ -1,6 +1,7 @@
 """The base of every feature extractor: a subclass writes ``frames`` alone."""
 
 import inspect
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from encodekit import __version__
 from encodekit.data import Stimulus, concat_runs, progress
+from encodekit.data._timing import say_seconds
 from encodekit.features._cache import cache_folder, describe, make_key, read_rows, write_rows
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._resampling import TrRows
@@ -110,11 +112,24 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If two runs share a name, or the frames are not as described.
+
+        Warns
+        -----
+        UserWarning
+            If these are counts per TR and the runs have several TRs.
         """
         stimuli = check_stimuli(X, type(self).__name__)
         ends = [float(stimulus.grid[-1]) for stimulus in stimuli]
         with progress(f"{type(self).__name__} ({len(stimuli)} runs)", sum(ends)) as tick:
-            return concat_runs([self._run_rows(stimulus, tick) for stimulus in stimuli])
+            rows = concat_runs([self._run_rows(stimulus, tick) for stimulus in stimuli])
+        if (self.events or self.resample == "sum") and "t_r" in rows.coords:
+            warnings.warn(
+                f"{type(self).__name__} counts per TR, and the runs have TRs of "
+                f"{say_seconds(rows.coords['t_r'].values.tolist())}, so a count means other rates "
+                "in each: z-score every run (RunScaler) before one weight serves all",
+                stacklevel=2,
+            )
+        return rows
 
     def _run_rows(self, stimulus: Stimulus, tick: Tick) -> xr.DataArray:
         folder = cache_folder(self.cache)

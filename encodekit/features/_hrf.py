@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from encodekit._errors import unknown_name
-from encodekit.features._runs import earlier_rows, runs_of, take_rows
+from encodekit.features._runs import earlier_rows, needed_t_r, runs_of, take_rows
 
 # delay and dispersion of the peak, of the undershoot (s), and the undershoot's share
 _SHAPES = {
@@ -47,7 +47,8 @@ class CanonicalHRF(TransformerMixin, BaseEstimator):
     ``h`` is `canonical_hrf` at whole TRs from 0 to ``length``, divided by its sum, so that a
     constant feature keeps its value. It never crosses the border of a run; rows of history are
     used and then dropped. Zeros stand only where the audio had not begun; with too little
-    history an error says which ``history=`` to ask of the extractor.
+    history an error says which ``history=`` to ask of the extractor. Runs of several TRs are each
+    taken at their own.
 
     Parameters
     ----------
@@ -102,10 +103,10 @@ class CanonicalHRF(TransformerMixin, BaseEstimator):
                 f"CanonicalHRF takes the DataArray of an extractor, got {type(X).__name__}: an "
                 "array carries neither a TR nor a history"
             )
-        t_r = float(X.attrs["t_r"])
-        weights = self.weights(t_r)
         parts = []
         for run in runs_of(X):
+            t_r = needed_t_r(run)
+            weights = self.weights(t_r)
             lags = np.arange(weights.size)
             rows = earlier_rows(run, lags, t_r, needed=float(lags[-1]) * t_r)
             parts.append(sum(w * take_rows(X.values, rows[:, d]) for d, w in enumerate(weights)))

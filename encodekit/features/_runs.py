@@ -7,17 +7,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from encodekit.data._timing import t_r_of_runs, timing
+
 _CLOSE = 1e-6  # s
 
 
 @dataclass(frozen=True)
 class Run:
-    """The rows of one run: their positions, TR numbers and sample times (None for arrays)."""
+    """The rows of one run: positions, TR numbers, sample times and TR in s (None for arrays)."""
 
     name: str
     rows: NDArray[np.intp]
     tr: NDArray[np.int64]
     sampled: NDArray[np.float64] | None = None
+    t_r: float | None = None
 
 
 def runs_of(X: xr.DataArray) -> list[Run]:
@@ -30,8 +33,19 @@ def runs_of(X: xr.DataArray) -> list[Run]:
             "make_response gives"
         )
     names, trs = X.coords["run"].values, X.coords["tr"].values.astype(np.int64)
-    sampled = X.coords["seconds"].values + float(X.attrs.get("sample_offset", 0.0))
-    return [Run(name, rows, trs[rows], sampled[rows]) for name, rows in _grouped(names, "features")]
+    offset, lengths = timing(X, "sample_offset"), t_r_of_runs(X)
+    sampled = X.coords["seconds"].values + (0.0 if offset is None else offset)
+    return [
+        Run(name, rows, trs[rows], sampled[rows], lengths.get(name))
+        for name, rows in _grouped(names, "features")
+    ]
+
+
+def needed_t_r(run: Run) -> float:
+    """Return the TR of a run, s, or raise where the rows do not say it."""
+    if run.t_r is None:
+        raise ValueError(f"run {run.name!r} does not say its TR: set .attrs['t_r'] in seconds")
+    return run.t_r
 
 
 def runs_of_array(n_rows: int, runs: ArrayLike | None) -> list[Run]:

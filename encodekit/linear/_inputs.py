@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from encodekit.data import validate
+from encodekit.data._timing import t_r_of_runs
 from encodekit.linear._folds import expand
 from encodekit.linear._patterns import Problem
 from encodekit.linear._targets import select_targets
@@ -151,11 +152,13 @@ def check_features(coef: Any, features: xr.DataArray) -> None:
 
 
 def _check_t_r(features: xr.DataArray, responses: xr.DataArray) -> None:
-    mine, theirs = features.attrs["t_r"], responses.attrs["t_r"]
-    if mine != theirs:
+    mine, theirs = t_r_of_runs(features), t_r_of_runs(responses)
+    other = [run for run in mine if mine[run] != theirs.get(run, mine[run])]
+    if other:
+        more = f" and {len(other) - 1} more runs" if other[1:] else ""
         raise ValueError(
-            f"X has TRs of {mine} s and y of {theirs} s: make the stimuli with the t_r of the "
-            "responses"
+            f"X has TRs of {mine[other[0]]} s and y of {theirs[other[0]]} s in run {other[0]!r}"
+            f"{more}: make the stimuli with the t_r of the responses"
         )
 
 

@@ -184,8 +184,8 @@ def describe_study(study: Study) -> dict[str, Any]:
     return {
         "stimuli": heard_in(study),
         "participants": list(study.participants),
-        "minutes": sum(s.n_trs * study.t_r for s in study.stimuli) / 60,
-        "t_r": study.t_r,
+        "minutes": study.minutes,
+        "t_r": study.t_rs[0] if len(study.t_rs) == 1 else study.t_rs,
         "study": study.name,
     }
 

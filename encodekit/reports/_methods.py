@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from encodekit.reports._result import Result
 
 # name cited: (as it stands in the text, as it stands in the list)
@@ -67,8 +69,9 @@ def _data(result: Result) -> Iterator[Said]:
         said = result.provenance.get(part)
         if said:
             n, people = len(said["stimuli"]), len(said["participants"])
+            t_r = " and ".join(f"{item:g}" for item in np.atleast_1d(said["t_r"]))
             yield (
-                f"{verb} {_count(n, 'run')} ({said['minutes']:.0f} min at a TR of {said['t_r']:g} "
+                f"{verb} {_count(n, 'run')} ({said['minutes']:.0f} min at a TR of {t_r} "
                 f"s) of {_count(people, 'participant')}",
                 (),
             )

@@ -124,6 +124,16 @@ class TestBrainScore:
         for mine, theirs in zip(runs, again["P1"], strict=True):
             xr.testing.assert_identical(theirs, mine)
 
+    def test_runs_of_several_trs_go_there_and_back(self, stories, tmp_path):
+        quick = ek.Stimulus("quick", t_r=1.5, duration=30.0)
+        values = np.random.default_rng(3).standard_normal((20, 5)).astype("float32")
+        given = {"run": "quick", "participant": "P1", "tr_times": quick.grid, "t_r": 1.5}
+        runs = [response(stories[0]), make_response(values, **given)]
+        saved = brainscore.save_assembly(brainscore.to_assembly(runs), tmp_path / "a.nc")
+        again = brainscore.from_assembly(brainscore.load_assembly(saved))["P1"]
+        for mine, theirs in zip(runs, again, strict=True):
+            xr.testing.assert_identical(theirs, mine)
+
     def test_an_assembly_with_levels_and_stories_alone_is_read(self):
         """As brainscore_core holds Blank 2014: stories of TRs, no times."""
         assembly = xr.DataArray(

@@ -74,9 +74,19 @@ class TestConcat:
             concat_runs([a_run("a"), a_run("b", participant="P2")])
 
     def test_other_attributes_are_refused(self):
-        with pytest.raises(ValueError, match="run 'b' has 2 mistakes:\n.*t_r is 3.0, the first run "
-                           "has 2.0\n.*sample_offset"):  # fmt: skip
-            concat_runs([a_run("a"), a_run("b", t_r=3.0)])
+        with pytest.raises(ValueError, match="run 'b' has 2 mistakes:\n.*space is 'volume', the "
+                           "first run has 'native'\n.*units is 'percent'"):  # fmt: skip
+            concat_runs([a_run("a"), a_run("b", space="volume", units="percent")])
+
+    def test_a_run_that_does_not_say_its_tr_is_refused_beside_one_that_does(self):
+        silent = a_run("b")
+        del silent.attrs["t_r"]
+        with pytest.raises(ValueError, match="run 'b': its t_r is not said, that of the first run"):
+            concat_runs([a_run("a"), silent])
+        with pytest.raises(
+            ValueError, match="run 'a': its t_r is said, that of the first run is n"
+        ):
+            concat_runs([silent, a_run("a")])
 
     def test_other_dims_are_refused(self):
         with pytest.raises(ValueError, match=r"run 'b' has dims"):

@@ -141,9 +141,15 @@ def test_what_is_not_a_list_of_stimuli_is_refused(clock, make_stimulus):
         clock().transform([])
 
 
-def test_runs_of_other_trs_are_not_joined(clock, make_stimulus):
-    with pytest.raises(ValueError, match="t_r"):
-        clock().transform([make_stimulus("a"), make_stimulus("b", t_r=1.5)])
+def test_runs_of_other_trs_say_theirs_row_by_row(clock, make_stimulus):
+    rows = clock().transform([make_stimulus("a"), make_stimulus("b", t_r=1.5)])
+    assert set(rows.t_r.values[rows.run == "a"]) == {2.0}
+    assert set(rows.t_r.values[rows.run == "b"]) == {1.5}
+
+
+def test_counts_at_several_trs_warn(clock, make_stimulus):
+    with pytest.warns(UserWarning, match="Clock counts per TR.*TRs of 1.5 and 2 s.*RunScaler"):
+        clock(resample="sum").transform([make_stimulus("a"), make_stimulus("b", t_r=1.5)])
 
 
 def test_it_works_in_a_pipeline_with_memory(clock, make_stimulus, tmp_path):

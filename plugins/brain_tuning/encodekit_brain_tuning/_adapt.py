@@ -128,7 +128,11 @@ class AdaptedHead:
                 "seconds": ("time", stimulus.grid),
                 **self.template.coords,
             },
-            attrs=self.template.attrs,
+            attrs={
+                **self.template.attrs,
+                "t_r": float(stimulus.t_r or 0),
+                "sample_offset": stimulus.offset,
+            },
         )
 
 
