@@ -28,7 +28,7 @@ def test_noise_has_no_pitch():
 
 
 def test_it_keeps_the_contract():
-    study = small_study(2, 2, seconds=6.0, missing=False)
+    study = small_study(2, 2, seconds=4.0, missing=False)
     assert len(check_feature_extractor(PitchFeatures(), study)) == 19
 
 
