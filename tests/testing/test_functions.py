@@ -1,5 +1,6 @@
 """Each check of a loss, a metric, a region selector and a study fails on its broken one."""
 
+import copy
 import warnings
 from functools import partial
 
@@ -23,6 +24,8 @@ from encodekit.testing._losses import LOSS_CHECKS, LossCase
 from encodekit.testing._metrics import METRIC_CHECKS, MetricCase
 from encodekit.testing._regions import REGION_CHECKS, RegionCase
 from encodekit.testing._studies import STUDY_CHECKS, StudyCase
+
+RESPONSES = small_responses()
 
 
 def fails(check, case):
@@ -328,8 +331,8 @@ SELECTORS = dict(
 
 @pytest.mark.parametrize("check", SELECTORS, ids=lambda check: check.__name__)
 def test_a_selector_that_is_broken_fails_and_a_sound_one_passes(check):
-    check(RegionCase(Selector(regions=["A1"]), small_responses()))
-    fails(check, RegionCase(SELECTORS[check](regions=["A1"]), small_responses()))
+    check(RegionCase(Selector(regions=["A1"]), copy.deepcopy(RESPONSES)))
+    fails(check, RegionCase(SELECTORS[check](regions=["A1"]), copy.deepcopy(RESPONSES)))
 
 
 @pytest.mark.parametrize("name", ["named", "glasser"])
@@ -417,7 +420,7 @@ def test_the_small_study_and_the_simulated_one_pass():
 
 def means_alone():
     """A study of published means: their repeats are nowhere."""
-    small = small_study(n_participants=1)
+    small = small_study(n_participants=1, n_stories=2, seconds=8.0)
     means = {str(run.run.values[0]): run for run in small.responses()}
     return ek.Study("means", small.stimuli, {"P1": means}, description="means alone")
 
