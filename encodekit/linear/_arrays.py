@@ -1,9 +1,12 @@
 """Arrays of NumPy or of torch, by one spelling: where they lie and how they get there."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_FEW = 512
 
 
 def namespace(values: Any) -> Any:
@@ -56,3 +59,9 @@ def take(values: Any, rows: NDArray[np.intp]) -> Any:
     if rows.size and rows[-1] - rows[0] + 1 == rows.size and np.all(np.diff(rows) == 1):
         return values[int(rows[0]) : int(rows[-1]) + 1]
     return values[rows]
+
+
+def few(n_targets: int, like: Any) -> Iterator[slice]:
+    """Yield some targets after others: few, so that a processor's work arrays stay in its cache."""
+    step = _FEW if isinstance(like, np.ndarray) else max(1, n_targets)
+    return (slice(start, min(start + step, n_targets)) for start in range(0, n_targets, step))

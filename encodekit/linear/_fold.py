@@ -8,6 +8,9 @@ Woodbury's identity, with ``D = (L + alpha)^-1`` and ``A = I - W D W'``,
 
 so that a small matrix per fold and alpha replaces an eigendecomposition per fold. The held-out rows
 are among the removed ones, and their predictions are rows of ``A^-1 W D (rows' Y)_train``.
+
+``A`` has eigenvalues between 0 and 1. An error of size e in it is one of ``|A^-1| e`` relative to
+the predictions, so that the precision of the targets is enough where ``|A^-1|`` is small.
 """
 
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from encodekit.linear._decomposition import Decomposition
 
 # A held-out row on which the training rows say this little loses digits of float32 products.
 _MAX_LEVERAGE = 300.0
+_MAX_NORM = 100.0  # of an inverse in float32, over whose rounding it stays below 1e-5
+_LEAF = 64
 _KEPT_BYTES = 128 * 2**20  # of maps that a fold keeps, for blocks of targets still to come
 _EIGEN_COST = 10  # an eigendecomposition, in products of square matrices of its size
 
@@ -67,7 +72,7 @@ def centred_by_run(values: Any, runs: list[slice], axis: int = 0) -> Any:
 
 
 class Fold:
-    """A fold in the components of the whole; `predictor` maps a projection to held-out rows.
+    """A fold in the components of the whole; `predict` takes a projection to held-out rows.
 
     Parameters
     ----------
@@ -84,70 +89,122 @@ class Fold:
         self, parts: Decomposition, split: Split, *, by_run: bool, intercept: bool, like: Any
     ) -> None:
         self.split = split
-        self._parts, self._by_run, self._intercept, self._like = parts, by_run, intercept, like
+        self._parts, self._by_run, self._like = parts, by_run, like
+        self._intercept = intercept
         removed = take(parts.rows, split.removed)
         n_train = split.train.size
-        self.mean = -removed.sum(axis=0) / n_train  # of the training rows
+        # Of the training rows.
+        self.mean = -removed.sum(axis=0) / n_train if intercept else 0 * removed[0]
         xp = namespace(removed)
         rows = (removed, (n_train**0.5 * self.mean)[None, :]) if intercept else (removed,)
         self._removed = xp.concatenate(rows)
+        self._rough = cast(self._removed, like)
+        self._rows = cast(removed - self.mean, like)
+        self._small: dict[float, Any] = {}
         self._maps: dict[float, Any] = {}
+        self._asked: dict[float, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_maps": {}}
+        return self.__dict__ | {"_small": {}, "_maps": {}, "_asked": {}}
 
-    def project(self, total: Any, removed: Any, targets: Any) -> Any:
-        """Return ``Y' rows`` of the training rows, (target, component).
+    def lose(self, targets: Any) -> Any:
+        """Return ``Y' rows`` of the removed rows, less the training mean: (target, component).
+
+        The same of all rows less this is that of the training rows, `project`.
 
         Parameters
         ----------
-        total, removed : arrays (target, component)
-            ``Y' rows`` of all rows and of the removed ones.
         targets : array (target, time)
             Centred over all rows where an intercept is fitted.
         """
-        projected = total - removed
-        if self._intercept:
-            lost = take_columns(targets, self.split.removed).sum(axis=1)
-            projected += lost[:, None] * cast(self.mean, self._like)[None, :]
-        return projected
+        return take_columns(targets, self.split.removed) @ self._rows
 
-    def predictor(self, alpha: float) -> Any:
-        """Return the map (held_out, component) from a projection to predictions."""
+    def project(self, learnt: Any, targets: Any) -> Any:
+        """Return what `predict` takes, (target, component).
+
+        Parameters
+        ----------
+        learnt : array (target, component)
+            ``Y' rows`` of the training rows.
+        targets : array (target, time)
+        """
+        return learnt
+
+    def predict(self, projected: Any, alpha: float) -> Any:
+        """Return predictions (target, held_out).
+
+        A map from components to held-out rows costs about as much as it saves for as many targets
+        as there are components: it is made where that many have asked.
+        """
+        self._asked[alpha] = self._asked.get(alpha, 0) + len(projected)
         if alpha in self._maps:
-            return self._maps[alpha]
-        made = self._make(alpha)
-        if (len(self._maps) + 1) * made.nbytes <= _KEPT_BYTES:
-            self._maps[alpha] = made
-        return made
+            return projected @ self._maps[alpha].T
+        small, filters = self._chosen(alpha), cast(self._filters(alpha), self._like)
+        if self._asked[alpha] < self._rough.shape[1]:
+            return ((projected * filters) @ self._rough.T) @ small.T
+        made = small @ (self._rough * filters)
+        self._small.pop(alpha, None)
+        return projected @ self._keep(self._maps, alpha, made).T
 
     def leverage(self, alpha: float) -> float:
         """Return the largest ``x' (G_train + alpha)^-1 x`` of a removed row."""
-        inverse = self._inverse(alpha, self._filters(alpha))
-        return float(namespace(inverse).diagonal(inverse).max()) - 1
+        xp = namespace(self._removed)
+        try:
+            inverse = _inverse_of_positive(self._matrix(alpha, self._removed))
+        except xp.linalg.LinAlgError:
+            return float("inf")
+        return float(xp.diagonal(inverse).max()) - 1
 
     def _filters(self, alpha: float) -> Any:
         return 1 / (self._parts.eigenvalues + alpha)
 
-    def _inverse(self, alpha: float, filters: Any) -> Any:
-        xp = namespace(filters)
-        half = self._removed * xp.sqrt(filters)
-        small = -(half @ half.T)
-        n_rows = small.shape[0]
-        small.reshape(-1)[:: n_rows + 1] += 1
-        return xp.linalg.inv(small)
+    def _keep(self, kept: dict[float, Any], alpha: float, made: Any) -> Any:
+        others = (*self._small.values(), *self._maps.values())
+        if sum(one.nbytes for one in (made, *others)) <= _KEPT_BYTES:
+            kept[alpha] = made
+        return made
 
-    def _make(self, alpha: float) -> Any:
-        filters = self._filters(alpha)
-        inverse = self._inverse(alpha, filters)
-        n_held_out = self.split.held_out.size
-        chosen = inverse[:n_held_out]
+    def _matrix(self, alpha: float, removed: Any) -> Any:
+        """Return ``A``."""
+        half = removed * cast(namespace(removed).sqrt(self._filters(alpha)), removed)
+        small = -(half @ half.T)
+        small.reshape(-1)[:: small.shape[0] + 1] += 1
+        return small
+
+    def _inverse(self, alpha: float) -> Any:
+        """Return ``A^-1``, in the precision of the targets if that keeps the digits."""
+        inverse = _inverse_of_positive(self._matrix(alpha, self._rough))
+        if float(abs(inverse).sum(axis=0).max()) < _MAX_NORM:
+            return inverse
+        return _inverse_of_positive(self._matrix(alpha, self._removed))
+
+    def _chosen(self, alpha: float) -> Any:
+        """Return the rows of ``A^-1`` that give predictions for held-out rows."""
+        if alpha in self._small:
+            return self._small[alpha]
+        inverse = self._inverse(alpha)
+        chosen = inverse[: self.split.held_out.size]
         if self._by_run:
             chosen = centred_by_run(chosen, self.split.runs)
         elif self._intercept:
             chosen = chosen - inverse[-1:] / self.split.train.size**0.5
-        weighted = cast(self._removed * filters, self._like)
-        return cast(chosen, self._like) @ weighted
+        return self._keep(self._small, alpha, cast(chosen, self._like))
+
+
+def _inverse_of_positive(matrix: Any) -> Any:
+    """Return the inverse of a positive definite matrix, by halves: products for the most part."""
+    xp, half = namespace(matrix), matrix.shape[0] // 2
+    if matrix.shape[0] <= _LEAF:
+        return xp.linalg.inv(matrix)
+    first = _inverse_of_positive(matrix[:half, :half])
+    across = matrix[half:, :half] @ first
+    last = _inverse_of_positive(matrix[half:, half:] - across @ matrix[:half, half:])
+    corner = last @ across
+    inverse = xp.empty_like(matrix)
+    inverse[:half, :half] = first + across.T @ corner
+    inverse[half:, :half], inverse[:half, half:] = -corner, -corner.T
+    inverse[half:, half:] = last
+    return inverse
 
 
 class OwnFold(Fold):
@@ -162,8 +219,8 @@ class OwnFold(Fold):
     ) -> None:
         super().__init__(parts, split, by_run=by_run, intercept=intercept, like=like)
         xp = namespace(self._removed)
-        train = take(parts.rows, split.train) - (self.mean if intercept else 0)
-        held_out = take(parts.rows, split.held_out) - (self.mean if intercept else 0)
+        train = take(parts.rows, split.train) - self.mean
+        held_out = take(parts.rows, split.held_out) - self.mean
         if by_run:
             held_out = centred_by_run(held_out, split.runs)
         rank = min(train.shape[0] - int(intercept), train.shape[1])
@@ -173,13 +230,14 @@ class OwnFold(Fold):
         self._projector = cast(train @ basis, like)
         self._inner = cast(held_out @ basis, like)
 
-    def project(self, total: Any, removed: Any, targets: Any) -> Any:
+    def project(self, learnt: Any, targets: Any) -> Any:
         """Return the training targets in the fold's own components, (target, component)."""
         return take_columns(targets, self.split.train) @ self._projector
 
-    def predictor(self, alpha: float) -> Any:
-        """Return the map (held_out, component) from a projection to predictions."""
-        return self._inner * cast(1 / (self._eigenvalues + alpha), self._like)
+    def predict(self, projected: Any, alpha: float) -> Any:
+        """Return predictions (target, held_out)."""
+        filtered = self._inner * cast(1 / (self._eigenvalues + alpha), self._like)
+        return projected @ filtered.T
 
 
 def make_fold(
@@ -187,7 +245,7 @@ def make_fold(
 ) -> Fold:
     """Return the fold in the form that is cheaper, if that keeps the digits."""
     n_components, n_removed = parts.eigenvalues.shape[0], split.removed.size
-    small = 3 * n_removed**2 * n_components + 2 * n_removed**3
+    small = n_removed**2 * (n_components + n_removed)  # most of it in float32
     if alphas.size * small < _EIGEN_COST * n_components**3:
         fold = Fold(parts, split, **keywords)
         if 0 <= fold.leverage(float(alphas.min())) < _MAX_LEVERAGE:

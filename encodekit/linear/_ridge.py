@@ -51,7 +51,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
     single_alpha : bool
         One alpha for all targets, the best on average.
     exhaustive : bool
-        Whether every target tries every alpha. If not, and there are 2,048 targets or more, 512 of
+        Whether every target tries every alpha. If not, and there are 2,048 targets or more, 256 of
         them try all, and the others leave out alphas that these say cannot be best (see Notes).
     block_size : int, optional
         Targets at a time; from a budget of 512 MB if not given.

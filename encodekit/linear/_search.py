@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._arrays import cast, namespace, take, to_numpy
+from encodekit.linear._arrays import cast, few, namespace, take, to_numpy
 from encodekit.linear._decomposition import Decomposition
 from encodekit.linear._fold import Fold, centred_by_run, take_columns
 from encodekit.linear._surrogate import Surrogate
@@ -46,24 +46,19 @@ class BlockScores:
     candidates : Candidates
     targets : array (target, time)
         Centred over all rows where an intercept is fitted; on the device of the candidates.
-    raw : array (target, time)
+    raw : array (time, target)
         Before centring, for the test of a constant.
     """
 
     def __init__(self, candidates: Candidates, targets: Any, raw: NDArray[Any]) -> None:
         self.candidates = candidates
-        folds, like = candidates.folds, targets
-        rows = cast(candidates.parts.rows, like)
-        removed = [
-            take_columns(targets, fold.split.removed) @ take(rows, fold.split.removed)
-            for fold in folds
-        ]
-        self.total = _total(folds, removed, targets, rows)
-        self._expected = partial(_expect, candidates, removed, self.total, targets)
-        self._truths = [_Truth(fold, candidates, targets, raw) for fold in folds]
+        lost = [fold.lose(targets) for fold in candidates.folds]
+        self.total = _total(candidates, lost, targets)
+        learnt = [namespace(part).subtract(self.total, part, out=part) for part in lost]
+        self._expected = partial(_expect, candidates, learnt, self.total, targets)
+        self._truths = [_Truth(fold, candidates, targets, raw) for fold in candidates.folds]
         self._projected = [
-            fold.project(self.total, part, targets)
-            for fold, part in zip(folds, removed, strict=True)
+            fold.project(part, targets) for fold, part in zip(candidates.folds, learnt, strict=True)
         ]
 
     def score(self, place: int, columns: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
@@ -72,13 +67,16 @@ class BlockScores:
         NaN where no held-out run defines a score.
         """
         alpha = float(self.candidates.alphas[place])
-        top, bottom = np.zeros((2, len(self.total) if columns is None else columns.size))
+        every = np.arange(len(self.total)) if columns is None else columns
+        top, bottom = np.zeros((2, every.size))
         for fold, truth, projected in zip(
             self.candidates.folds, self._truths, self._projected, strict=True
         ):
-            some = projected if columns is None else take(projected, columns)
-            more_top, more_bottom = truth.compare(some @ fold.predictor(alpha).T, columns)
-            top, bottom = top + more_top, bottom + more_bottom
+            for some in few(every.size, projected):
+                predicted = fold.predict(take(projected, every[some]), alpha)
+                more_top, more_bottom = truth.compare(predicted, every[some])
+                top[some] += more_top
+                bottom[some] += more_bottom
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio: NDArray[np.float64] = np.asarray(top / bottom)
         return ratio if self.candidates.scoring == "correlation" else 1 - ratio
@@ -108,16 +106,23 @@ class BlockScores:
         return np.where(np.isneginf(scores), np.nan, scores)
 
 
-def _total(folds: Sequence[Fold], removed: list[Any], targets: Any, rows: Any) -> Any:
+def _total(candidates: Candidates, lost: list[Any], targets: Any) -> Any:
     """Return ``Y' rows`` of all rows: the sum over folds where each row is removed once."""
+    rows, folds = candidates.parts.rows, candidates.folds
     places = np.concatenate([fold.split.removed for fold in folds])
-    if places.size == rows.shape[0] == np.unique(places).size:
-        return sum(removed[1:], removed[0])
-    return targets @ rows
+    if not places.size == rows.shape[0] == np.unique(places).size:
+        return targets @ cast(rows, targets)
+    xp = namespace(targets)
+    sums = [take_columns(targets, fold.split.removed).sum(axis=1) for fold in folds]
+    means = [cast(fold.mean, targets) for fold in folds]
+    total = xp.stack(sums, 1) @ xp.stack(means)
+    for part in lost:
+        total += part
+    return total
 
 
 def _expect(
-    candidates: Candidates, removed: list[Any], total: Any, targets: Any
+    candidates: Candidates, learnt: list[Any], total: Any, targets: Any
 ) -> NDArray[np.float64]:
     """Return approximate scores: products of predictions with the truth and with themselves.
 
@@ -129,16 +134,17 @@ def _expect(
     eigenvalues = to_numpy(candidates.parts.eigenvalues)[None, :]
     n_rows = rows.shape[0]
     scores = np.zeros((candidates.alphas.size, targets.shape[0]))
-    for fold, part in zip(candidates.folds, removed, strict=True):
+    for fold, part in zip(candidates.folds, learnt, strict=True):
         places = fold.split.removed
         share = places.size / n_rows
         true, inner = take_columns(targets, places), take(rows, places)
         size = to_numpy(xp.einsum("ij,ij->i", true, true)).astype(np.float64)
         energy = to_numpy(xp.einsum("ij,ij->j", inner, inner))
         filters = 1 / ((1 - share) * eigenvalues + alphas)
-        learnt = total - part
-        product = _sums(filters, learnt * part)
-        power = _sums(filters**2 * energy, learnt * learnt)
+        product, power = np.empty((2, *scores.shape))
+        for some in few(len(targets), targets):
+            product[:, some] = _sums(filters, part[some] * (total[some] - part[some]))
+            power[:, some] = _sums(filters**2 * energy, part[some] ** 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             if candidates.scoring == "correlation":
                 score = product / np.sqrt(power * size)
@@ -167,9 +173,9 @@ class _Truth:
         if self._by_run:
             self._true = centred_by_run(true, self._runs, axis=1)
             self._lengths = np.stack([_norm(self._true[:, run]) for run in self._runs])
-            values = take_columns(raw, fold.split.held_out)
+            values = take(raw, fold.split.held_out)
             for place, run in enumerate(self._runs):
-                high, low = values[:, run].max(axis=1), values[:, run].min(axis=1)
+                high, low = values[run].max(axis=0), values[run].min(axis=0)
                 self._lengths[place, is_constant(high, low, values.dtype)] = 0
         else:
             lost = take_columns(targets, fold.split.removed).sum(axis=1) / fold.split.train.size
@@ -177,16 +183,15 @@ class _Truth:
             self._power = np.square(_norm(self._true))
 
     def compare(
-        self, predicted: Any, columns: NDArray[np.intp] | None
+        self, predicted: Any, columns: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what is summed above and below the fraction of a score."""
-        true = self._true if columns is None else take(self._true, columns)
-        every = slice(None) if columns is None else columns
+        true = take(self._true, columns)
         if not self._by_run:
-            return np.square(_norm(predicted - true)), self._power[every]
+            return np.square(_norm(predicted - true)), self._power[columns]
         top, bottom = np.zeros((2, true.shape[0]))
         for run, lengths in zip(self._runs, self._lengths, strict=True):
-            size = _norm(predicted[:, run]) * lengths[every]
+            size = _norm(predicted[:, run]) * lengths[columns]
             product = _dots(predicted[:, run], true[:, run])
             n_rows = run.stop - run.start
             top += n_rows * np.divide(product, size, out=np.zeros_like(size), where=size > 0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._arrays import cast, on_device, to_numpy
+from encodekit.linear._arrays import cast, few, on_device, take, to_numpy
 from encodekit.linear._blocks import over_blocks
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
 from encodekit.linear._fold import Split, make_fold, make_split
@@ -23,8 +23,8 @@ from encodekit.linear._surrogate import Surrogate
 from encodekit.scoring._missing import blocks, load_columns
 
 _BUDGET = 512 * 2**20  # bytes of work arrays for a block of targets
-_N_PILOT = 512
-_WORTH_A_PILOT = 4 * _N_PILOT
+_N_PILOT = 256
+_WORTH_A_PILOT = 8 * _N_PILOT
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,11 +190,13 @@ def _surrogate(
 
 
 def _rows_of(plan: _Plan, values: NDArray[Any]) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
-    """Return targets as rows: centred on the device, as they came, and their means."""
-    raw = np.ascontiguousarray(values[plan.rows].T)
-    mean = raw.mean(axis=1, dtype=np.float64)
-    lost = mean if plan.candidates.fit_intercept else np.zeros_like(mean)
-    centred = (raw - lost[:, None].astype(raw.dtype)).astype(plan.dtype, copy=False)
+    """Return targets as rows, centred, on the device; as they came; and their means."""
+    raw = take(values, plan.rows)
+    mean = raw.mean(axis=0, dtype=np.float64)
+    lost = (mean if plan.candidates.fit_intercept else np.zeros_like(mean)).astype(raw.dtype)
+    centred = np.empty(raw.shape[::-1], dtype=plan.dtype)
+    for some in few(mean.size, raw):
+        centred[some] = (raw[:, some] - lost[some]).T
     return on_device(centred, plan.device), raw, mean
 
 
@@ -223,8 +225,12 @@ def _refit(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     parts: Decomposition = plan.candidates.parts
     alphas = on_device(plan.candidates.alphas, plan.device)
-    coef = to_numpy(coefficients(parts, total, alphas, on_device(chosen, plan.device)))
-    intercept = mean - to_numpy(parts.mean) @ coef
+    coef = np.empty((parts.basis.shape[0], mean.size), dtype=plan.dtype)
+    intercept, x_mean = mean.copy(), to_numpy(parts.mean)
+    for some in few(mean.size, total):
+        its = on_device(chosen[some], plan.device)
+        coef[:, some] = to_numpy(coefficients(parts, total[some], alphas, its))
+        intercept[some] -= x_mean @ coef[:, some]
     if not plan.candidates.fit_intercept:
         intercept = np.zeros_like(intercept)
     return coef, intercept.astype(plan.dtype)

@@ -6,7 +6,13 @@ from sklearn.model_selection import KFold
 
 import encodekit as ek
 from encodekit.linear._decomposition import decompose
-from encodekit.linear._fold import Fold, OwnFold, make_fold, make_split
+from encodekit.linear._fold import (
+    Fold,
+    OwnFold,
+    _inverse_of_positive,
+    make_fold,
+    make_split,
+)
 from encodekit.linear._surrogate import Surrogate
 
 ALPHAS = np.logspace(-1, 4, 9)
@@ -29,10 +35,8 @@ def held_out_predictions(kind, X, Y, train, test, alpha, *, by_run, intercept, d
     like = np.empty(0, dtype)
     fold = kind(parts, split, by_run=by_run, intercept=intercept, like=like)
     targets = (Y - (Y.mean(axis=0) if intercept else 0)).T.astype(dtype)
-    rows = parts.rows.astype(dtype)
-    removed = targets[:, split.removed] @ rows[split.removed]
-    projected = fold.project(targets @ rows, removed, targets)
-    return split, (projected @ fold.predictor(alpha).T).T
+    learnt = targets @ parts.rows.astype(dtype) - fold.lose(targets)
+    return split, fold.predict(fold.project(learnt, targets), alpha).T
 
 
 @pytest.mark.parametrize("kind", [Fold, OwnFold])
@@ -93,6 +97,48 @@ def test_a_fold_keeps_its_digits_in_float32(n_features, spread, kind):
     _, exact = held_out_predictions(OwnFold, *arguments, by_run=False, intercept=True)
     _, rough = held_out_predictions(kind, *arguments, by_run=False, intercept=True, dtype="f4")
     assert np.allclose(rough, exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_rows", [1, 63, 65, 200])
+def test_the_inverse_by_halves_is_the_inverse(n_rows):
+    rows = np.random.default_rng(0).standard_normal((n_rows, 2 * n_rows))
+    matrix = rows @ rows.T / n_rows + 0.1 * np.eye(n_rows)
+    assert np.allclose(_inverse_of_positive(matrix) @ matrix, np.eye(n_rows), atol=1e-10)
+
+
+def test_a_fold_is_inverted_in_float64_where_float32_would_lose_digits():
+    X, _ = noisy(n_features=120)
+    parts = decompose(X.astype("f4"), fit_intercept=True)
+    split = make_split(np.flatnonzero(RUNS != "a"), np.flatnonzero(RUNS == "a"), RUNS, len(X))
+    fold = Fold(parts, split, by_run=True, intercept=True, like=np.empty(0, "f4"))
+    assert [fold._inverse(alpha).dtype for alpha in (1e-3, 1e4)] == ["f8", "f4"]
+
+
+@pytest.mark.parametrize("by_run", [True, False])
+def test_a_fold_predicts_the_same_for_few_targets_and_for_many(by_run):
+    X, Y = noisy(n_targets=60)
+    parts = decompose(X, fit_intercept=True)
+    split = make_split(np.flatnonzero(RUNS != "a"), np.flatnonzero(RUNS == "a"), RUNS, len(X))
+    fold = Fold(parts, split, by_run=by_run, intercept=True, like=X)
+    projected = (Y - Y.mean(axis=0)).T @ parts.rows
+    few = fold.predict(projected[:10], 3.0)
+    many = fold.predict(projected, 3.0)
+    assert np.allclose(few, many[:10], rtol=1e-9)
+    assert np.allclose(fold.predict(projected[:10], 3.0), few, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.filterwarnings("ignore:.*of the targets chose:UserWarning")
+def test_a_feature_that_only_a_held_out_row_has_is_no_obstacle(dtype):
+    X, Y = noisy(n_features=40)
+    X[:, 0] = 0
+    X[0], X[0, 0] = 0, 2.0**14
+    X, Y = X.astype(dtype), Y.astype(dtype)
+    folds = list(KFold(70).split(X))
+    settings = {"cv": folds, "scoring": "r2", "fit_intercept": False}
+    with_it = ek.RidgeCV([1e-10], **settings).fit(X, Y)
+    without = ek.RidgeCV([1e-10], **settings).fit(X[:, 1:], Y)
+    assert np.allclose(with_it.cv_scores_, without.cv_scores_, atol=1e-3)
 
 
 @pytest.mark.parametrize("scoring", ["correlation", "r2"])
