@@ -8,14 +8,17 @@ from encodekit.data import progress
 
 
 def through_store(
-    load: Callable[[], ek.Study], store: str | Path | None, participants: Sequence[str]
+    load: Callable[[], ek.Study],
+    store: str | Path | None,
+    participants: Sequence[str],
+    space: str | None = None,
 ) -> ek.Study:
     """Return ``load()``, or what was saved from it to the folder ``store``.
 
     Raises
     ------
     ValueError
-        Where the folder holds other participants than are asked for.
+        Where the folder holds other participants, or another space, than are asked for.
     """
     if store is None:
         return load()
@@ -27,6 +30,10 @@ def through_store(
             f"{str(store)!r} holds {', '.join(study.participants)}, not {', '.join(participants)}: "
             "name another folder as store="
         )
+    held = study.responses()[0].attrs["space"]
+    if space not in (None, held):
+        raise ValueError(f"{str(store)!r} is in the space {held!r}, not {space!r}: name another "
+                         "folder as store=")  # fmt: skip
     return study
 
 

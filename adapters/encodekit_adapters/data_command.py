@@ -28,6 +28,9 @@ def data(
     output: Annotated[
         Path | None, typer.Option(help="Of convert: the folder of the zarr store.")
     ] = None,
+    space: Annotated[
+        str, typer.Option(help="native voxels, or fsaverage5, fsaverage6 or fsaverage7.")
+    ] = "native",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show sizes, fetch nothing.")] = False,
     source: Annotated[str | None, typer.Option(help="Another server with the same files.")] = None,
 ) -> None:
@@ -35,7 +38,8 @@ def data(
 
     get prints what is to be fetched and how large it is before it starts; it goes on where it was
     interrupted, and checks what came. check shows every problem of a folder with a study.json.
-    convert saves a study to zarr, one run at a time; it goes on where it was interrupted.
+    convert saves a study to zarr, one run at a time, on the surface with --space; it goes on where
+    it was interrupted.
     """
     if action == "check":
         _check(name)
@@ -47,9 +51,9 @@ def data(
     folder = Path(name) if root is None else root
     people, asked = _split(participants), _split(stories)
     if action == "get":
-        _get(folder, people, asked, source=source, dry_run=dry_run)
+        _get(folder, people, asked, space, source=source, dry_run=dry_run)
     else:
-        _convert(folder, people, asked, output)
+        _convert(folder, people, asked, space, output)
 
 
 def _split(names: list[str] | None) -> list[str] | None:
@@ -70,6 +74,7 @@ def _get(
     root: Path,
     people: list[str] | None,
     stories: list[str] | None,
+    space: str,
     *,
     source: str | None,
     dry_run: bool,
@@ -79,7 +84,7 @@ def _get(
     from encodekit_adapters.lebel2023 import remote_files
 
     server = source or f"{OPENNEURO}/ds003020"
-    files = plan(remote_files(people, stories), root, server)
+    files = plan(remote_files(people, stories, space), root, server)
     total = sum(file.size or 0 for file in files)
     for file in files:
         typer.echo(f"{(file.size or 0) / 1e6:10.1f} MB  {file.path}")
@@ -94,13 +99,17 @@ def _get(
 
 
 def _convert(
-    root: Path, people: list[str] | None, stories: list[str] | None, output: Path | None
+    root: Path,
+    people: list[str] | None,
+    stories: list[str] | None,
+    space: str,
+    output: Path | None,
 ) -> None:
     import encodekit as ek
 
     if output is None:
         raise ValueError("--output is lacking: name the folder of the zarr store")
     study = ek.load_study(
-        "lebel2023", root=root, participants=people, stories=stories, store=output
+        "lebel2023", root=root, participants=people, stories=stories, space=space, store=output
     )
     typer.echo(f"{output}: {study!r}")

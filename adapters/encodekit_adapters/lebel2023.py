@@ -1,4 +1,4 @@
-"""LeBel et al. 2023 (OpenNeuro ds003020): hours of stories, preprocessed, in native voxels."""
+"""LeBel et al. 2023 (OpenNeuro ds003020): hours of stories, preprocessed, as voxels or vertices."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,11 +10,12 @@ import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
 import encodekit as ek
-from encodekit.data import make_response, present_file, read_textgrid, refuse, response_like
+from encodekit.data import make_response, read_textgrid, refuse, response_like
 from encodekit_adapters import _lebel_facts as facts
 from encodekit_adapters._download import RemoteFile
 from encodekit_adapters._hdf5 import hdf5_shapes, lazy_hdf5
 from encodekit_adapters._lazy import dask_array
+from encodekit_adapters._lebel_surface import SurfaceMap, read_mask, surface_files
 from encodekit_adapters._need import need
 from encodekit_adapters._store import as_list, through_store
 
@@ -31,6 +32,7 @@ def load_lebel2023(
     *,
     dtype: DTypeLike = "float32",
     audio: bool = True,
+    space: str = "native",
     store: str | Path | None = None,
 ) -> ek.Study:
     """Return LeBel et al. 2023 as a study whose responses are read when they are computed.
@@ -48,6 +50,9 @@ def load_lebel2023(
         Of the responses; the files hold float64.
     audio : bool
         False leaves the sound out, for features of words alone.
+    space : {"native", "fsaverage5", "fsaverage6", "fsaverage7"}
+        The participants' own voxels; or vertices of fsaverage, each the mean of the voxels there
+        between the participant's white and pial surface. With ``store=`` that is done once.
     store : path, optional
         Where the study is saved as zarr on the first call (8 to 24 GB per participant, resumed
         where it was interrupted) and opened from ever after.
@@ -65,18 +70,20 @@ def load_lebel2023(
     def load() -> ek.Study:
         stimuli = {story: _stimulus(folder, story, audio=audio) for story in everything}
         responses = {
-            person: _responses(folder, person, theirs, stimuli, dtype)
+            person: _responses(folder, person, theirs, stimuli, dtype, space)
             for person, theirs in heard.items()
         }
         return ek.Study(
             "lebel2023", list(stimuli.values()), responses, description=facts.DESCRIPTION
         )
 
-    return through_store(load, store, list(heard))
+    return through_store(load, store, list(heard), space)
 
 
-def remote_files(people: list[str] | None, stories: list[str] | None) -> list[RemoteFile]:
-    """Return the files of some participants and stories: responses, TextGrids and sound."""
+def remote_files(
+    people: list[str] | None, stories: list[str] | None, space: str = "native"
+) -> list[RemoteFile]:
+    """Return the files of some participants and stories: responses, TextGrids, sound, surfaces."""
     heard, everything = facts.chosen(people, stories)
     responses = [
         RemoteFile(f"{RESPONSES}/{person}/{story}.hf5", facts.hf5_bytes(person, story))
@@ -84,7 +91,10 @@ def remote_files(people: list[str] | None, stories: list[str] | None) -> list[Re
         for story in theirs
     ]
     words = [RemoteFile(f"{TEXTGRIDS}/{story}.TextGrid") for story in everything]
-    return [*words, *(RemoteFile(f"{SOUND}/{story}.wav") for story in everything), *responses]
+    sound = [RemoteFile(f"{SOUND}/{story}.wav") for story in everything]
+    whose = [] if space == "native" else list(heard)
+    surfaces = [RemoteFile(name) for person in whose for name in surface_files(person)]
+    return [*words, *sound, *surfaces, *responses]
 
 
 def get_command(root: Path, participant: str | None, story: str) -> str:
@@ -123,24 +133,45 @@ def _responses(
     stories: list[str],
     stimuli: dict[str, ek.Stimulus],
     dtype: DTypeLike,
+    space: str,
 ) -> dict[str, xr.DataArray]:
     shapes = _shapes(root, person, stories)
     n_voxels = next(iter(shapes.values()))["data"][1]
+    surface = _surface(root, person, space, n_voxels)
+    places = {"voxel": np.arange(n_voxels)} if surface is None else surface.places
     responses: dict[str, xr.DataArray] = {}
     for story in stories:
         stimulus = stimuli[story]
         label = f"lebel2023: {story} of {person}"
         path = _path(root, person, story)
         values = _lazy(path, shapes[story], story, dtype, label)
+        values = values if surface is None else surface.lazily(values)
         given: dict[str, Any] = {"run": story, "tr_times": stimulus.grid}
         if responses:
             first = next(iter(responses.values()))
             responses[story] = response_like(first, values, **given)
         else:
             responses[story] = make_response(
-                values, participant=person, t_r=facts.T_R, voxel=np.arange(n_voxels), **given
+                values, participant=person, t_r=facts.T_R, space=space, **places, **given
             )
     return responses
+
+
+def _surface(root: Path, person: str, space: str, n_voxels: int) -> SurfaceMap | None:
+    if space == "native":
+        return None
+    try:
+        surface = SurfaceMap(root, person, space)
+    except FileNotFoundError as error:
+        story = facts.stories_of(person)[0]
+        command = f"{get_command(root, person, story)} --space {space}"
+        raise type(error)(f"{error}. Or: `{command}`") from error
+    if surface.matrix.shape[1] != n_voxels:
+        raise ValueError(
+            f"lebel2023, {person}: the mask of the surfaces has {surface.matrix.shape[1]} voxels "
+            f"but the responses have {n_voxels}: get both of one version of the data set"
+        )
+    return surface
 
 
 def _path(root: Path, person: str, story: str) -> Path:
@@ -227,16 +258,14 @@ def voxel_volume(values: NDArray[Any], root: str | Path, participant: str) -> An
         Where the mask has another number of voxels.
     """
     nibabel = need("nibabel", extra="bids", purpose="making a volume")
-    transforms = Path(root) / "derivative/pycortex-db" / participant / "transforms"
-    path = present_file(transforms / f"{participant}_auto" / "mask_thick.nii.gz")
-    image = nibabel.load(path)
-    mask = np.asarray(image.dataobj).T != 0
+    kept, affine = read_mask(Path(root), participant)
+    mask = kept.T
     if int(mask.sum()) != len(values):
         raise ValueError(
-            f"{participant}: the mask {path.name!r} has {int(mask.sum())} voxels but there are "
-            f"{len(values)} values: give the values of all voxels of one participant, in order"
+            f"{participant}: the mask 'mask_thick.nii.gz' has {int(mask.sum())} voxels but there "
+            f"are {len(values)} values: give the values of all voxels of one participant, in order"
         )
     volume = np.zeros((*mask.shape, *np.shape(values)[1:]), dtype=np.float32)
     volume[mask] = values
     back = np.moveaxis(volume, (0, 1, 2), (2, 1, 0))
-    return nibabel.Nifti1Image(np.ascontiguousarray(back), image.affine)
+    return nibabel.Nifti1Image(np.ascontiguousarray(back), affine)

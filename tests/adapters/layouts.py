@@ -79,6 +79,43 @@ def write_lebel_stimuli(root, trs, stories, *, row=20, sound=True):
             write_wav(root / "stimuli" / f"{story}.wav", int(end * 100), 100)
 
 
+def write_lebel_surfaces(root, person, n_vertices=400, seed=0):
+    """Write a participant's mask, transform and surfaces: a ball of 2 mm voxels and its shell.
+
+    Returns the number of voxels. The white surface has a radius of 12 mm, the pial of 16 mm; the
+    transform turns x and y and shifts, so that no axis is like another.
+    """
+    import nibabel
+    from scipy.spatial import ConvexHull
+
+    rng = np.random.default_rng(seed)
+    cortex = root / "derivative/pycortex-db" / person
+    transform, mine = cortex / f"transforms/{person}_auto", root / "derivative/freesurfer_subjdir"
+    for folder in (transform, cortex / "surfaces", mine / person / "surf"):
+        folder.mkdir(parents=True)
+    coord = np.array([[0, 0.5, 0, 10], [-0.5, 0, 0, 11], [0, 0, 0.5, 12], [0, 0, 0, 1.0]])
+    grid = np.stack(np.meshgrid(*map(np.arange, (20, 22, 25)), indexing="ij"), axis=-1)
+    distance = np.linalg.norm(2.0 * (grid - coord[:3, 3]), axis=-1)
+    mask = (distance > 8) & (distance < 20) & (grid[..., 2] > 7)
+    nibabel.save(nibabel.Nifti1Image(mask.astype("u1"), np.eye(4)), transform / "mask_thick.nii.gz")
+    (transform / "matrices.xfm").write_text(json.dumps({"coord": coord.tolist()}))
+    for hemi in ("lh", "rh"):
+        ball = rng.standard_normal((n_vertices, 3))
+        ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+        faces = ConvexHull(ball).simplices.astype("i4")
+        nibabel.freesurfer.write_geometry(
+            mine / person / f"surf/{hemi}.sphere.reg", 100 * ball, faces
+        )
+        for kind, radius in (("wm", 12.0), ("pia", 16.0)):
+            arrays = [
+                nibabel.gifti.GiftiDataArray((radius * ball).astype("f4"), "pointset"),
+                nibabel.gifti.GiftiDataArray(faces, "triangle"),
+            ]
+            surface = nibabel.gifti.GiftiImage(darrays=arrays)
+            nibabel.save(surface, cortex / f"surfaces/{kind}_{hemi}.gii")
+    return int(mask.sum())
+
+
 def write_hf5_anew(path, **arrays):
     """Replace a file by one with other arrays."""
     path.unlink()
