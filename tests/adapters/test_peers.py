@@ -19,7 +19,10 @@ from encodekit.data import make_response
 from encodekit_adapters import brainscore, neuralset
 
 pytestmark = pytest.mark.slow
-PACKAGES = {"brainscore": "brainscore-core==2.5.0", "neuralset": "neuralset==0.0.2"}
+PACKAGES = {
+    "brainscore": "brainscore-core==2.5.0",
+    "neuralset": "neuralset==0.0.2 exca==0.5.25 soundfile",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def peer(tmp_path_factory):
         python = home / "bin" / "python"
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            wanted = ["torch==2.13.0", PACKAGES[name]]
+            wanted = ["torch==2.13.0", *PACKAGES[name].split()]
             done = subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=False,
                                   capture_output=True, text=True)  # fmt: skip
             if done.returncode:
