@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from encodekit.plugins import CommandSpec, StudySpec, hookimpl
+from encodekit.plugins import CommandSpec, RegressorSpec, StudySpec, hookimpl
 
 encodekit_api = 1
 
@@ -34,6 +34,24 @@ def encodekit_studies() -> Iterator[StudySpec]:
         summary="a study of one's own: a folder with arrays, sound and words, and study.json",
         extra="folder",
     )
+
+
+@hookimpl
+def encodekit_regressors() -> Iterator[RegressorSpec]:
+    """Return himalaya's estimators."""
+    for name, load, summary in (
+        ("himalaya-ridge", "HimalayaRidgeCV", "himalaya's RidgeCV"),
+        ("himalaya-kernel-ridge", "HimalayaKernelRidgeCV", "himalaya's KernelRidgeCV, linear"),
+        ("himalaya-group-ridge", "HimalayaGroupRidgeCV", "himalaya's GroupRidgeCV over bands"),
+        ("himalaya-multiple-kernel-ridge", "HimalayaMultipleKernelRidgeCV",
+         "himalaya's MultipleKernelRidgeCV, a linear kernel for each band"),
+    ):  # fmt: skip
+        yield RegressorSpec(
+            name,
+            load=f"encodekit_adapters.himalaya_bridge:{load}",
+            summary=summary,
+            extra="himalaya",
+        )
 
 
 @hookimpl

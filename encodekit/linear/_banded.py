@@ -15,8 +15,9 @@ from encodekit.linear._callers import refuse_lossy_callers
 from encodekit.linear._fir import fir
 from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._himalaya import BACKENDS
-from encodekit.linear._inputs import Training, read_features, read_training
-from encodekit.linear._ridge import DEFAULT_ALPHAS, _wrapper, mean_defined, refuse_weights
+from encodekit.linear._inputs import Training, read_bands, read_features, read_training
+from encodekit.linear._predictions import labeller, mean_defined, refuse_weights
+from encodekit.linear._ridge import DEFAULT_ALPHAS
 from encodekit.linear._split import by_participant, columns_of, split_correlation, split_r2
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import correlation, join_rows, one_array, r2
@@ -158,7 +159,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         """
         settings = self._settings()
         training = read_training(self, X, y, groups=groups, runs=runs, targets=self.targets)
-        of_feature = _read_bands(training, bands)
+        of_feature = read_bands(training, bands)
         names = np.asarray(list(dict.fromkeys(of_feature.tolist())))
         members = [np.flatnonzero(of_feature == name) for name in names]
         solution = solve_banded(training.problem, members, names.tolist(), settings)
@@ -322,7 +323,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
     def _store(self, solution: BandedSolution, training: Training) -> None:
         fitted = solution.chosen >= 0
         alphas = np.asarray(self.alphas, dtype=np.float64)
-        wrap = _wrapper(training)
+        wrap = labeller(training)
         self.coef_ = wrap(solution.coef, "feature", "target")
         self.intercept_ = wrap(solution.intercept, "target")
         self.training_mean_ = wrap(solution.mean, "target")
@@ -365,27 +366,3 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _read_bands(training: Training, bands: ArrayLike | None) -> NDArray[Any]:
-    """Return the band of each feature."""
-    n_features = training.problem.features.shape[1]
-    if training.features is not None:
-        if bands is not None:
-            raise TypeError("bands= is for plain arrays: labelled features carry `band`")
-        if "band" not in training.features.coords:
-            raise ValueError(
-                "X has no coordinate `band` on feature: join feature spaces with "
-                "ek.FeatureSpaces([(name, extractor), ...]), or write it with "
-                "X.assign_coords(band=('feature', [...]))"
-            )
-        return np.asarray(training.features.coords["band"].values)
-    if bands is None:
-        return np.full(n_features, "all")
-    given = np.asarray(bands)
-    if given.shape != (n_features,):
-        raise ValueError(
-            f"bands has shape {given.shape} but X has {n_features} features: give the band of each "
-            "feature"
-        )
-    return given

@@ -128,6 +128,30 @@ def read_features(estimator: Any, X: Any) -> tuple[NDArray[Any], xr.DataArray | 
     return _finite(features, "X", np.dtype(np.float32)), features
 
 
+def read_bands(training: Training, bands: Any) -> NDArray[Any]:
+    """Return the band of each feature."""
+    n_features = training.problem.features.shape[1]
+    if training.features is not None:
+        if bands is not None:
+            raise TypeError("bands= is for plain arrays: labelled features carry `band`")
+        if "band" not in training.features.coords:
+            raise ValueError(
+                "X has no coordinate `band` on feature: join feature spaces with "
+                "ek.FeatureSpaces([(name, extractor), ...]), or write it with "
+                "X.assign_coords(band=('feature', [...]))"
+            )
+        return np.asarray(training.features.coords["band"].values)
+    if bands is None:
+        return np.full(n_features, "all")
+    given = np.asarray(bands)
+    if given.shape != (n_features,):
+        raise ValueError(
+            f"bands has shape {given.shape} but X has {n_features} features: give the band of each "
+            "feature"
+        )
+    return given
+
+
 def check_features(coef: Any, features: xr.DataArray) -> None:
     """Refuse features other than those of the fit, or in another order."""
     n_fitted, n_given = coef.shape[0], features.sizes["feature"]

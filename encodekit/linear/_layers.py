@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from encodekit._errors import unknown_name
-from encodekit.linear._ridge import RidgeCV, mean_defined, refuse_weights
+from encodekit.linear._predictions import mean_defined, refuse_weights
+from encodekit.linear._ridge import RidgeCV
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import correlation, one_array
 

@@ -4,19 +4,14 @@ import warnings
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
 from encodekit._errors import unknown_name
-from encodekit.linear._callers import refuse_lossy_callers
 from encodekit.linear._folds import purge_mistakes
-from encodekit.linear._inputs import Training, read_features, read_training
+from encodekit.linear._inputs import Training, read_training
+from encodekit.linear._predictions import LinearPredictions, labeller
 from encodekit.linear._solve import Settings, Solution, solve
-from encodekit.linear._targets import select_targets
-from encodekit.scoring import correlation, one_array
-from encodekit.scoring._join import is_labelled, target_coords
 
 DEFAULT_ALPHAS = tuple(np.logspace(0, 8, 17).tolist())
 _CONVENTIONS = ("ridge", "huth")
@@ -25,7 +20,7 @@ _MANY = 0.1
 _RISING = 0.01
 
 
-class RidgeCV(RegressorMixin, BaseEstimator):
+class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     """``min ||X B - Y||^2 + alpha ||B||^2``, alpha chosen per target by leaving stimuli out.
 
     Parameters
@@ -161,46 +156,6 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         _warn_at_edges(solution, settings, np.asarray(self.alphas), n_rows)
         return self
 
-    def predict(self, X: Any) -> Any:
-        """Return predictions (time, target), labelled as X is; NaN for degenerate targets.
-
-        Raises
-        ------
-        ValueError
-            If X has other features than those of the fit, or holds NaN.
-        TypeError
-            If called by a tool of scikit-learn's that would lose the runs of the prediction.
-        """
-        check_is_fitted(self)
-        values, features = read_features(self, X)
-        coef = self.coef_.data if isinstance(self.coef_, xr.DataArray) else self.coef_
-        predicted = values @ coef + np.asarray(self.intercept_)
-        if features is None:
-            return predicted
-        refuse_lossy_callers()
-        return self._label(predicted.reshape(len(values), -1), features)
-
-    def score(self, X: Any, y: Any, sample_weight: None = None, runs: Any = None) -> float:
-        """Return the mean over targets of `score_targets`; undefined ones are left out.
-
-        Raises
-        ------
-        TypeError
-            If ``sample_weight`` is given; scikit-learn's pipelines need the name.
-        """
-        refuse_weights(sample_weight)
-        return mean_defined(self.score_targets(X, y, runs))
-
-    def score_targets(self, X: Any, y: Any, runs: Any = None) -> Any:
-        """Return the `encodekit.correlation` of each target, those of ``targets`` in y."""
-        predicted = self.predict(X)
-        if is_labelled(y):
-            return correlation(select_targets(one_array(y, "y"), self.targets), predicted)
-        true = np.asarray(y)
-        if true.ndim == 2:
-            true = select_targets(true, self.targets)
-        return correlation(true, predicted, runs=runs)
-
     def _settings(self) -> Settings:
         alphas = np.asarray(self.alphas, dtype=np.float64)
         mistakes = []
@@ -233,7 +188,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         alphas = np.asarray(self.alphas, dtype=np.float64)
         best = np.where(fitted, alphas[solution.chosen], np.nan)
         scores = np.where(fitted, solution.scores[solution.chosen, np.arange(fitted.size)], np.nan)
-        wrap = _wrapper(training)
+        wrap = labeller(training)
         self.coef_ = wrap(_lazy(solution.coef), "feature", "target")
         self.intercept_ = wrap(solution.intercept, "target")
         self.training_mean_ = wrap(solution.mean, "target")
@@ -249,26 +204,6 @@ class RidgeCV(RegressorMixin, BaseEstimator):
                 key: rows.attrs[key] for key in ("space", "units") if key in rows.attrs
             }
 
-    def _label(self, predicted: NDArray[Any], features: xr.DataArray) -> xr.DataArray:
-        coords = {
-            str(name): coord.variable
-            for name, coord in features.coords.items()
-            if coord.dims == ("time",)
-        }
-        attrs = {
-            key: features.attrs[key] for key in ("t_r", "sample_offset") if key in features.attrs
-        }
-        if isinstance(self.coef_, xr.DataArray):
-            coords |= target_coords(self.coef_)
-            attrs |= self.coef_.attrs
-        coords["training_mean"] = ("target", np.atleast_1d(np.asarray(self.training_mean_)))
-        return xr.DataArray(predicted, dims=("time", "target"), coords=coords, attrs=attrs)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
 
 def _lazy(coef: Any) -> Any:
     if isinstance(coef, np.ndarray):
@@ -276,40 +211,6 @@ def _lazy(coef: Any) -> Any:
     import dask.array as da
 
     return da.from_zarr(coef)  # type: ignore[no-untyped-call]
-
-
-def refuse_weights(sample_weight: Any) -> None:
-    """Refuse weights of TRs in a score."""
-    if sample_weight is not None:
-        raise TypeError(
-            "sample_weight is not supported: every TR of a run counts alike. Leave out TRs by "
-            "setting them to NaN for all targets of a participant"
-        )
-
-
-def mean_defined(scores: Any) -> float:
-    """Return the mean of the scores that are defined, NaN if none is."""
-    defined = np.asarray(scores)[np.isfinite(np.asarray(scores))]
-    return float(defined.mean()) if defined.size else float("nan")
-
-
-def _wrapper(training: Training) -> Any:
-    """Return the function that labels a fitted array, or drops the axis of a single target."""
-    features, responses = training.features, training.responses
-    if features is None or responses is None:
-        return lambda values, *_: values[..., 0] if training.one_target else values
-    on_target = target_coords(responses, drop=("n_repeats",))
-    on_feature = {
-        str(name): coord.variable
-        for name, coord in features.coords.items()
-        if coord.dims == ("feature",)
-    }
-
-    def label(values: NDArray[Any], *dims: str) -> xr.DataArray:
-        coords = on_target | on_feature if "feature" in dims else on_target
-        return xr.DataArray(values, dims=dims, coords=coords)
-
-    return label
 
 
 def _warn_at_edges(

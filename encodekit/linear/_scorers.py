@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from encodekit.linear._ridge import mean_defined
+from encodekit.linear._predictions import mean_defined
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import correlation, one_array, r2
 

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from encodekit.linear._cross_val import cross_val_predict
-from encodekit.linear._ridge import RidgeCV, mean_defined, refuse_weights
+from encodekit.linear._predictions import mean_defined, refuse_weights
+from encodekit.linear._ridge import RidgeCV
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import correlation, join_rows, one_array
 from encodekit.scoring._join import target_coords
