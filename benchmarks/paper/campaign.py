@@ -1,6 +1,6 @@
 """The paper's comparisons on simulated cohorts, one question at a time.
 
-    python benchmarks/paper/campaign.py run QUESTION --cohorts 4001-4010
+    python benchmarks/paper/campaign.py run QUESTION --cohorts 4101-4110
     python benchmarks/paper/campaign.py show QUESTION
 
 A question compares arms: ways to tune that differ in one thing. ``run`` appends a JSON line for
@@ -34,7 +34,7 @@ from encodekit_brain_tuning._experiment import Settings, evaluate, pretrained_fe
 from encodekit_brain_tuning._heads import HEADS
 
 RESULTS = Path(__file__).with_name("results.jsonl")
-DEVELOPMENT, FRESH = (501, 502), tuple(range(4001, 4011))
+DEVELOPMENT, FRESH = (501, 502), tuple(range(4101, 4111))
 N_TUNE, N_VALIDATE, N_FIT, N_TEST, N_TUNED, N_REPEATS = 8, 3, 6, 6, 4, 4
 N_STORIES = N_TUNE + N_VALIDATE + N_FIT + N_TEST
 STEPS = 16
@@ -222,7 +222,7 @@ def measure(cohort: Cohort, name: str) -> dict[str, Any]:
     else:
         extractor = tuned(cohort, arm)
         history = extractor.history_
-        kept, steps = (int(history["step"].iloc[i]) for i in (history["validation_r"].argmax(), -1))
+        kept, steps = int(history["step"][history["kept"]].iloc[0]), int(history["step"].iloc[-1])
     tuning = time.process_time() - began
     fit, test = cohort.held_out()
     scores, layers = evaluate(extractor, fit, test, READING, {"language": SCORED})
@@ -309,7 +309,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("verb", choices=["run", "show"])
     parser.add_argument("question", choices=[*QUESTIONS, "all"])
-    parser.add_argument("--cohorts", type=_cohorts, default=list(FRESH), help="4001-4010")
+    parser.add_argument("--cohorts", type=_cohorts, default=list(FRESH), help="4101-4110")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     for question in QUESTIONS if given.question == "all" else [given.question]:

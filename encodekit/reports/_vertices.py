@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+
+from encodekit.regions import by_region
 
 SIDES = ("left", "right")
 N_VERTICES = 10242
@@ -17,8 +18,8 @@ Maps = dict[str, NDArray[np.float64]]
 def vertex_maps(scores: Any) -> Maps:
     """Return, per hemisphere, one score per fsaverage5 vertex (10242,), NaN where there is none.
 
-    Participants at the same vertex are averaged; for normalised scores that is the mean raw
-    score over the mean ceiling. Finer fsaverage meshes begin with the vertices of fsaverage5.
+    Participants at the same vertex are averaged as `encodekit.by_region` does. Finer fsaverage
+    meshes begin with the vertices of fsaverage5.
 
     Parameters
     ----------
@@ -61,28 +62,9 @@ def _from_targets(scores: xr.DataArray) -> Maps:
             f"scores are in space {space!r}, but maps are drawn on fsaverage5: bring the "
             "responses to an fsaverage mesh first"
         )
-    means = _mean_at_vertices(scores)
+    means = by_region(scores, by=["hemisphere", "vertex"])
     maps = {side: np.full(N_VERTICES, np.nan) for side in SIDES}
     for side in SIDES:
-        here = means[means.index.get_level_values("hemisphere") == side]
-        vertices = here.index.get_level_values("vertex").to_numpy()
-        inside = vertices < N_VERTICES
-        maps[side][vertices[inside]] = here.to_numpy()[inside]
+        here = means[(means["hemisphere"] == side) & (means["vertex"] < N_VERTICES)]
+        maps[side][here["vertex"]] = here["score"]
     return maps
-
-
-def _mean_at_vertices(scores: xr.DataArray) -> "pd.Series[float]":
-    normalised = {"raw", "ceiling"} <= set(scores.coords)
-    columns = (
-        {"raw": scores.coords["raw"], "ceiling": scores.coords["ceiling"]}
-        if normalised
-        else {"score": scores}
-    )
-    frame = pd.DataFrame({name: np.asarray(column, float) for name, column in columns.items()})
-    frame[frame.isna().any(axis=1)] = np.nan
-    frame["hemisphere"] = scores.coords["hemisphere"].values
-    frame["vertex"] = scores.coords["vertex"].values
-    means = frame.groupby(["hemisphere", "vertex"]).mean()
-    if normalised:
-        return means["raw"] / means["ceiling"].where(means["ceiling"] > 0)
-    return means["score"]

@@ -126,6 +126,16 @@ def stories(make_story):
     return [make_story(f"story-{n}", seed=n) for n in range(4)]
 
 
+@pytest.fixture(scope="module")
+def highest_r_is_kept():
+    """Small random fMRI seldom rises beyond chance; without it, tests see untuned weights."""
+    from encodekit_brain_tuning import _watch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_watch, "CHANCE", -1e9)
+        yield
+
+
 @pytest.fixture(scope="session")
 def responses(stories, make_responses):
     return make_responses(stories)

@@ -12,6 +12,8 @@ from encodekit.data import write_manifest
 from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector
 from encodekit_brain_tuning._selection import KeySelector, from_json, to_json
 
+pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+
 IN_A_NEW_PROCESS = """
 import sys
 import numpy as np
@@ -90,7 +92,7 @@ def test_the_card_says_what_happened(fitted, saved):
     ):
         assert fact in card
     assert f"| 0 | 0 | - | {fitted.history_['validation_loss'][0]:.5f} |" in card
-    kept = fitted.history_["step"][fitted.history_["validation_r"].argmax()]
+    kept = fitted.history_["step"][fitted.history_["kept"]].item()
     assert f"The weights of step {kept} were kept." in card
 
 

@@ -13,6 +13,8 @@ from encodekit_brain_tuning import (
 from encodekit_brain_tuning._baselines import feature_targets
 from encodekit_brain_tuning._windows import haemodynamic_weights
 
+pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+
 SENTENCE = "the old dog barks at a loud train and then it sleeps under some warm blanket"
 WORDS = SENTENCE.split()
 

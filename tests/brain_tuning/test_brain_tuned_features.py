@@ -12,6 +12,8 @@ from encodekit.data import RunList
 from encodekit_brain_tuning import BrainTunedFeatures, TunedOnWarning, warn_if_tuned_on
 from encodekit_brain_tuning._encoding import encode
 
+pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+
 
 @pytest.fixture(scope="module")
 def fitted(backbone_folder, stories, responses):
@@ -50,7 +52,7 @@ def test_features_are_on_the_grid_with_every_layer(fitted, stories):
 def test_the_history_says_what_happened(fitted):
     history = fitted.history_
     losses = ["train_loss", "validation_loss", "validation_r"]
-    assert list(history) == ["epoch", "step", *losses, "seconds"]
+    assert list(history) == ["epoch", "step", *losses, "seconds", "kept"]
     assert history["epoch"].tolist() == [0, 1, 2]
     assert history["seconds"].is_monotonic_increasing
     assert history.notna().all().drop("train_loss").all()

@@ -25,6 +25,8 @@ from encodekit_brain_tuning._strategies import Situation, TargetMaker, resolve_s
 from encodekit_brain_tuning._trainer import Plan, private_random, tune
 from encodekit_brain_tuning._tuning_data import match_runs
 
+pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+
 FILES = [
     "best.safetensors", "model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt",
     "trainer_state.json", "tuning.json",
@@ -174,7 +176,7 @@ def test_a_checkpoint_that_lacks_a_file_is_refused(resume, killed, name):
         resume(killed)
 
 
-WATCHED = ["rows", "best", "best_r", "waited", "stopped", "seconds", "seen"]
+WATCHED = ["rows", "best", "kept", "start", "best_r", "waited", "stopped", "seconds", "seen"]
 
 
 @pytest.mark.parametrize("name", WATCHED)

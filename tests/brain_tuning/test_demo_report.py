@@ -46,7 +46,9 @@ def study():
 
 def compared(**parts):
     layers = pd.DataFrame({"model": ["pretrained", "multi-tuned"], "area": "language", "layer": 2})
-    history = pd.DataFrame({"epoch": [1, 2, 3], "validation_r": [0.1, 0.3, 0.2]})
+    history = pd.DataFrame(
+        {"epoch": [1, 2, 3], "validation_r": [0.1, 0.3, 0.2], "kept": [False, True, False]}
+    )
     maps = xr.DataArray(
         np.array([[0.5, 0.6], [0.7, 0.8]]),
         dims=("model", "target"),

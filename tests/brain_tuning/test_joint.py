@@ -7,6 +7,8 @@ import encodekit as ek
 from encodekit.data import make_response, split_runs
 from encodekit_brain_tuning._windows import haemodynamic_weights
 
+pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+
 
 def respond(story, person, seed):
     """The loudness of each TR through the haemodynamic weights of its length, at 6 vertices."""

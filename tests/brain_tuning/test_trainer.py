@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from transformers import TrainerCallback
 
+from encodekit_brain_tuning._alignment import Alignment, RunningAlignment
 from encodekit_brain_tuning._backbone import make_trainable, trained_state
 from encodekit_brain_tuning._clips import TuningClips, WindowSettings
 from encodekit_brain_tuning._heads import SharedLinearHead
@@ -62,7 +63,7 @@ def plant(monkeypatch):
         def planted(trainer):
             weights.append(copy.deepcopy(trained_state(trainer.tuned)))
             loss = left.pop(0)
-            return loss, -loss
+            return loss, Alignment(-loss, (-loss,) * 4)
 
         monkeypatch.setattr(BrainTrainer, "validate", planted)
         return weights
@@ -109,6 +110,18 @@ def test_weights_that_are_never_better_than_untuned_are_not_kept(make, plant):
     weights = plant([1.0, 1.5, 1.7])
     tune(model, clips, watched, l2, plan(epochs=2))
     assert same(trained_state(model), weights[0])
+
+
+def test_weights_that_are_better_than_untuned_by_chance_are_not_kept(make, monkeypatch):
+    """Their r is higher by .02; the parts of the runs disagree, or agree, on it."""
+    for spread, kept in ((0.05, 0), (0.005, 1)):
+        model, clips, watched = make()
+        gains = 0.02 + spread * np.array([-1, 1, 1, -1])
+        seen = iter([(0.0,) * 4, gains, gains - 0.01])
+        found = (Alignment(float(np.mean(left)), tuple(left)) for left in seen)
+        monkeypatch.setattr(BrainTrainer, "validate", lambda _, found=found: (1.0, next(found)))
+        history = tune(model, clips, watched, l2, plan(epochs=2))
+        assert history["kept"].tolist() == [row == kept for row in range(3)]
 
 
 def test_tuning_stops_after_patience_without_a_new_best(make, plant):
@@ -247,3 +260,29 @@ def test_rows_that_pad_a_batch_weigh_nothing(make):
     assert len(set(sizes)) > 1
     batch = clips.batch(range(len(clips)))
     assert batch["mask"].sum() == sum(sizes) * 2 * 6
+
+
+def test_the_error_of_a_gain_is_a_jackknife_over_parts_of_the_runs():
+    """Held against r without each part, computed from the rows themselves."""
+    rng = np.random.default_rng(0)
+    true, models = rng.standard_normal((40, 3)), rng.standard_normal((2, 40, 3))
+    parts = np.arange(40) * 4 // 40
+    found = []
+    for predicted in models:
+        seen = RunningAlignment()
+        for rows in (slice(0, 15), slice(15, 40)):  # clips need not end where parts do
+            one, other = (torch.from_numpy(x[rows])[None, None] for x in (predicted, true))
+            seen.add(["story"], [parts[rows]], one, other, torch.ones_like(other))
+        found.append(seen.found())
+
+    def mean_r(rows):
+        return [
+            np.mean([np.corrcoef(model[rows, k], true[rows, k])[0, 1] for k in range(3)])
+            for model in models
+        ]
+
+    whole, left = mean_r(parts >= 0), np.array([mean_r(parts != part) for part in range(4)])
+    gain, error = found[1].gain_over(found[0])
+    assert gain == pytest.approx(whole[1] - whole[0])
+    differences = left[:, 1] - left[:, 0]
+    assert error == pytest.approx(np.sqrt(3 / 4 * ((differences - differences.mean()) ** 2).sum()))

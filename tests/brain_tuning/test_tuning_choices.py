@@ -10,6 +10,8 @@ from encodekit.data import RunList, make_response
 from encodekit.plugins import LossSpec, Plugin, Registry, registry, use_registry
 from encodekit_brain_tuning import BrainTunedFeatures, recipe_parameters
 
+pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+
 
 @pytest.mark.parametrize("strategy", ["sequential", "response_mean", "srm"])
 def test_a_strategy_tunes_and_is_validated(tuned, stories, responses, strategy):

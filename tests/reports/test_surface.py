@@ -40,9 +40,10 @@ def test_participants_at_a_vertex_are_averaged_and_other_vertices_undefined():
     assert np.isnan(maps["left"]).sum() == N - 1
 
 
-def test_normalised_scores_are_mean_raw_over_mean_ceiling():
-    scores = targets([0.5, 1.0], ["left"] * 2, [7, 7], raw=[0.3, 0.1], ceiling=[0.6, 0.1])
-    assert vertex_maps(scores)["left"][7] == pytest.approx(0.4 / 0.7)
+def test_normalised_scores_are_averaged_as_in_a_table_of_regions():
+    beside = {"raw": [0.3, 0.1], "ceiling": [0.6, 0.0], "ceiling_squared": [0.36, -0.04]}
+    scores = targets([0.5, np.nan], ["left"] * 2, [7, 7], **beside)
+    assert vertex_maps(scores)["left"][7] == pytest.approx(0.2 / 0.16**0.5)
 
 
 def test_finer_meshes_are_drawn_at_their_first_vertices():

@@ -94,7 +94,9 @@ def load_state(extractor: "BrainTunedFeatures", folder: Path, state: Mapping[str
         )
     _check_names(set(tensors), model, folder)
     model.load_state_dict(tensors, strict=False)
-    extractor.history_ = pd.DataFrame(state["history_"]).astype(float).astype({"step": int})
+    extractor.history_ = (
+        pd.DataFrame(state["history_"]).astype(float).astype({"step": int, "kept": bool})
+    )
     extractor._finish(model)
 
 

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from encodekit.data import Stimulus
@@ -182,8 +181,8 @@ def _began(extractor: "BrainTunedFeatures") -> str:
 
 
 def _kept(extractor: "BrainTunedFeatures") -> str:
-    aligned = extractor.history_["validation_r"]
-    if aligned.isna().all():
+    history = extractor.history_
+    if history["validation_r"].isna().all():
         return " The last weights were kept."
-    step = extractor.history_["step"].iloc[int(np.nanargmax(aligned.to_numpy()))]
+    step = history.loc[history["kept"], "step"].iloc[0]
     return f" The weights of step {step} were kept."

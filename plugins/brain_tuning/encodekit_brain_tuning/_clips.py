@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -15,6 +16,9 @@ from encodekit_brain_tuning._stem_cache import StemCache, StemFrames
 from encodekit_brain_tuning._windows import Clip, Pooling, WindowKind, make_clips
 
 Batch = dict[str, Tensor]
+
+
+N_PARTS = 4  # of a validation run, for the error of its r
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,12 @@ class TuningClips(Dataset[int]):
         """Return what the stem made of a clip, (n_channels, n_frames), in the dtype it is kept."""
         stem, place = self._stems[index]
         return stem.clip(place)
+
+    def parts(self, index: int) -> NDArray[np.intp]:
+        """Return, for each row of a clip, which of four equal parts of its run it is in."""
+        n_rows = self.targets.runs[self.runs[index]].values.shape[1]
+        parts: NDArray[np.intp] = self.clips[index].rows * N_PARTS // n_rows
+        return parts
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Return clips of one length as tensors; rows that a clip has less than others weigh 0.

@@ -9,7 +9,13 @@ from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit.data import split_runs
-from encodekit_brain_tuning._experiment import AREAS, Settings, split_stories, tuned_model
+from encodekit_brain_tuning._experiment import (
+    AREAS,
+    Settings,
+    pretrained_features,
+    split_stories,
+    tuned_model,
+)
 from encodekit_brain_tuning._glasser import GlasserSelector
 
 
@@ -49,7 +55,7 @@ def curve_cohort(
     tables = []
     for model in models:
         if model == "pretrained":
-            extractor: Any = ek.SpeechFeatures(experiment.backbone, layer="all")
+            extractor: Any = pretrained_features(experiment)
         else:
             extractor = tuned_model(
                 model, experiment, parts.tune, parts.validate, random_state=seed

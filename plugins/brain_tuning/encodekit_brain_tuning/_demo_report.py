@@ -250,8 +250,15 @@ def _layers(result: Comparison) -> Section:
     return Section("Layers", text, pictures, columns=2)
 
 
+def _kept_epochs(result: Comparison) -> dict[str, float]:
+    return {
+        model: float(history["epoch"][history["kept"]].iloc[0])
+        for model, history in result.histories.items()
+    }
+
+
 def _training(result: Comparison) -> Section:
-    losses, aligned, best = [], [], {}
+    losses, aligned, best = [], [], _kept_epochs(result)
     for model, history in result.histories.items():
         epochs = history["epoch"]
         for split in ("train", "validation"):
@@ -260,8 +267,6 @@ def _training(result: Comparison) -> Section:
             losses[-1]["model"] = model
         aligned.append(pd.DataFrame({"epoch": epochs, "value": history["validation_r"]}))
         aligned[-1]["model"] = model
-        kept = int(history["validation_r"].to_numpy().argmax())
-        best[model] = float(epochs.iloc[kept])
     drawn = partial(plot_training, step="epoch", value="value", model="model", colours=COLOURS)
     pictures = [
         Picture(
@@ -286,13 +291,16 @@ def _training(result: Comparison) -> Section:
 
 def _limits(result: Comparison, settings: Settings) -> Section:
     bond = gains(result, TUNED, "language", CONTROL).mean()
+    untuned = [model for model, epoch in _kept_epochs(result).items() if epoch == 0]
     return Section(
         "What this does not show",
         "- The brains are simulated; their language areas follow the words by construction.\n"
         f"- The backbone `{settings.backbone}` was pretrained to recognise words of the same "
         "small vocabulary in synthetic speech. It is no self-supervised model.\n"
-        "- Any tuning, on noise too, raises the last layer of this backbone a little. What the "
-        f"bond of fMRI and audio adds is {TUNED} less {CONTROL}: {bond:+.3f} in language areas.\n"
+        "- Tuned weights are kept only where the validation stories favour them by more than "
+        f"chance; {', '.join(untuned) or 'no model'} kept the untuned ones.\n"
+        "- Weights tuned on noise, were they kept, would raise the last layer of this backbone a "
+        f"little: compare {TUNED} with {CONTROL} too ({bond:+.3f} in language areas).\n"
         "- One cohort is one draw: `make check-slow` runs ten.\n"
         "- Z-scores of a test run use that run's own mean and spread.",
     )

@@ -60,8 +60,8 @@ def _decisions(study: Any, found: Comparison, settings: Settings) -> Iterator[De
     yield Decision("loss", str(settings.tuning.get("loss", "l2")), "frozen on development seeds")
     for model, history in found.histories.items():
         people = tuple(found.splits["tuned"][: 1 if model == "single-tuned" else settings.n_tuned])
-        kept = int(history["epoch"].iloc[int(history["validation_r"].to_numpy().argmax())])
-        best = "highest r on the validation stories"
+        kept = int(history.loc[history["kept"], "epoch"].iloc[0])
+        best = "highest r on the validation stories, the start unless by more than chance"
         yield Decision(f"features ({model})", settings.backbone, "tuning", "fitted", heard["tune"],
                        people)  # fmt: skip
         yield Decision(f"epoch ({model})", str(kept), best, "chosen", heard["validate"], people)

@@ -174,9 +174,10 @@ class BrainTunedFeatures(TuningParameters):
     Attributes
     ----------
     history_ : DataFrame
-        ``epoch``, ``step``, ``train_loss``, ``validation_loss``, ``validation_r``, ``seconds``; the
-        weights of the highest ``validation_r`` are kept, and the first row is
-        the untuned model with its ridge head.
+        ``epoch``, ``step``, ``train_loss``, ``validation_loss``, ``validation_r``, ``seconds``,
+        ``kept``. The first row is the untuned model with its ridge head. It is kept unless
+        ``validation_r`` rises by more than two standard errors of the difference (a jackknife
+        over quarters of the validation runs); the weights of the highest are then.
     participants_ : tuple of str
     targets_ : tuple of str
         Keys of the targets: ``left/00123`` if they are shared, ``P1/left/00123`` if each

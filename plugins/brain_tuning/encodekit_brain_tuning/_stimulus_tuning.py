@@ -392,4 +392,5 @@ def _train(
         look = _Look(trainer, held, seed)
         trainer.add_callback(look)
         trainer.train()
-    return pd.DataFrame(look.rows)
+    last = len(look.rows) - 1
+    return pd.DataFrame(look.rows).assign(kept=[row == last for row in range(len(look.rows))])

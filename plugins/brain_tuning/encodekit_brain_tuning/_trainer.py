@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from encodekit_brain_tuning._alignment import RunningAlignment
+from encodekit_brain_tuning._alignment import Alignment, RunningAlignment
 from encodekit_brain_tuning._board import Board
 from encodekit_brain_tuning._checkpoint import Checkpoints, identify, load_learnt
 from encodekit_brain_tuning._clips import Batch, EqualLengthBatches, TuningClips
@@ -181,10 +181,10 @@ class BrainTrainer(Trainer):
         return total
 
     @torch.no_grad()
-    def validate(self) -> tuple[float, float]:
+    def validate(self) -> tuple[float, Alignment]:
         """Return the loss and the mean r over targets on the validation clips, dropout off."""
         if self.validation is None:
-            return math.nan, math.nan
+            return math.nan, Alignment(math.nan, ())
         model, clips = self.tuned, self.validation
         was_training = model.training
         model.eval()
@@ -199,11 +199,12 @@ class BrainTrainer(Trainer):
             n = float(batch["mask"].sum() if by_value else (batch["mask"] > 0).any(-1).sum())
             total += n * float(loss + _left_out(batch))
             weight += n
-            alignment.add([clips.runs[i] for i in indices], predicted, batch["true"], batch["mask"])
+            runs, parts = [clips.runs[i] for i in indices], [clips.parts(i) for i in indices]
+            alignment.add(runs, parts, predicted, batch["true"], batch["mask"])
         model.train(was_training)
-        return self._agreed([total / weight, alignment.mean()])
+        return self._agreed([total / weight, alignment.found()])
 
-    def _agreed(self, found: list[float]) -> tuple[float, float]:
+    def _agreed(self, found: list[Any]) -> tuple[float, Alignment]:
         """What the first process found, for all: they stop together."""
         if self.args.world_size > 1:
             from accelerate.utils import broadcast_object_list
@@ -283,7 +284,8 @@ def tune(
     -------
     DataFrame
         One row per validation, the first before any step: ``epoch``, ``step``, ``train_loss``,
-        ``validation_loss``, ``validation_r`` (mean over targets of r over time), ``seconds``.
+        ``validation_loss``, ``validation_r`` (mean over targets of r over time), ``seconds``, and
+        ``kept``, true for the weights that were put back (the last ones without validation).
 
     Raises
     ------
@@ -310,7 +312,7 @@ def tune(
     if watch.best is not None:
         model.load_state_dict(watch.best, strict=False)
     model.eval()
-    return pd.DataFrame(watch.rows)
+    return watch.history()
 
 
 def _checkpoints(trainer: BrainTrainer, watch: Watch, about: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,9 @@
 
 Two stages, both on synthetic speech. Masked prediction of k-means units of log-mel frames (as in
 HuBERT, Hsu et al. 2021, first iteration) starts the stem and the transformer; then a linear read
-out of every frame's word, and of that word's letters, makes the encoder a small word recogniser.
+out of every frame's word, and of that word's letters, from the third block of four makes the
+encoder a small word recogniser, while its last block tells the unit. So, as in published speech
+models, words are clearest below the last layer, which serves the pretraining's own task.
 Words are drawn independently of one another, so that no stage can learn which words keep company.
 
 The model card is written from the figures that this script measures.
@@ -34,6 +36,7 @@ N_UNITS = 100
 BATCH_SECONDS = 40
 CLIP_SECONDS = (10, 20, 30)
 MASK_START, MASK_FRAMES = 0.04, 8
+WORD_LAYER = 3  # hidden state after the third of four blocks
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,10 @@ class Recipe:
     seed: int = 0
     hours: float = 2.0
     unit_steps: int = 200
-    word_steps: int = 1800
+    word_steps: int = 1600
     rate: float = 1.5e-3
     spelling_weight: float = 0.5
+    unit_weight: float = 0.3
     threads: int = 1
 
 
@@ -115,11 +119,13 @@ def unit_loss(model: Wav2Vec2Model, heads: Heads, batch: Any, rng: np.random.Gen
     return cross_entropy(heads.units(hidden[mask]), batch.units[mask])
 
 
-def word_loss(model: Wav2Vec2Model, heads: Heads, batch: Any, weight: float) -> Tensor:
-    """Cross-entropy of every frame's word, and of the letters of that word."""
-    hidden = model(batch.audio).last_hidden_state.flatten(0, 1)
-    loss = cross_entropy(heads.words(hidden), batch.words.reshape(-1))
-    return loss + weight * heads.spelling_loss(hidden, batch.letters.flatten(0, 1))
+def word_loss(model: Wav2Vec2Model, heads: Heads, batch: Any, recipe: Recipe) -> Tensor:
+    """Cross-entropy of every frame's word and of its letters (third block), and of its unit."""
+    states = [h.flatten(0, 1) for h in model(batch.audio, output_hidden_states=True).hidden_states]
+    words = cross_entropy(heads.words(states[WORD_LAYER]), batch.words.reshape(-1))
+    letters = heads.spelling_loss(states[WORD_LAYER], batch.letters.flatten(0, 1))
+    units = cross_entropy(heads.units(states[-1]), batch.units.reshape(-1))
+    return words + recipe.spelling_weight * letters + recipe.unit_weight * units
 
 
 def train(
@@ -155,21 +161,18 @@ def pretrain(model: Wav2Vec2Model, heads: Heads, corpus: Corpus, recipe: Recipe)
     units = (unit_loss(model, heads, b, rng) for b in batches(corpus, recipe.unit_steps, rng))
     train("units", both, units, recipe.unit_steps, recipe.rate)
     model.config.apply_spec_augment = False
-    words = (
-        word_loss(model, heads, b, recipe.spelling_weight)
-        for b in batches(corpus, recipe.word_steps, rng)
-    )
+    words = (word_loss(model, heads, b, recipe) for b in batches(corpus, recipe.word_steps, rng))
     train("words", both, words, recipe.word_steps, recipe.rate)
 
 
 @torch.no_grad()
 def frame_accuracy(model: Wav2Vec2Model, heads: Heads, corpus: Corpus) -> float:
     """Share of frames whose word is recognised, over windows of 30 s."""
-    right = [
-        (heads.words(model(batch.audio).last_hidden_state).argmax(-1) == batch.words).float()
-        for batch in corpus.windows(30)
-    ]
-    return float(torch.cat([part.flatten() for part in right]).mean())
+    right = []
+    for batch in corpus.windows(30):
+        hidden = model(batch.audio, output_hidden_states=True).hidden_states[WORD_LAYER]
+        right.append((heads.words(hidden).argmax(-1) == batch.words).float().flatten())
+    return float(torch.cat(right).mean())
 
 
 def measure(model: Wav2Vec2Model, heads: Heads) -> dict[str, Any]:

@@ -47,8 +47,10 @@ tells nothing about their topics.
 ## How it was trained
 Stage 1, {unit_steps} steps: prediction of the k-means units (100) of log-mel frames under masks of
 320 ms, as in the first iteration of HuBERT. Stage 2, {word_steps} steps: the word that is heard at
-every frame, and the first eight letters of that word, by linear read-outs of the last block.
-AdamW, rate {rate:g}, up to 40 s of speech a step, in clips of 10-30 s, each normalised by itself.
+every frame, and the first eight letters of that word, by linear read-outs of the third block of
+four; and the unit of the frame (weight {unit_weight:g}) by one of the last block. So words are
+clearest below the last layer, as in published speech models. AdamW, rate {rate:g}, up to 40 s of
+speech a step, in clips of 10-30 s, each normalised by itself.
 
     {command}
 
@@ -117,7 +119,9 @@ def write(figures: dict[str, Any], corpus: Corpus) -> str:
     n_layers = len(figures["probes"]["identity"])
     packages = {name: number for name, number in made_with.items() if name != "python"}
     return CARD.format(
-        **{key: recipe[key] for key in ("hours", "unit_steps", "word_steps", "rate")},
+        **{
+            key: recipe[key] for key in ("hours", "unit_steps", "word_steps", "unit_weight", "rate")
+        },
         parameters=figures["parameters"],
         n_words=len(corpus.vocabulary) - 1,
         n_heard=192 - len(HELD_OUT_WORDS),
