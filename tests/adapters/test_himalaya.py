@@ -82,7 +82,10 @@ class TestWhereAPlainCallDisagrees:
     """Why r of one target may differ by a third between himalaya and encodekit."""
 
     def test_its_default_fits_no_intercept(self, split):
-        """At the same alpha, without centring, r differs by more than .2."""
+        """At the same alpha, without centring, r differs by more than .2 in this set.
+
+        The worst of 8 targets: .05 to .35 over the seeds 0 to 11; this is that of the most.
+        """
         from himalaya.ridge import RidgeCV
 
         X, Y, names, folds, test = split
