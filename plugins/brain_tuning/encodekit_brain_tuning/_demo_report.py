@@ -91,6 +91,11 @@ def write_report(
 
 
 def _sentence(result: Comparison, model: str, area: str) -> str:
+    if _kept_epochs(result).get(model) == 0:
+        return (
+            f"**{model}** features are the {REFERENCE} ones: on the validation stories, no tuned "
+            "weights were better by more than chance."
+        )
     gain, means = gains(result, model, area), result.mean(area)
     return (
         f"**{model}** features predict {area} areas {verdict(gain.to_numpy())} {REFERENCE} ones: "
@@ -291,15 +296,12 @@ def _training(result: Comparison) -> Section:
 
 def _limits(result: Comparison, settings: Settings) -> Section:
     bond = gains(result, TUNED, "language", CONTROL).mean()
-    untuned = [model for model, epoch in _kept_epochs(result).items() if epoch == 0]
     return Section(
         "What this does not show",
         "- The brains are simulated; their language areas follow the words by construction.\n"
         f"- The backbone `{settings.backbone}` was pretrained to recognise words of the same "
         "small vocabulary in synthetic speech. It is no self-supervised model.\n"
-        "- Tuned weights are kept only where the validation stories favour them by more than "
-        f"chance; {', '.join(untuned) or 'no model'} kept the untuned ones.\n"
-        "- Weights tuned on noise, were they kept, would raise the last layer of this backbone a "
+        "- Weights tuned on noise, where they are kept, raise the last layer of this backbone a "
         f"little: compare {TUNED} with {CONTROL} too ({bond:+.3f} in language areas).\n"
         "- One cohort is one draw: `make check-slow` runs ten.\n"
         "- Z-scores of a test run use that run's own mean and spread.",
