@@ -11,6 +11,7 @@ import encodekit as ek
 from encodekit.data import split_runs
 from encodekit_brain_tuning._experiment import (
     AREAS,
+    MODELS,
     Settings,
     pretrained_features,
     split_stories,
@@ -32,14 +33,15 @@ class CurveSettings:
 def curve_cohort(
     seed: int,
     settings: CurveSettings,
-    models: Sequence[str] = ("pretrained", "single-tuned", "multi-tuned"),
+    models: Sequence[str] = MODELS,
     threads: int | None = None,
     **simulated: Any,
 ) -> pd.DataFrame:
     """Return `encodekit.learning_curve` over the fit stories of every held-out person.
 
     Each person's ridge, penalties and layer are chosen on that person's own subset of stories.
-    Columns ``cohort`` and ``model`` are added; every model gets the same subsets.
+    Columns ``cohort`` and ``model`` are added; every model gets the same subsets. A model whose
+    tuning kept the pretrained weights has the pretrained features' curve, which comes first.
     """
     if threads is not None:
         import torch
@@ -52,7 +54,7 @@ def curve_cohort(
     asked = {"participants": held_out, "regions": GlasserSelector(AREAS[settings.area])}
     true = parts.test.responses(**asked)
     ceiling = ek.noise_ceiling(parts.test.repeats(**asked))
-    tables = []
+    curves: dict[str, pd.DataFrame] = {}
     for model in models:
         if model == "pretrained":
             extractor: Any = pretrained_features(experiment)
@@ -60,6 +62,9 @@ def curve_cohort(
             extractor = tuned_model(
                 model, experiment, parts.tune, parts.validate, random_state=seed
             )
+            if extractor.history_["kept"].iloc[0]:
+                curves[model] = curves["pretrained"].assign(model=model)
+                continue
         fit, test = (_prepared(extractor, part, experiment) for part in (parts.fit, parts.test))
 
         def score(fitted: Any, test: Any = test) -> Any:
@@ -74,8 +79,8 @@ def curve_cohort(
             n_subsets=settings.n_subsets,
             random_state=seed,
         )
-        tables.append(curve.assign(model=model, cohort=seed))
-    joined: pd.DataFrame = pd.concat(tables, ignore_index=True)
+        curves[model] = curve.assign(model=model, cohort=seed)
+    joined: pd.DataFrame = pd.concat(curves.values(), ignore_index=True)
     return joined
 
 
