@@ -62,7 +62,8 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
     deltas_ : (band, target)
         ``log(gamma_b / alpha)``, as himalaya defines them, alpha in the convention "ridge".
     best_alphas_ : (target,)
-        In the convention of ``alphas``; NaN for degenerate targets.
+        In the convention of ``alphas``; NaN for degenerate targets. Of alphas whose scores are
+        equal up to rounding, the smallest.
     gammas_ : array (candidate, band)
         What was tried.
     cv_scores_ : (candidate, target)

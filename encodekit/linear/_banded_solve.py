@@ -169,6 +169,7 @@ def _solve_pattern(
         None if problem.runs is None else problem.runs[rows],
         scoring=settings.scoring,
         fit_intercept=settings.fit_intercept,
+        grid=settings.alphas,
         alphas=_slices(settings.alphas.size, batches.n_alphas),
         columns=_slices(targets.shape[1], batches.n_targets),
         backend=backend,

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from encodekit.linear._patterns import Pair
 from encodekit.scoring import is_constant
 
+# himalaya adds 1e-10 log(alpha), so that the largest of equally good alphas wins.
+_LEAN = -2e-10
+
 
 class FoldScores:
     """``score_func(true, predicted)`` whose mean over folds is the score over all held-out rows.
@@ -18,6 +21,9 @@ class FoldScores:
     of folds over the total: of the TRs, for ``correlation`` (r within each held-out run, weighted
     by its TRs; runs in which the target is constant are left out), or of the squared deviations
     from the training means, for ``r2``. A prediction that is constant in a run counts as r = 0.
+
+    Of alphas that score alike to less than 1e-9 the smallest is to win, as in `RidgeCV`; where no
+    alpha predicts anything, the largest.
 
     himalaya says neither which fold nor which targets it asks about: it walks the folds, within
     them the batches of alphas, and within these the batches of targets, and so does this.
@@ -31,6 +37,7 @@ class FoldScores:
         None: the held-out rows of a fold are one run.
     scoring : {"correlation", "r2"}
     fit_intercept : bool
+    grid : array (alpha,)
     alphas, columns : sequence of slice
         The batches.
     backend : module
@@ -45,6 +52,7 @@ class FoldScores:
         *,
         scoring: str,
         fit_intercept: bool,
+        grid: NDArray[np.float64],
         alphas: Sequence[slice],
         columns: Sequence[slice],
         backend: Any,
@@ -60,6 +68,7 @@ class FoldScores:
             weights = [_spread(targets, *pair, fit_intercept=fit_intercept) for pair in folds]
         total = sum(weight.sum(axis=0) for weight in weights)
         self.defined: NDArray[np.bool_] = total > 0
+        self._lean = _LEAN * np.log(grid)[:, None]
         scale = len(folds) / np.where(self.defined, total, np.inf)[None]
         # R2 divides every fold by the same total; the weights of runs differ.
         self._weights = [scale * (weight if self._by_run else [1.0]) for weight in weights]
@@ -75,21 +84,23 @@ class FoldScores:
                 f"{expected} were due: this version walks its folds in another order; use 0.4.11"
             )
         weights = self._backend.asarray_like(weights, predicted)
+        lean = self._backend.asarray_like(self._lean[alphas], predicted)
         if not self._by_run:
-            return 1 - weights[0] * ((predicted - true) ** 2).sum(1)
+            return 1 - weights[0] * ((predicted - true) ** 2).sum(1) + lean
         shares = [
-            weight * _correlate(true[rows], predicted[:, rows])
+            weight * _correlate(true[rows], predicted[:, rows], lean)
             for rows, weight in zip(self._runs[fold], weights, strict=True)
         ]
         return sum(shares[1:], shares[0])
 
 
-def _correlate(true: Any, predicted: Any) -> Any:
-    """Return r (alpha, target), 0 where it is undefined, of arrays of any of himalaya's kinds."""
+def _correlate(true: Any, predicted: Any, lean: Any) -> Any:
+    """Return r plus ``lean``, (alpha, target), 0 where it is undefined; any of himalaya's arrays."""
     left = true - true.mean(0)
     right = predicted - predicted.mean(1)[:, None]
     size = ((left * left).sum(0) * (right * right).sum(1)) ** 0.5
-    return (left * right).sum(1) / (size + (size == 0))
+    nothing = size == 0
+    return (left * right).sum(1) / (size + nothing) + lean * ~nothing
 
 
 def _stretches(rows: NDArray[np.intp], runs: NDArray[Any] | None) -> list[Any]:

@@ -61,7 +61,8 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     intercept_, training_mean_ : (target,)
         ``training_mean_`` is what `encodekit.r2` measures against.
     best_alphas_ : (target,)
-        In the convention of ``alphas``; NaN for degenerate targets.
+        In the convention of ``alphas``; NaN for degenerate targets. Of alphas whose scores are
+        equal up to rounding, as all are with one feature, the smallest.
     cv_scores_ : (alpha, target)
         NaN for alphas that a target did not try.
     best_scores_ : (target,)

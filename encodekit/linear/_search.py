@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.linear._arrays import cast, few, namespace, take, to_numpy
+from encodekit.linear._choice import without_repeats
 from encodekit.linear._decomposition import Decomposition
 from encodekit.linear._fold import Fold, centred_by_run, take_columns
 from encodekit.linear._surrogate import Surrogate
@@ -87,7 +88,9 @@ class BlockScores:
 
     def surrogate(self) -> Surrogate:
         """Return what these targets, as a pilot, say about the scores of others."""
-        return Surrogate(self._expected(), self.all_scores())
+        scores, alphas = self.all_scores(), self.candidates.alphas
+        dtype = to_numpy(self.total[:0]).dtype
+        return Surrogate(self._expected(), scores, without_repeats(scores, alphas, dtype))
 
     def some_scores(self, surrogate: Surrogate) -> NDArray[np.float64]:
         """Return the scores (alpha, target) that may be a target's best; NaN for the others."""

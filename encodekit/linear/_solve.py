@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from encodekit.linear._arrays import cast, few, on_device, take, to_numpy
 from encodekit.linear._blocks import over_blocks
+from encodekit.linear._choice import choose
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
 from encodekit.linear._fold import Split, make_fold, make_split
 from encodekit.linear._patterns import (
@@ -209,7 +210,7 @@ def solve_block(plan: _Plan, values: NDArray[Any]) -> _Block:
         surrogate = plan.surrogate
         block = BlockScores(plan.candidates, targets, raw)
         scores = block.all_scores() if surrogate is None else block.some_scores(surrogate)
-        chosen, total = choose(scores, alphas), block.total
+        chosen, total = choose(scores, alphas, plan.dtype), block.total
         scores = scores.astype(plan.dtype)
     else:
         chosen = np.full(len(targets), plan.alpha)
@@ -272,7 +273,7 @@ def _one_alpha(scores: NDArray[Any], alphas: NDArray[np.float64]) -> int:
     if not usable.any():
         return int(np.argmax(alphas))
     mean = scores[:, usable].mean(axis=1, keepdims=True, dtype=np.float64)
-    return int(choose(mean, alphas)[0])
+    return int(choose(mean, alphas, scores.dtype)[0])
 
 
 def _block_size(problem: Problem, settings: Settings) -> int:
@@ -282,10 +283,3 @@ def _block_size(problem: Problem, settings: Settings) -> int:
     # Targets, held-out truths, a fold's predictions; projections by fold and in all.
     per_target = problem.features.dtype.itemsize * (4 * n_rows + 8 * min(n_rows, n_features))
     return int(max(64, _BUDGET // per_target))
-
-
-def choose(scores: NDArray[Any], alphas: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the best alpha's position per target; the largest where no score is defined."""
-    best: NDArray[np.intp] = np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=0)
-    best[np.isnan(scores).all(axis=0)] = np.argmax(alphas)
-    return best

@@ -23,11 +23,20 @@ class Surrogate:
     ----------
     expected, scores : arrays (alpha, target)
         Of the pilot.
+    candidates : array of int, optional
+        Positions of the alphas that may be tried, if not all.
     """
 
-    def __init__(self, expected: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        expected: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        candidates: NDArray[np.intp] | None = None,
+    ) -> None:
+        self._candidates = np.arange(len(scores)) if candidates is None else candidates
+        self._n_expected = len(expected)
         known = np.isfinite(scores).all(axis=0)
-        pilot = np.concatenate([expected, scores])[:, known]
+        pilot = np.concatenate([expected, scores[self._candidates]])[:, known]
         self.n_pilot = int(np.count_nonzero(known))
         self._mean = pilot.mean(axis=1, keepdims=True)
         self._pilot = pilot - self._mean
@@ -44,6 +53,7 @@ class Surrogate:
         scores : array (alpha, target)
             NaN where an alpha has not been tried.
         """
+        scores = scores[self._candidates]
         wanted = np.full(scores.shape[1], -1, dtype=np.intp)
         tried = ~np.isnan(scores)
         codes = np.packbits(tried, axis=0)
@@ -55,15 +65,15 @@ class Surrogate:
             known = tried[:, columns[0]]
             if not known.all():
                 wanted[columns] = self._next(known, expected[:, columns], scores[:, columns])
-        return wanted
+        return np.where(wanted < 0, -1, self._candidates[wanted])
 
     def _next(
         self, known: NDArray[np.bool_], expected: NDArray[np.float64], scores: NDArray[np.float64]
     ) -> NDArray[np.intp]:
-        given, unknown = np.r_[np.ones_like(known), known], np.flatnonzero(~known)
+        given, unknown = self._given(known), np.flatnonzero(~known)
         weights, inverse, errors = self._rule(known)
         here = np.concatenate([expected, scores])[given] - self._mean[given]
-        predicted = self._mean[known.size + unknown] + weights.T @ here
+        predicted = self._mean[self._n_expected + unknown] + weights.T @ here
         unlike = np.einsum("ij,ij->j", here, inverse @ here) / self.n_pilot
         highest = predicted + N_DEVIATIONS * errors[:, None] * np.sqrt(1 + unlike)
         if not known.any():
@@ -73,12 +83,15 @@ class Surrogate:
         promising = gain[place, np.arange(place.size)] > TOLERANCE
         return np.where(promising, unknown[place], -1)
 
+    def _given(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.concatenate([np.ones(self._n_expected, dtype=bool), known])
+
     def _rule(self, known: NDArray[np.bool_]) -> Any:
         """Return the regression on the pilot: weights, inverse covariance, errors by alpha."""
         key = known.tobytes()
         if key not in self._rules:
-            given = np.r_[np.ones_like(known), known]
-            have, want = self._pilot[given], self._pilot[known.size :][~known]
+            have = self._pilot[self._given(known)]
+            want = self._pilot[self._n_expected :][~known]
             covariance = have @ have.T / self.n_pilot
             # Scores of neighbouring alphas are almost the same numbers.
             covariance[np.diag_indices_from(covariance)] += 1e-9

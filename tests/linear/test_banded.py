@@ -105,7 +105,7 @@ def test_a_prediction_of_another_shape_than_was_due_is_refused(two_bands):
     _, Y, _, _ = two_bands()
     score = FoldScores(
         Y, [(np.arange(30, 90), np.arange(30))], None, scoring="r2", fit_intercept=True,
-        alphas=[slice(0, 5)], columns=[slice(0, 4)], backend=get_backend(),
+        grid=np.ones(5), alphas=[slice(0, 5)], columns=[slice(0, 4)], backend=get_backend(),
     )  # fmt: skip
     with pytest.raises(RuntimeError, match=r"predictions \(5, 30, 3\) where \(5, 30, 4\) were due"):
         score(Y[:30, :3], np.zeros((5, 30, 3)))
