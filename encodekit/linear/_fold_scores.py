@@ -95,7 +95,7 @@ class FoldScores:
 
 
 def _correlate(true: Any, predicted: Any, lean: Any) -> Any:
-    """Return r plus ``lean``, (alpha, target), 0 where it is undefined; any of himalaya's arrays."""
+    """Return r plus ``lean``, (alpha, target), of any of himalaya's arrays; 0 where undefined."""
     left = true - true.mean(0)
     right = predicted - predicted.mean(1)[:, None]
     size = ((left * left).sum(0) * (right * right).sum(1)) ** 0.5
