@@ -38,6 +38,18 @@ def clean_study(alice):
     return study.clean(ek.ConfoundRemover(n_cosines=12))
 
 
+def test_an_impulse_word_lands_in_the_row_computed_by_hand(clean_study):
+    """Row 20 has its onset at 20 + 20 x 2 = 60 s and ends at 62 s; a word begins at 61 s."""
+    alice = clean_study.stimuli[0]
+    word = alice.words.iloc[:1].assign(onset=61.0)
+    one = ek.Stimulus("alice", words=word, tr_times=alice.tr_times, t_r=alice.t_r)
+    rate = ek.WordRate(resample="sum", history=8).transform([one])
+    rows = rate.isel(time=rate.tr.values >= 0)
+    assert rows.sizes["time"] == clean_study.responses()[0].sizes["time"] == 362
+    assert np.flatnonzero(rows.values[:, 0]).tolist() == [20]
+    assert rows.seconds.values[20] == 60.0
+
+
 def word_rate(stimulus, shift_seconds=0.0):
     """Return word rate through the canonical response (TR,), evaluated ``shift_seconds`` late."""
     moved = ek.Stimulus(
