@@ -18,7 +18,7 @@ import encodekit as ek
 from encodekit.data import make_response
 from encodekit_adapters import brainscore, neuralset
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 # what each says it needs lets in newer versions with which it does not work
 PACKAGES = {
     "brainscore": "brainscore-core==2.5.0 pandas<3",

@@ -281,6 +281,7 @@ KILLED = Path(__file__).with_name("killed_run.py")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_kill_9_at_20_random_moments_ends_with_the_same_bytes(backbone_folder, tmp_path, capsys):
     found = subprocess.run(
         [sys.executable, KILLED, backbone_folder, str(tmp_path), "20"],
