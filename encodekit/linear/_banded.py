@@ -16,7 +16,7 @@ from encodekit.linear._fir import fir
 from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._himalaya import BACKENDS
 from encodekit.linear._inputs import Training, read_bands, read_features, read_training
-from encodekit.linear._predictions import labeller, mean_defined, refuse_weights
+from encodekit.linear._predictions import LinearPredictions, labeller
 from encodekit.linear._ridge import DEFAULT_ALPHAS
 from encodekit.linear._split import by_participant, columns_of, split_correlation, split_r2
 from encodekit.linear._targets import select_targets
@@ -29,7 +29,7 @@ _CONVENTIONS = ("ridge", "huth")
 _METRICS = ("correlation", "r2")
 
 
-class BandedRidgeCV(RegressorMixin, BaseEstimator):
+class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     """``min ||sum_b X_b B_b - Y||^2 + sum_b (alpha / gamma_b) ||B_b||^2``, a penalty per band.
 
     A band is a feature space. For every target, the shares ``gamma_b`` of the bands (they sum to
@@ -214,17 +214,6 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         return fir(self.coef_, band)
 
-    def score(self, X: Any, y: Any, sample_weight: None = None, runs: Any = None) -> float:
-        """Return the mean over targets of `score_targets`; undefined ones are left out.
-
-        Raises
-        ------
-        TypeError
-            If ``sample_weight`` is given; scikit-learn's pipelines need the name.
-        """
-        refuse_weights(sample_weight)
-        return mean_defined(self.score_targets(X, y, runs))
-
     def score_targets(
         self, X: Any, y: Any, runs: Any = None, *, split: bool = False, metric: str = "correlation"
     ) -> Any:
@@ -335,35 +324,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         self.cv_scores_ = wrap(solution.scores, "candidate", "target")
         # NaN where the target is degenerate or no held-out run defines a score: for all alike.
         self.best_scores_ = wrap(solution.scores.max(axis=0), "target")
-        places = np.flatnonzero(~fitted)
-        rows = training.responses
-        self.degenerate_ = places if rows is None else rows.coords["target"].values[places]
-        if rows is not None:
+        self._mark(training, fitted)
+        if training.responses is not None:
             self.deltas_ = self.deltas_.assign_coords(band=self.bands_)
             self.band_means_ = self.band_means_.assign_coords(band=self.bands_)
-            self.coef_.attrs = {
-                key: rows.attrs[key] for key in ("space", "units") if key in rows.attrs
-            }
-
-    def _label(self, predicted: NDArray[Any], features: xr.DataArray) -> xr.DataArray:
-        coords: dict[str, Any] = {
-            str(name): coord.variable
-            for name, coord in features.coords.items()
-            if coord.dims == ("time",)
-        }
-        attrs = {
-            key: features.attrs[key] for key in ("t_r", "sample_offset") if key in features.attrs
-        }
-        if isinstance(self.coef_, xr.DataArray):
-            coords |= target_coords(self.coef_)
-            attrs |= self.coef_.attrs
-        if predicted.ndim == 3:
-            coords["band"] = self.bands_
-            return xr.DataArray(predicted, coords, ("band", "time", "target"), attrs=attrs)
-        coords["training_mean"] = ("target", np.atleast_1d(np.asarray(self.training_mean_)))
-        return xr.DataArray(predicted, coords, ("time", "target"), attrs=attrs)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

@@ -25,6 +25,7 @@ class LinearPredictions:
     coef_: Any
     intercept_: Any
     training_mean_: Any
+    bands_: Any
 
     def predict(self, X: Any) -> Any:
         """Return predictions (time, target), labelled as X is; NaN for degenerate targets.
@@ -67,19 +68,28 @@ class LinearPredictions:
         return correlation(true, predicted, runs=runs)
 
     def _label(self, predicted: NDArray[Any], features: xr.DataArray) -> xr.DataArray:
-        coords = {
-            str(name): coord.variable
-            for name, coord in features.coords.items()
-            if coord.dims == ("time",)
-        }
+        """Label predictions (time, target), or those of each band, (band, time, target)."""
+        coords = _coords_on("time", features)
         attrs = {
             key: features.attrs[key] for key in ("t_r", "sample_offset") if key in features.attrs
         }
         if isinstance(self.coef_, xr.DataArray):
             coords |= target_coords(self.coef_)
             attrs |= self.coef_.attrs
+        if predicted.ndim == 3:
+            coords["band"] = self.bands_
+            return xr.DataArray(predicted, coords, ("band", "time", "target"), attrs=attrs)
         coords["training_mean"] = ("target", np.atleast_1d(np.asarray(self.training_mean_)))
-        return xr.DataArray(predicted, dims=("time", "target"), coords=coords, attrs=attrs)
+        return xr.DataArray(predicted, coords, ("time", "target"), attrs=attrs)
+
+    def _mark(self, training: Training, fitted: NDArray[np.bool_]) -> None:
+        """Name the targets that were not fitted, and give ``coef_`` the attributes of y."""
+        places, rows = np.flatnonzero(~fitted), training.responses
+        self.degenerate_ = places if rows is None else rows.coords["target"].values[places]
+        if rows is not None:
+            self.coef_.attrs = {
+                key: rows.attrs[key] for key in ("space", "units") if key in rows.attrs
+            }
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
@@ -108,14 +118,16 @@ def labeller(training: Training) -> Any:
     if features is None or responses is None:
         return lambda values, *_: values[..., 0] if training.one_target else values
     on_target = target_coords(responses, drop=("n_repeats",))
-    on_feature = {
-        str(name): coord.variable
-        for name, coord in features.coords.items()
-        if coord.dims == ("feature",)
-    }
+    on_feature = _coords_on("feature", features)
 
     def label(values: NDArray[Any], *dims: str) -> xr.DataArray:
         coords = on_target | on_feature if "feature" in dims else on_target
         return xr.DataArray(values, dims=dims, coords=coords)
 
     return label
+
+
+def _coords_on(dim: str, features: xr.DataArray) -> dict[str, Any]:
+    return {
+        str(name): coord.variable for name, coord in features.coords.items() if coord.dims == (dim,)
+    }

@@ -138,12 +138,7 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
         for name, whole in found.arrays.items():
             dims = ("feature",) if name == "coef_" else [f"dim_{k}" for k in range(whole.ndim - 1)]
             setattr(self, name, wrap(whole, *dims, "target"))
-        rows, places = training.responses, np.flatnonzero(~found.fitted)
-        self.degenerate_ = places if rows is None else rows.coords["target"].values[places]
-        if rows is not None:
-            self.coef_.attrs = {
-                key: rows.attrs[key] for key in ("space", "units") if key in rows.attrs
-            }
+        self._mark(training, found.fitted)
         return self
 
 

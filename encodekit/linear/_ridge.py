@@ -196,14 +196,9 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         self.best_alphas_ = wrap(best, "target")
         self.cv_scores_ = wrap(solution.scores, "alpha", "target")
         self.best_scores_ = wrap(scores, "target")
-        places = np.flatnonzero(~fitted)
-        rows = training.responses
-        self.degenerate_ = places if rows is None else rows.coords["target"].values[places]
-        if rows is not None:
+        self._mark(training, fitted)
+        if training.responses is not None:
             self.cv_scores_ = self.cv_scores_.assign_coords(alpha=alphas)
-            self.coef_.attrs = {
-                key: rows.attrs[key] for key in ("space", "units") if key in rows.attrs
-            }
 
 
 def _lazy(coef: Any) -> Any:
