@@ -158,14 +158,17 @@ def check_equal(problem: Problem, results: dict[str, Result]) -> None:
     """Raise unless the programs choose the same alphas, and the same weights at these.
 
     The search that leaves out alphas may lose 1e-4 of a score in one target of a thousand. Weights
-    are checked against scikit-learn's Ridge in float64 too, for a few targets.
+    are checked against scikit-learn's Ridge in float64 too, for a few targets. Those of himalaya's
+    kernels have in float32 the rounding of the largest eigenvalue, over alpha.
     """
     ours = results["exhaustive"]
     scale = np.abs(ours.weights).max()
+    rounding = np.finfo(np.float32).eps * kernel_size(problem) / ours.alphas
     for name in {program.__name__ for program in SAME_SEARCH} & set(results):
         same = np.isclose(results[name].alphas, ours.alphas)
         assert same.mean() >= 0.99, f"{name}: {same.mean():.2%} of the alphas are ours"
-        assert np.abs(results[name].weights - ours.weights)[:, same].max() < 1e-3 * scale, name
+        off = np.abs(results[name].weights - ours.weights).max(axis=0) / scale
+        assert np.all((off < 1e-3 + (rounding if "himalaya" in name else 0))[same]), name
     if ours.scores is not None and "encodekit" in results:
         places = np.searchsorted(ALPHAS, 0.99 * results["encodekit"].alphas)
         lost = ours.scores.max(axis=0) - ours.scores[places, np.arange(places.size)]
@@ -175,6 +178,12 @@ def check_equal(problem: Problem, results: dict[str, Result]) -> None:
         alphas, theirs = results[name].alphas[some], results[name].weights[:, some]
         exact = Ridge(alpha=alphas).fit(problem.X.astype("f8"), problem.Y[:, some]).coef_.T
         assert np.abs(exact - theirs).max() < 1e-3 * np.abs(exact).max(), name
+
+
+def kernel_size(problem: Problem) -> float:
+    """Return the largest eigenvalue of the kernel of features, 0 where no program takes kernels."""
+    n_trs, n_features = problem.X.shape
+    return float(np.linalg.norm(problem.X, 2)) ** 2 if n_features > n_trs else 0.0
 
 
 def gemm_rate() -> float:
