@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from encodekit.scoring._missing import load_columns
 
+_ATTEMPTS = 10
+
 
 def over_blocks(
     solve: Callable[..., Any], shared: Any, values: Any, pieces: Sequence[NDArray[np.intp]]
@@ -16,23 +18,49 @@ def over_blocks(
     """Yield each piece of columns with ``solve(shared, values[:, columns])``.
 
     With an active ``dask.distributed`` client and values in dask, the pieces go to its workers,
-    ``shared`` once to each of them; dask tries again what a lost worker had. Otherwise one piece
-    is in memory at a time.
+    ``shared`` once to each of them. dask tries again what a lost worker had; ``shared`` itself is
+    sent again if the last worker that has it is lost. Otherwise one piece is in memory at a time.
+
+    Raises
+    ------
+    RuntimeError
+        If workers are lost again and again.
     """
     client = _client() if hasattr(values, "dask") else None
     if client is None:
         for columns in pieces:
             yield columns, solve(shared, load_columns(values, columns))
         return
+    pending = dict(enumerate(pieces))
+    for _ in range(_ATTEMPTS):
+        for place, result in _spread(client, solve, shared, values, pending):
+            yield pending.pop(place), result
+        if not pending:
+            return
+    raise RuntimeError(
+        f"{len(pending)} blocks of targets were lost {_ATTEMPTS} times with the workers that had "
+        "them: give workers more memory, or take a smaller block_size"
+    )
+
+
+def _spread(
+    client: Any,
+    solve: Callable[..., Any],
+    shared: Any,
+    values: Any,
+    pieces: dict[int, NDArray[np.intp]],
+) -> Iterator[tuple[int, Any]]:
+    """Yield results as they come, by the places of their pieces; none for those that were lost."""
     from dask.delayed import delayed
-    from distributed import as_completed
+    from distributed import CancelledError, as_completed
 
     everywhere = client.scatter(shared, broadcast=True, hash=False)
     task = delayed(solve, pure=False)
-    futures = client.compute([task(everywhere, values[:, some]) for some in pieces])
-    places = {future.key: place for place, future in enumerate(futures)}
+    futures = client.compute([task(everywhere, values[:, some]) for some in pieces.values()])
+    places = {future.key: place for future, place in zip(futures, pieces, strict=True)}
     for future, result in as_completed(futures, with_results=True):  # type: ignore[no-untyped-call]
-        yield pieces[places[future.key]], result
+        if not isinstance(result, CancelledError):
+            yield places[future.key], result
         future.release()  # its memory on the worker
 
 

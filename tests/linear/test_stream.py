@@ -63,6 +63,36 @@ def test_a_client_gives_what_one_process_gives(labelled, client, tmp_path):
     same_fit(here, ek.RidgeCV(block_size=2, coef_store=tmp_path / "w").fit(X, lazily(Y)))
 
 
+def losing(client, monkeypatch, times):
+    """Let what the client sends to workers get lost, as if the last of them that had it died."""
+    scatter, sent = client.scatter, []
+
+    def send(*arguments, **keywords):
+        future = scatter(*arguments, **keywords)
+        sent.append(future)
+        if len(sent) <= times:
+            future.cancel()
+        return future
+
+    monkeypatch.setattr(client, "scatter", send)
+    return sent
+
+
+def test_what_workers_share_is_sent_again_when_they_have_lost_it(labelled, client, monkeypatch):
+    X, Y = labelled(participants=("P1", "P2", "P3"))
+    here = ek.RidgeCV(block_size=2).fit(X, Y)
+    sent = losing(client, monkeypatch, 2)
+    same_fit(here, ek.RidgeCV(block_size=2).fit(X, lazily(Y)))
+    assert len(sent) == 3
+
+
+def test_workers_that_are_lost_again_and_again_are_an_error(labelled, client, monkeypatch):
+    X, Y = labelled(participants=("P1", "P2", "P3"))
+    losing(client, monkeypatch, 1000)
+    with pytest.raises(RuntimeError, match="5 blocks of targets were lost 10 times"):
+        ek.RidgeCV(block_size=2).fit(X, lazily(Y))
+
+
 def test_only_one_block_of_targets_is_in_memory(labelled):
     X, Y = labelled(participants=("P1", "P2", "P3", "P4"))
     sizes = []
