@@ -1,8 +1,10 @@
 """``encodekit plugins new``: a package that installs, passes its tests, and can be changed."""
 
 import re
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -26,7 +28,7 @@ def write_plugin(name: str, parent: Path) -> Path:
     Raises
     ------
     ValueError
-        If the name has another form.
+        If the name has another form, or a distribution or module of that name is installed.
     FileExistsError
         If there is a folder of that name.
     """
@@ -35,10 +37,16 @@ def write_plugin(name: str, parent: Path) -> Path:
             f"a plugin cannot be named {name!r}: take lower case letters, digits and hyphens, "
             "such as my-lab-pitch"
         )
+    package = name.replace("-", "_")
+    taken = _whose(name, package)
+    if taken:
+        raise ValueError(
+            f"a plugin cannot be named {name!r}: {taken} is installed here, and one would hide the "
+            f"other: take a name that begins with your lab's, such as my-lab-{name}"
+        )
     folder = parent / name
     if folder.exists():
         raise FileExistsError(f"{folder} exists: take another name, or --folder")
-    package = name.replace("-", "_")
     words = {
         "name": name,
         "record": name,
@@ -52,6 +60,16 @@ def write_plugin(name: str, parent: Path) -> Path:
         path.write_text(Template(text).substitute(words), encoding="utf-8")
     (folder / package / "py.typed").touch()
     return folder
+
+
+def _whose(name: str, package: str) -> str | None:
+    """Return which distribution or module has the name already, if one has."""
+    try:
+        return f"the distribution {distribution(name).name}"
+    except PackageNotFoundError:
+        spec = find_spec(package)
+    # A folder of that name in the working directory, which has no origin, hides nothing.
+    return f"the module {package}" if spec and spec.origin else None
 
 
 def _templates(folder: Traversable, prefix: str = "") -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from encodekit._errors import unknown_name
 from encodekit.plugins import Plugin, PluginWarning, Registry, installed_plugins
 from encodekit.plugins._discovery import BUILTINS
 from encodekit.plugins._probe import TIME_LIMIT, probe
+from encodekit.plugins._records import name_key
 from encodekit.plugins._switches import switch, switches_file
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -41,8 +42,16 @@ def show(ctx: typer.Context, json: AsJSON = False, time_limit: Limit = TIME_LIMI
         return
     console = Console()
     console.print(_table(found.plugins))
+    for plugin in found.plugins:
+        if plugin.cause is not None:
+            told = Text(f"{plugin.name}  {plugin.status}: {plugin.cause}", style=_colour(plugin))
+            console.print(told, soft_wrap=True)
     for clash in found.clashes():
-        console.print(Text.assemble(("clash", "red"), f": {clash}"))
+        console.print(Text.assemble(("clash", "red"), f": {clash}"), soft_wrap=True)
+    console.print(
+        "loaded: its records are; encodekit plugins check NAME loads what they name", style="dim",
+        soft_wrap=True,
+    )  # fmt: skip
 
 
 @plugins.command()
@@ -71,13 +80,20 @@ def check(name: Name, time_limit: Limit = TIME_LIMIT) -> None:
     """
     from encodekit.testing import check_plugin
 
-    wanted = _installed(name)
     found = examined(time_limit)
+    wanted = _installed(name, found)
     plugin = next(one for one in found.plugins if one.title == wanted.title)
     if plugin.status != "loaded":
         typer.echo(f"{plugin.title} is {plugin.status}: {plugin.cause}")
         raise typer.Exit(1)
-    n_bad = 0
+    early = _early(plugin, time_limit)
+    n_bad = int(bool(early))
+    if early:
+        typer.echo(
+            f"BAD  discovery: imports {', '.join(early)}, which every start of encodekit waits "
+            f"for, and without which the whole plugin is skipped: leave __init__.py empty and "
+            f"import nothing but records in {plugin.module}"
+        )
     for record, said, error in check_plugin(plugin, found):
         n_bad += error is not None
         typer.echo(
@@ -105,12 +121,28 @@ def examined(time_limit: float = TIME_LIMIT) -> Registry:
         return Registry(probe(time_limit))
 
 
-def _installed(name: str) -> Plugin:
-    """Return the installed plugin of that name, without importing any."""
+def _early(plugin: Plugin, time_limit: float) -> tuple[str, ...]:
+    """Return what discovery of the plugin imports where no other plugin has imported it before."""
+    alone = probe(time_limit, wanted=plugin.name)
+    return next((one.early for one in alone if one.title == plugin.title), ())
+
+
+def _installed(name: str, found: Registry | None = None) -> Plugin:
+    """Return the installed plugin of that name, without importing any.
+
+    Where there is none, what was ``found`` tells whose record has the name.
+    """
     known = installed_plugins()
     for plugin in known:
         if plugin.is_called(name):
             return plugin
+    for plugin in found.plugins if found else ():
+        for _, spec in plugin.records:
+            if name_key(spec.name) == name_key(name):
+                raise ValueError(
+                    f"{name!r} is no plugin but a {spec.noun} of the plugin {plugin.title}: "
+                    f"encodekit plugins check {plugin.name}"
+                )
     raise ValueError(unknown_name("plugin", name, [plugin.name for plugin in known]))
 
 
@@ -137,10 +169,13 @@ def _to_json(found: list[dict[str, Any]], clashes: list[str]) -> str:
 def _table(found: tuple[Plugin, ...]) -> Table:
     table = Table("plugin", "version", "status", "brings", box=None, padding=(0, 2, 0, 0))
     for plugin in found:
-        status = plugin.status if plugin.cause is None else f"{plugin.status}: {plugin.cause}"
-        colour = {"loaded": "green", "skipped": "red"}.get(plugin.status, "dim")
+        status = Text(plugin.status, style=_colour(plugin))
         lines = [
             f"{kind}: {', '.join(names)}" for kind, names in describe(plugin)["brings"].items()
         ]
-        table.add_row(plugin.name, plugin.version, Text(status, style=colour), "\n".join(lines))
+        table.add_row(plugin.name, plugin.version, status, "\n".join(lines))
     return table
+
+
+def _colour(plugin: Plugin) -> str:
+    return {"loaded": "green", "skipped": "red"}.get(plugin.status, "dim")

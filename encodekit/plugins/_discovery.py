@@ -4,9 +4,10 @@ A plugin that does not is set aside with its cause: one bad import must not stop
 """
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
 import pluggy
@@ -18,6 +19,11 @@ from encodekit.plugins._records import Spec, name_key
 from encodekit.plugins._switches import SwitchesError, switched_off
 
 BUILTINS = "encodekit-builtins"
+# Packages that take long to import, or are not there for everybody: none belongs in discovery.
+HEAVY = {
+    "jax", "librosa", "matplotlib", "nilearn", "pandas", "scipy", "sklearn", "tensorflow", "torch",
+    "torchaudio", "transformers", "xarray",
+}  # fmt: skip
 LEFT_OUT = "ENCODEKIT_PLUGINS leaves it out: add it there"
 
 Watch = Callable[[EntryPoint], None]
@@ -32,7 +38,8 @@ class Plugin:
     """One discovered plugin: where it comes from, what it gives, and why not if it was skipped.
 
     ``status`` is ``"loaded"``, ``"skipped"`` or ``"disabled"``; ``cause`` says why it is not
-    loaded.
+    loaded. ``early`` are the modules that its discovery imported too soon: those that its records
+    load, and heavy packages that were not imported before.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Plugin:
     status: str = "loaded"
     cause: str | None = None
     records: tuple[tuple[str, Spec], ...] = ()
+    early: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def title(self) -> str:
@@ -194,12 +202,19 @@ def _consider(
             raise PluginError(_twice(same_name))
         if watch is not None:
             watch(point)
-        return replace(plugin, records=tuple(admit(manager, point)))
+        before = set(sys.modules)
+        records = tuple(admit(manager, point))
+        return replace(plugin, records=records, early=_early(records, set(sys.modules) - before))
     except KeyboardInterrupt as error:
         error.add_note(f"plugin {plugin.title} was being imported: encodekit plugins names it")
         raise
     except BaseException as error:  # noqa: BLE001 (plugins raise anything, SystemExit too)
         return replace(plugin, status="skipped", cause=cause_of(error))
+
+
+def _early(records: Sequence[tuple[str, Spec]], imported: Collection[str]) -> tuple[str, ...]:
+    loaded_later = {spec.load.partition(":")[0] for _, spec in records}
+    return tuple(sorted((loaded_later | HEAVY) & set(imported)))
 
 
 def _twice(plugins: Sequence[Plugin]) -> str:

@@ -1,6 +1,7 @@
 """The skeleton of a plugin is sound as it is written."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,8 @@ def test_it_passes_its_linters(skeleton):
 
 def test_it_keeps_the_contract(skeleton, monkeypatch):
     monkeypatch.syspath_prepend(skeleton)
-    from my_lab_pitch import MyLabPitch, plugin
+    from my_lab_pitch import plugin
+    from my_lab_pitch.features import MyLabPitch
 
     import encodekit as ek
 
@@ -101,7 +103,7 @@ def test_it_installs_passes_its_own_tests_and_shows_up(skeleton, scratch, monkey
     found = {plugin["name"]: plugin for plugin in told["plugins"]}
     assert found["my-lab-pitch"]["brings"] == {"features": ["my-lab-pitch"]}
     checked = run(python, "-c", program, "plugins", "check", "my-lab-pitch", cwd=skeleton)
-    assert "ok   features my-lab-pitch: 19 checks" in checked
+    assert "ok   features my-lab-pitch: 21 checks" in checked
 
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples/plugins").glob("*/pyproject.toml"))
@@ -126,3 +128,18 @@ def test_an_example_plugin_installs_passes_its_own_tests_and_its_checks(
     assert found[f"encodekit-example-{project.name.replace('_', '-')}"]["status"] == "loaded"
     run(python, "-c", program, "plugins", "check",
         f"encodekit-example-{project.name.replace('_', '-')}", cwd=copy)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["numpy", "json", "scikit-learn", "sklearn", "encodekit"])
+def test_a_name_that_would_hide_what_is_installed_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=rf"named '{name}': the (distribution|module) .*installed"):
+        write_plugin(name, tmp_path)
+
+
+def test_discovery_of_the_skeleton_does_not_import_its_class(skeleton, monkeypatch):
+    monkeypatch.syspath_prepend(skeleton)
+    told = run(sys.executable, "-c", "import sys, encodekit.plugins; before = set(sys.modules); "
+               "import my_lab_pitch.plugin; print(sorted(set(sys.modules) - before))",
+               cwd=skeleton)  # fmt: skip
+    assert "my_lab_pitch.plugin" in told
+    assert not {"my_lab_pitch.features", "numpy", "xarray"} & set(re.findall(r"'([\w.]+)'", told))

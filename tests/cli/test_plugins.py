@@ -13,6 +13,8 @@ def encodekit_features():
     yield FeatureSpec("pitch", load="fractions:Fraction", summary="f0")
 """
 
+LONG = ", though all of us have tried" * 6  # longer than a terminal is wide
+
 
 def spec(name):
     return ("features", FeatureSpec(name, load="a:b", summary="c"))
@@ -29,14 +31,16 @@ def run(capsys, *arguments):
 def found(monkeypatch):
     plugins = [
         Plugin("good", "good-lab", "1.0", "good", records=(spec("pitch"), spec("same"))),
-        Plugin("bad", "bad-lab", "2.0", "bad", status="skipped", cause="ImportError: [no] luck"),
+        Plugin(
+            "bad", "bad-lab", "2.0", "bad", status="skipped", cause="ImportError: [no] luck" + LONG
+        ),
         Plugin("off", "off-lab", "3.0", "off", status="disabled", cause="switched off"),
         Plugin("twin", "twin-lab", "4.0", "twin", records=(spec("same"),)),
     ]
     with pytest.warns(PluginWarning, match="same feature extractor"):
         registry = Registry(plugins)
     monkeypatch.setattr(_plugins, "examined", lambda _: registry)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 @pytest.fixture
@@ -63,7 +67,7 @@ def test_the_table_says_what_each_plugin_brings_and_why_one_was_skipped(found, c
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert "1.0" in lines["good"]
     assert "features: pitch" in lines["good"]
-    assert "skipped: ImportError: [no] luck" in lines["bad"]
+    assert f"skipped: ImportError: [no] luck{LONG}" in lines["bad"]
     assert "disabled: switched off" in lines["off"]
 
 
@@ -76,7 +80,7 @@ def test_json_holds_the_same_for_programs(found, capsys):
     content = json.loads(out)
     good, bad, off, _ = content["plugins"]
     assert good["brings"] == {"features": ["pitch", "same"]}
-    assert (bad["status"], bad["cause"]) == ("skipped", "ImportError: [no] luck")
+    assert (bad["status"], bad["cause"]) == ("skipped", "ImportError: [no] luck" + LONG)
     assert off["status"] == "disabled"
     assert "none of them is used" in content["clashes"][0]
 
@@ -104,3 +108,24 @@ def test_the_toolkit_itself_cannot_be_disabled(installed, capsys):
     code, _, err = run(capsys, "disable", "encodekit-builtins")
     assert code == 2
     assert "is encodekit itself: it cannot be disabled" in err
+
+
+def test_check_reports_what_discovery_imports_too_soon(installed, tmp_path, capsys):
+    (tmp_path / "my_lab.py").write_text("import my_lab_code\n" + EARLY)
+    (tmp_path / "my_lab_code.py").write_text("def loss():\n    'Words.'\n")
+    code, out, _ = run(capsys, "check", "my-lab", "--time-limit", "5")
+    assert code == 1
+    assert "BAD  discovery: imports my_lab_code, which every start" in out
+    assert "ok   panels pitch: loads" in out
+
+
+EARLY = FOUND.replace("Feature", "Panel").replace("_features", "_panels").replace(
+    "fractions:Fraction", "my_lab_code:loss"
+)  # fmt: skip
+
+
+def test_check_of_the_name_of_a_feature_points_to_its_plugin(found, capsys):
+    code, _, err = run(capsys, "check", "Pitch")
+    assert code == 2
+    assert "'Pitch' is no plugin but a feature extractor of the plugin 'good' (good-lab" in err
+    assert "encodekit plugins check good\n" in err

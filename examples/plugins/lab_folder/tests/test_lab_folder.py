@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import soundfile
-from encodekit_example_lab_folder import load_lab_folder, plugin
+from encodekit_example_lab_folder import plugin
+from encodekit_example_lab_folder.study import load_lab_folder
 
 import encodekit as ek
 from encodekit.testing import check_study

@@ -1,5 +1,1 @@
-"""The fundamental frequency of the voice, by librosa's pYIN."""
-
-from encodekit_example_pitch.features import PitchFeatures
-
-__all__ = ["PitchFeatures"]
+"""The fundamental frequency of the voice, by librosa's pYIN; discovery imports this: no code."""

@@ -1,5 +1,6 @@
 import numpy as np
-from encodekit_example_pitch import PitchFeatures, plugin
+from encodekit_example_pitch import plugin
+from encodekit_example_pitch.features import PitchFeatures
 
 import encodekit as ek
 from encodekit.testing import check_feature_extractor, small_study
@@ -29,7 +30,7 @@ def test_noise_has_no_pitch():
 
 def test_it_keeps_the_contract():
     study = small_study(2, 2, seconds=4.0, missing=False)
-    assert len(check_feature_extractor(PitchFeatures(), study)) == 19
+    assert len(check_feature_extractor(PitchFeatures(), study)) == 21
 
 
 def test_the_plugin_is_accepted(encodekit_plugins):
