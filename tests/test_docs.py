@@ -69,7 +69,7 @@ def test_the_extractor_of_the_chapter_keeps_the_contract():
     names = {}
     exec(compile(source, "plugins.md", "exec"), names)
     study = encodekit.testing.small_study(2, 2, seconds=8.0, missing=False)
-    assert len(encodekit.testing.check_feature_extractor(names["MyLabPitch"](), study)) == 19
+    assert len(encodekit.testing.check_feature_extractor(names["MyLabPitch"](), study)) == 21
 
 
 def test_the_experiment_of_the_chapter_can_be_read(tmp_path):

@@ -80,6 +80,19 @@ def parameters_are_kept_as_given(case: EstimatorCase) -> None:
         require(getattr(copy, name) is marker, f"set_params({name}=...) does not set it")
 
 
+def init_keeps_every_argument(case: EstimatorCase) -> None:
+    """Whatever is given to ``__init__`` comes back from ``get_params``, defaults or not."""
+    cls, params = type(case.estimator), case.new().get_params(deep=False)
+    lost = []
+    for name in params:
+        marker = object()
+        made = cls(**{**params, name: marker})
+        if made.get_params(deep=False).get(name) is not marker:
+            lost.append(name)
+    told = ", ".join(lost)
+    require(not lost, f"__init__ takes {told} and does not keep it: self.{lost and lost[0]} = ...")
+
+
 def repr_is_the_class_with_its_parameters(case: EstimatorCase) -> None:
     """``repr`` begins with the name of the class, before and after fit."""
     name = type(case.estimator).__name__
@@ -138,9 +151,15 @@ def inputs_are_left_as_they_were(case: EstimatorCase) -> None:
 def giving_an_output_changes_nothing(case: EstimatorCase) -> None:
     """``transform`` and ``predict`` leave the parameters and fitted attributes as they were."""
     estimator = case.fit(case.new())
-    before = digest(public(estimator))
+    before = {name: digest(value) for name, value in public(estimator).items()}
     case.output(estimator)
-    require(digest(public(estimator)) == before, "transform or predict changes attributes")
+    after = {name: digest(value) for name, value in public(estimator).items()}
+    changed = sorted(name for name in before | after if before.get(name) != after.get(name))
+    require(
+        not changed,
+        f"transform or predict sets the attributes {changed}: compute them in fit, or keep them "
+        "in local variables",
+    )
 
 
 def global_randomness_is_left_alone(case: EstimatorCase) -> None:
@@ -198,6 +217,7 @@ def same(one: Any, other: Any) -> bool:
 ESTIMATOR_CHECKS = (
     clone_has_equal_parameters,
     parameters_are_kept_as_given,
+    init_keeps_every_argument,
     repr_is_the_class_with_its_parameters,
     docstring_describes_parameters_and_attributes,
     fit_returns_itself,

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from encodekit.data import Stimulus, Study, split_runs, validate
+from encodekit.features import FeatureExtractor
 from encodekit.testing._estimators import ESTIMATOR_CHECKS, EstimatorCase, same
 from encodekit.testing._running import Skip, raises, require, run_checks
 from encodekit.testing._small import small_study
@@ -72,6 +73,19 @@ class FeatureCase(EstimatorCase):
     def rows_of(self, stimuli: Sequence[Stimulus]) -> list[xr.DataArray]:
         """Return the rows of these runs, one block per run."""
         return list(split_runs(self.fitted.transform(list(stimuli))))
+
+
+def it_takes_what_every_extractor_takes(case: FeatureCase) -> None:
+    """An ``__init__`` of its own still takes ``history``, ``resample`` and ``cache``."""
+    if not isinstance(case.estimator, FeatureExtractor):
+        return
+    params = case.estimator.get_params(deep=False)
+    lacking = [name for name in ("history", "resample", "cache") if name not in params]
+    require(
+        not lacking,
+        f"__init__ does not take {', '.join(lacking)}, so users cannot set it: add each to "
+        "__init__ and store it (or skip this check with the reason)",
+    )
 
 
 def rows_keep_the_data_contract(case: FeatureCase) -> None:
@@ -178,6 +192,7 @@ def _close(one: xr.DataArray, other: xr.DataArray) -> bool:
 
 FEATURE_CHECKS = (
     *ESTIMATOR_CHECKS,
+    it_takes_what_every_extractor_takes,
     rows_keep_the_data_contract,
     rows_lie_on_the_grid_of_the_trs,
     features_have_names_of_their_own,

@@ -14,6 +14,7 @@ from encodekit.testing._estimators import (
     docstring_describes_parameters_and_attributes,
     fit_returns_itself,
     giving_an_output_changes_nothing,
+    init_keeps_every_argument,
     parameters_are_kept_as_given,
     repr_is_the_class_with_its_parameters,
     saving_and_loading_gives_the_same,
@@ -152,6 +153,7 @@ def responses_that_hold_none_are_refused(case: RegionCase) -> None:
 REGION_CHECKS = (
     clone_has_equal_parameters,
     parameters_are_kept_as_given,
+    init_keeps_every_argument,
     repr_is_the_class_with_its_parameters,
     docstring_describes_parameters_and_attributes,
     fit_returns_itself,

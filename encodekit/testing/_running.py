@@ -39,11 +39,18 @@ def run_checks(
             failed.setdefault(cause, []).append(check.__name__)
     names = [name for several in failed.values() for name in several]
     if failed:
-        lines = (f"- {', '.join(several)}: {cause}" for cause, several in failed.items())
+        lines = (_line(cause, several) for cause, several in failed.items())
         raise ContractError(
             f"{subject} fails {len(names)} of {len(run)} checks:\n" + "\n".join(lines)
         )
     return tuple(check.__name__ for check in run)
+
+
+def _line(cause: str, checks: Sequence[str]) -> str:
+    """Say what failed; the cause comes first where a list of checks would hide it."""
+    if len(checks) == 1:
+        return f"- {checks[0]}: {cause}"
+    return f"- {cause}\n  in {len(checks)} checks: {', '.join(checks)}"
 
 
 def require(condition: object, message: str) -> None:

@@ -22,8 +22,9 @@ def test_its_extractors_pass(name, backbone_folder):
         name, backbone=backbone_folder, head="individual", epochs=1, batch_size=4, chunk=16.0,
         cache=None, device="cpu",
     )  # fmt: skip
-    passed = check_feature_extractor(features, STUDY)
-    assert len(passed) == len(FEATURE_CHECKS)
+    skip = {"it_takes_what_every_extractor_takes": "the resampling is that of the tuning"}
+    passed = check_feature_extractor(features, STUDY, skip=skip)
+    assert len(passed) == len(FEATURE_CHECKS) - 1
 
 
 @pytest.mark.parametrize(

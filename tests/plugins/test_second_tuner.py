@@ -187,7 +187,7 @@ def test_it_imports_public_names_alone():
 
 def test_it_keeps_the_contracts(plugin):
     study = small_study(n_stories=2, seconds=16.0)
-    assert len(check_feature_extractor(ek.make_features("band-tuned", epochs=3), study)) == 19
+    assert len(check_feature_extractor(ek.make_features("band-tuned", epochs=3), study)) == 21
     assert len(check_loss(ek.make_loss("absolute"))) == 10
 
 

@@ -80,6 +80,20 @@ class RenamesAParameter(Loudness):
         return super().set_params(**{k: v for k, v in parameters.items() if k != "scale"})
 
 
+class IgnoresItsArguments(Loudness):
+    """Scale."""
+
+    def __init__(self, scale=1.0, history=4.0, resample="mean", cache=None):
+        super().__init__()
+
+
+class TakesItsOwnAlone(Loudness):
+    """Scale."""
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+
 class Anonymous(Loudness):
     """Scale."""
 
@@ -222,6 +236,7 @@ class TakesAnything(Loudness):
 BROKEN = {
     "clone_has_equal_parameters": TakesACopy,
     "parameters_are_kept_as_given": RenamesAParameter,
+    "init_keeps_every_argument": IgnoresItsArguments,
     "repr_is_the_class_with_its_parameters": Anonymous,
     "docstring_describes_parameters_and_attributes": Undescribed,
     "fit_returns_itself": ReturnsNothing,
@@ -231,6 +246,7 @@ BROKEN = {
     "global_randomness_is_left_alone": DrawsGlobally,
     "unfitted_says_so": WorksUnfitted,
     "saving_and_loading_gives_the_same": ForgetsWhenSaved,
+    "it_takes_what_every_extractor_takes": TakesItsOwnAlone,
     "rows_keep_the_data_contract": GivesDoubles,
     "rows_lie_on_the_grid_of_the_trs": LosesARow,
     "features_have_names_of_their_own": NamesTwoTheSame,
@@ -260,10 +276,33 @@ def test_one_that_is_broken_fails(check):
 
 def test_the_others_of_its_checks_pass():
     message = (
-        r"GivesDoubles\(\) fails 1 of 19 checks:\n- rows_keep_the_data_contract: dtype is float"
+        r"GivesDoubles\(\) fails 1 of 21 checks:\n- rows_keep_the_data_contract: dtype is float"
     )
     with pytest.raises(ContractError, match=message):
         check_feature_extractor(GivesDoubles(), STUDY)
+
+
+def test_what_init_loses_is_named():
+    with pytest.raises(ContractError, match=r"takes cache, history, resample, scale and does not"):
+        check_feature_extractor(IgnoresItsArguments(), STUDY)
+    with pytest.raises(ContractError, match=r"not take history, resample, cache, so users cannot"):
+        check_feature_extractor(TakesItsOwnAlone(), STUDY)
+
+
+def test_attributes_that_frames_sets_are_named():
+    with pytest.raises(ContractError, match=r"sets the attributes \['n_calls'\]: compute them in"):
+        check_feature_extractor(CountsCalls(), STUDY)
+
+
+def test_a_cause_of_many_failures_stands_before_the_list_of_checks():
+    class Fails(Loudness):
+        """Scale."""
+
+        def frames(self, stimulus):
+            raise OSError("no licence")
+
+    with pytest.raises(ContractError, match=r"- OSError: no licence .*\n  in \d+ checks: fitting"):
+        check_feature_extractor(Fails(), STUDY)
 
 
 def test_a_check_is_left_out_for_a_reason():

@@ -220,6 +220,11 @@ class KeepsWhatItIsTold(Selector):
         return self
 
 
+class IgnoresTheAtlas(Selector):
+    def __init__(self, regions=None, atlas=None):
+        super().__init__(regions=regions)
+
+
 class Nameless(Selector):
     def __repr__(self):
         return "regions"
@@ -320,9 +325,9 @@ SELECTORS = dict(
     zip(
         REGION_CHECKS,
         (
-            CopiesRegions, KeepsWhatItIsTold, Nameless, Undocumented, FitGivesNothing, Counts,
-            LoadsEmpty, TurnsAround, DropsLabels, GivesAList, ForgetsScores, ReadsDask,
-            LearnsRegions, Spoils, KeepsNothing,
+            CopiesRegions, KeepsWhatItIsTold, IgnoresTheAtlas, Nameless, Undocumented,
+            FitGivesNothing, Counts, LoadsEmpty, TurnsAround, DropsLabels, GivesAList,
+            ForgetsScores, ReadsDask, LearnsRegions, Spoils, KeepsNothing,
         ),
         strict=True,
     )

@@ -95,7 +95,7 @@ def wordless(predicted, true, mask):
     pass
 """
     told = checked(plugin(SOURCE + more))
-    assert told["features rate"] == "19 checks"
+    assert told["features rate"] == "21 checks"
     assert told["regions areas"] == "loads"
     assert "there is no module 'my_lab_gone'" in told["losses gone"]
     assert "is no class or function, but 3.14" in told["losses number"]
