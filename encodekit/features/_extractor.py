@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from encodekit import __version__
+from encodekit._errors import unknown_name
 from encodekit.data import Stimulus, concat_runs, progress
 from encodekit.data._timing import say_seconds
 from encodekit.features._cache import cache_folder, describe, make_key, read_rows, write_rows
@@ -20,6 +21,7 @@ from encodekit.features._lanczos import Lanczos
 from encodekit.features._resampling import TrRows
 
 Tick = Callable[[float], None]
+_BEYOND = 30.0  # s after the audio's end that frames may reach: the longest clip that models pad
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):
@@ -74,6 +76,19 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         if inherited:
             cls.__init__ = _class_defaults(cls)  # type: ignore[method-assign]
 
+    def __getattr__(self, name: str) -> Any:
+        """Raise AttributeError: what was meant, or that ``__init__`` does not store it."""
+        cls = type(self)
+        if name.startswith("__"):  # asked for by copy and pickle, also before there is anything
+            raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+        if name in inspect.signature(cls).parameters:
+            raise AttributeError(
+                f"{cls.__name__}.__init__ takes {name} and does not store it: self.{name} = {name}"
+            )
+        known = sorted(known for known in {*vars(self), *dir(cls)} if not known.startswith("__"))
+        told = unknown_name("attribute", name, known)
+        raise AttributeError(f"{cls.__name__}: {told}", name=name, obj=self)
+
     @abstractmethod
     def frames(self, stimulus: Stimulus) -> xr.DataArray:
         """Return the frames (time, feature) of one stimulus, with ``seconds`` on time.
@@ -81,6 +96,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         Times may be irregular (word onsets) but do not decrease; no value is NaN. A coordinate
         ``name`` on feature names the features.
         """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no frames: write frames(self, stimulus), which returns a "
+            "DataArray (time, feature)"
+        )
 
     def frame_blocks(self, stimulus: Stimulus) -> Iterator[xr.DataArray]:
         """Yield the frames in blocks, in order of time; override it where they are many."""
@@ -172,7 +191,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         done, end = 0.0, float(stimulus.grid[-1])
         subject = f"{type(self).__name__}.frames of run {stimulus.run_name!r}"
         for block in self.frame_blocks(stimulus):
-            seconds = _checked_seconds(block, subject)
+            seconds = _checked_seconds(block, subject, _lasts(stimulus))
             names = names or _feature_coordinates(block, type(self).__name__)
             _add(rows, seconds, block.values, subject)
             reached = min(float(seconds[-1]), end) if seconds.size else done
@@ -291,14 +310,32 @@ def _add(rows: TrRows, seconds: NDArray[Any], values: NDArray[Any], subject: str
     rows.add(seconds, np.asarray(values, dtype=np.float32))
 
 
-def _checked_seconds(block: xr.DataArray, subject: str) -> NDArray[np.float64]:
-    if getattr(block, "dims", None) != ("time", "feature") or "seconds" not in block.coords:
-        got = getattr(block, "dims", type(block).__name__)
-        raise ValueError(f"{subject}: expected a DataArray (time, feature) with the coordinate "
-                         f"'seconds' on time, got {got}")  # fmt: skip
+def _lasts(stimulus: Stimulus) -> float:
+    """Return how long a stimulus is, s; without audio, up to the end of its last TR."""
+    heard = stimulus.audio_duration
+    return float(stimulus.grid[-1]) + _t_r(stimulus) if heard is None else heard
+
+
+def _checked_seconds(block: Any, subject: str, lasts: float) -> NDArray[np.float64]:
+    wanted = "a DataArray (time, feature) with the coordinate 'seconds' on time"
+    if not isinstance(block, xr.DataArray):
+        raise ValueError(f"{subject}: expected {wanted}, got a {type(block).__name__}")
+    if block.dims != ("time", "feature"):
+        raise ValueError(f"{subject}: expected {wanted}, got the dims {block.dims}")
+    if "seconds" not in block.coords or block.coords["seconds"].dims != ("time",):
+        there = ", ".join(map(str, block.coords)) or "none"
+        raise ValueError(
+            f"{subject} have no coordinate 'seconds' on time (coordinates: {there}): add "
+            "coords={'seconds': ('time', seconds)}, when each frame is, in s"
+        )
     seconds: NDArray[np.float64] = block.coords["seconds"].values.astype(np.float64)
     if not np.isfinite(seconds).all() or (np.diff(seconds) < 0).any():
         raise ValueError(f"{subject}: 'seconds' must be finite and not decrease: sort the frames")
+    if seconds.size and seconds[-1] > lasts + _BEYOND:
+        raise ValueError(
+            f"{subject} reach {seconds[-1]:g} s but the audio lasts {lasts:g} s: are these samples "
+            "or frame numbers? 'seconds' are s after the audio began"
+        )
     return seconds
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pluggy
 
-from encodekit.plugins._hooks import API, PROJECT
+from encodekit._errors import unknown_name
+from encodekit.plugins._hooks import API, PROJECT, Hooks
 from encodekit.plugins._records import KINDS, Spec
 
 
@@ -65,11 +66,14 @@ def _check_api(module: ModuleType) -> None:
 
 
 def _check_marks(module: ModuleType) -> None:
-    """Refuse what is named like a hook and would be passed over for want of its mark."""
+    """Refuse what would be passed over: hooks that are not marked, or whose name is not known."""
     for name, value in vars(module).items():
         unmarked = callable(value) and not hasattr(value, f"{PROJECT}_impl")
         if name.startswith(f"{PROJECT}_") and unmarked:
             raise PluginError(f"{module.__name__}.{name} is not marked: put @hookimpl above it")
+        if hasattr(value, f"{PROJECT}_impl") and not hasattr(Hooks, name):
+            hooks = [hook for hook in vars(Hooks) if hook.startswith(PROJECT)]
+            raise PluginError(f"{module.__name__}: {unknown_name('hook', name, hooks)}")
 
 
 def _records(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[tuple[str, Spec]]:

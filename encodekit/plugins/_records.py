@@ -1,11 +1,22 @@
 """The records that plugins return: what is there, where it loads from, what it needs."""
 
+import inspect
 import re
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+from encodekit._errors import unknown_name
 
 _LOAD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._ -]*[A-Za-z0-9])?")
+
+
+class _OfInit:
+    """The signature of ``__init__``, which that of ``__new__`` would hide from help and editors."""
+
+    def __get__(self, _: object, cls: type) -> inspect.Signature:
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
 @dataclass(frozen=True)
@@ -27,14 +38,28 @@ class Spec:
     ------
     ValueError
         If a field is empty or not of the stated form; all mistakes in one message.
+    TypeError
+        If there is no such field.
     """
 
     noun: ClassVar[str] = "record"
+    __signature__ = _OfInit()
 
     name: str
     load: str
     summary: str
     extra: str | None = None
+
+    def __new__(cls, *_: Any, **content: Any) -> Self:
+        """Refuse a field that there is not, in the name of the record that was meant."""
+        known = [field.name for field in fields(cls)]
+        for name in content:
+            if name not in known:
+                raise TypeError(
+                    f"{cls.__name__}: {unknown_name('field', name, known)} (its fields are "
+                    f"{', '.join(known)})"
+                )
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         mistakes = list(self._mistakes())

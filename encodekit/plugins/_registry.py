@@ -13,7 +13,13 @@ from typing import Any
 
 from encodekit._errors import MissingExtraError, unknown_name
 from encodekit.plugins._contract import PluginError
-from encodekit.plugins._discovery import Plugin, PluginWarning, discover, unknown_plugins
+from encodekit.plugins._discovery import (
+    BUILTINS,
+    Plugin,
+    PluginWarning,
+    discover,
+    unknown_plugins,
+)
 from encodekit.plugins._known import ELSEWHERE
 from encodekit.plugins._records import KINDS, Spec, name_key
 
@@ -91,9 +97,17 @@ class Registry:
         elsewhere = {name_key(theirs): dist for theirs, dist in ELSEWHERE.get(kind, {}).items()}
         noun = KINDS[kind].noun
         if name_key(name) not in elsewhere:
-            return unknown_name(noun, name, known)
+            return "; ".join([unknown_name(noun, name, known), *self._not_loaded()])
         dist = elsewhere[name_key(name)]
         return f"the {noun} {name!r} comes with {dist}, {self._why_not(dist)}"
+
+    def _not_loaded(self) -> list[str]:
+        """Return who may bring an absent name and was not loaded, and why."""
+        return [
+            f"the plugin {plugin.title}, which may bring it, is {plugin.status}: {plugin.cause}"
+            for plugin in self.plugins
+            if plugin.status != "loaded"
+        ]
 
     def _of_kind(self, kind: str) -> dict[str, list[Entry]]:
         if kind not in self._claims:
@@ -152,11 +166,15 @@ def load_entry(entry: Entry) -> Any:
     """Import what a record names, or raise with the pip line of what it lacks."""
     module, _, attribute = entry.spec.load.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        holder = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise _lacking(entry, error) from error
+    try:
+        return getattr(holder, attribute)
     except AttributeError as error:
-        raise PluginError(_broken(entry, f"{module} has no {attribute!r}")) from error
+        names = [name for name in dir(holder) if not name.startswith("_")]
+        told = unknown_name("name", attribute, names)
+        raise PluginError(_broken(entry, f"{module} has no {attribute!r} ({told})")) from error
 
 
 def _lacking(entry: Entry, error: ModuleNotFoundError) -> Exception:
@@ -172,6 +190,11 @@ def _lacking(entry: Entry, error: ModuleNotFoundError) -> Exception:
 
 
 def _broken(entry: Entry, cause: str) -> str:
+    if entry.plugin.name == BUILTINS:
+        return (
+            f"the {entry.spec.noun} {entry.spec.name!r} of encodekit cannot be loaded, {cause}: "
+            "encodekit is not installed whole, reinstall it"
+        )
     return (
         f"plugin {entry.plugin.title} registers the {entry.spec.noun} {entry.spec.name!r} at "
         f"{entry.spec.load!r}, but {cause}: tell its authors"

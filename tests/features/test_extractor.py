@@ -88,7 +88,8 @@ def test_an_index_of_features_names_them(make_stimulus):
     ("frames", "match"),
     [
         (np.ones((3, 2)), "expected a DataArray .time, feature. with the coordinate 'seconds'"),
-        (xr.DataArray(np.ones((3, 2)), dims=("time", "feature")), "'seconds' on time, got"),
+        (xr.DataArray(np.ones((3, 2)), dims=("time", "feature")), "no coordinate 'seconds' on"),
+        (xr.DataArray(np.ones((3, 2)), dims=("feature", "time")), "got the dims .'feat"),
         (
             xr.DataArray(np.ones((2, 1)), dims=("time", "feature"),
                          coords={"seconds": ("time", [1.0, 0.0])}),
@@ -177,3 +178,40 @@ def test_it_works_frozen_and_unfitted(clock, make_stimulus):
 def test_a_nested_lanczos_is_cloned_and_set(clock):
     extractor = clone(clock(resample=Lanczos(2))).set_params(resample__window=4)
     assert extractor.resample.window == 4
+
+
+def test_frames_timed_in_samples_are_refused(make_stimulus):
+    class InSamples(FeatureExtractor):
+        def frames(self, stimulus):
+            seconds = np.arange(0, 40 * 16_000, 160)
+            return xr.DataArray(np.ones((seconds.size, 1)), dims=("time", "feature"),
+                                coords={"seconds": ("time", seconds)})  # fmt: skip
+
+    for resample in ("lanczos", "sum", "mean"):
+        with pytest.raises(
+            ValueError, match=r"reach 639840 s but the audio lasts \d+ s: are these"
+        ):
+            InSamples(resample=resample).transform([make_stimulus()])
+
+
+def test_a_class_without_frames_is_told_to_write_it(make_stimulus):
+    class Frameless(FeatureExtractor):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Frameless has no frames: write frames"):
+        Frameless().transform([make_stimulus()])
+
+
+def test_a_parameter_that_init_does_not_store_is_named():
+    class Forgets(FeatureExtractor):
+        def __init__(self, fmin=65.0):
+            pass
+
+    with pytest.raises(AttributeError, match=r"Forgets.__init__ takes fmin and .*self.fmin = fmin"):
+        Forgets().get_params()
+
+
+def test_a_misspelt_attribute_is_answered_with_close_matches(clock):
+    with pytest.raises(AttributeError, match=r"Clock: unknown attribute 'histroy': .*'history'"):
+        clock().histroy  # noqa: B018
+    assert not hasattr(clock(), "level_")

@@ -58,7 +58,8 @@ BAD = {  # what a plugin does: its source, how it states its API, what the warni
         TIMBRE.replace("fractions:Fraction", "fractions"), None, "load must be 'module:attribute'"
     ),
     "misspells a hook": (
-        TIMBRE.replace("encodekit_features", "encodekit_featurs"), None, "unknown hook"
+        TIMBRE.replace("encodekit_features", "encodekit_featurs"), None,
+        "unknown hook 'encodekit_featurs': did you mean 'encodekit_features'",
     ),
     "takes an unknown argument": (
         TIMBRE.replace("features()", "features(study)"), None, "study"

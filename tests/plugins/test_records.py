@@ -51,3 +51,12 @@ def test_panels_say_where_they_stand():
     panel = PanelSpec("pitch", load="my_lab.panel:pitch", summary="scores by pitch", order=15)
     assert panel.order == 15
     assert PanelSpec("pitch", load="my_lab.panel:pitch", summary="scores by pitch").order == 100
+
+
+def test_a_field_that_there_is_not_is_answered_with_those_there_are():
+    message = (
+        r"FeatureSpec: unknown field 'sumary': did you mean 'summary'\? .*name, load, summary, e"
+    )
+    with pytest.raises(TypeError, match=message):
+        FeatureSpec("pitch", load="a:b", sumary="f0")
+    assert PanelSpec("p", load="a:b", summary="c", order=3).order == 3

@@ -3,7 +3,14 @@ import re
 import pytest
 
 from encodekit._errors import MissingExtraError
-from encodekit.plugins import PluginError, PluginWarning
+from encodekit.plugins import (
+    Entry,
+    FeatureSpec,
+    Plugin,
+    PluginError,
+    PluginWarning,
+    load_entry,
+)
 
 
 def feature(name, load="fractions:Fraction", extra=None):
@@ -123,5 +130,56 @@ def test_a_record_whose_module_is_not_there_blames_the_plugin(site):
 
 def test_a_record_whose_attribute_is_not_there_blames_the_plugin(site):
     site.install("my-lab", feature("pitch", load="fractions:Fractoin"))
-    with pytest.raises(PluginError, match=r"'fractions:Fractoin', but fractions has no 'Fractoin'"):
+    with pytest.raises(PluginError, match=r"'fractions:Fractoin', but .* did you mean 'Fraction'"):
         site.registry().load("features", "pitch")
+
+
+def test_an_attribute_error_within_a_module_is_not_laid_on_the_record(site):
+    (site.folder / "my_old_code.py").write_text("import math\nmath.sinus")
+    site.install("my-lab", feature("pitch", load="my_old_code:Pitch"))
+    with pytest.raises(AttributeError, match="module 'math' has no attribute 'sinus'"):
+        site.registry().load("features", "pitch")
+
+
+def test_a_name_whose_plugin_was_skipped_says_why(site):
+    site.install("my-lab", "import praat_is_not_there")
+    with pytest.warns(PluginWarning, match="is skipped"):
+        found = site.registry()
+    message = (
+        r"unknown feature extractor 'pitch'.*'my-lab' \(my-lab 1.2\), which may .* is skipped: Mod"
+    )
+    with pytest.raises(ValueError, match=message):
+        found.load("features", "pitch")
+
+
+def test_a_record_of_encodekit_that_cannot_be_loaded_blames_no_author():
+    spec = FeatureSpec("mel", load="encodekit.features_gone:Mel", summary="mel")
+    plugin = Plugin("encodekit-builtins", "encodekit", "1.0", "encodekit.plugins.builtins")
+    with pytest.raises(PluginError, match="encodekit is not installed whole, reinstall it"):
+        load_entry(Entry(spec, plugin))
+
+
+EARLY = """
+import my_lab_code
+@hookimpl
+def encodekit_features():
+    yield FeatureSpec("pitch", load="my_lab_code:Pitch", summary="f0")
+"""
+
+
+def test_what_discovery_imports_too_soon_is_known(site, monkeypatch):
+    import sys
+
+    monkeypatch.delitem(sys.modules, "my_lab_code", raising=False)
+    monkeypatch.setattr("encodekit.plugins._discovery.HEAVY", {"my_torch", "my_jax"})
+    (site.folder / "my_torch.py").write_text("")
+    (site.folder / "my_lab_code.py").write_text("import my_torch")
+    site.install("my-lab", EARLY)
+    site.install("your-lab", feature("timbre", load="fractions:Fraction"))
+    try:
+        mine, yours = site.discover()
+    finally:
+        for name in ("my_lab_code", "my_torch"):
+            sys.modules.pop(name, None)
+    assert mine.early == ("my_lab_code", "my_torch")
+    assert yours.early == ()
