@@ -10,7 +10,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "data": ("Stimulus", "Study", "load_study", "validate", "save", "load"),
+    "data": ("Stimulus", "Study", "load_study", "validate", "save", "load", "FittedOnWarning"),
     "features": (
         "FeatureExtractor", "SpeechFeatures", "TextFeatures", "MelSpectrogram", "WordRate",
         "PhoneRate", "Articulation", "Pitch",
@@ -49,4 +49,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    special = [name for name in globals() if name.startswith("__")]
+    return sorted({*special, *__all__})

@@ -1,4 +1,5 @@
 # What type checkers and editors read in place of __init__.py, whose names are imported lazily.
+from encodekit.data import FittedOnWarning as FittedOnWarning
 from encodekit.data import Stimulus as Stimulus
 from encodekit.data import Study as Study
 from encodekit.data import load as load

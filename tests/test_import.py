@@ -66,6 +66,7 @@ PUBLIC = [
     "CommandSpec",
     "BackboneSpec",
     "hookimpl",
+    "FittedOnWarning",
     "save",
     "load",
     "report",
@@ -74,6 +75,11 @@ PUBLIC = [
     "audit",
     "methods",
 ]
+
+
+def test_dir_lists_the_public_names_alone():
+    assert {name for name in dir(encodekit) if not name.startswith("__")} == set(encodekit.__all__)
+
 
 MEASURE = """
 import resource, sys

@@ -48,10 +48,13 @@ def _results(path: Path) -> list[Path]:
 def _show(table: "pd.DataFrame", title: str) -> None:
     from rich.markup import escape
 
-    shown = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in table.columns:
-        shown.add_column(str(name), overflow="fold")
+    shown = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 1, 0))
+    for name in ("decision", "made on", "verdict"):
+        shown.add_column(name)
     for row in table.to_dict("records"):
         style = {"ok": None, "unknown": "yellow"}.get(row["verdict"], "bold red")
-        shown.add_row(*(escape(str(value)) for value in row.values()), style=style)
+        decided = f"{row['what']}: {row['value']}" + (f" ({row['how']})" if row["how"] else "")
+        made_on = f"runs: {row['runs']}\npeople: {row['participants']}"
+        verdict = f"{row['verdict']}: {row['why']}"
+        shown.add_row(*map(escape, (decided, made_on, verdict)), style=style)
     Console().print(shown)

@@ -41,13 +41,23 @@ def score(
 
     The score is the correlation over held-out stimuli, within runs; where these were repeated it
     is divided by the noise ceiling, and the raw score stands beside it. Name the stimuli that the
-    model was not fitted on with --test.
+    model was not fitted on with --test; a model that was fitted on one of them is told of.
     """
     import encodekit as ek
+    from encodekit.data import runs_heard_in, say_fitted_on
+    from encodekit.reports import fitted_runs
 
     _check_output(output)
     studied = ek.load_study(study).select(stimuli=test or None, participants=participant or None)
     fitted = ek.load(model)
+    if not hasattr(fitted, "predict"):
+        raise TypeError(
+            f"{model} holds a {type(fitted).__name__}, which predicts no fMRI: put it before a "
+            "ridge, make_pipeline(features, ek.Delayer(...), ek.RidgeCV()), fit that on some "
+            "stories and ek.save it"
+        )
+    if again := runs_heard_in(studied.stimuli, fitted_runs(fitted)):
+        typer.echo(f"warning: {say_fitted_on(again, 'the model')}, with --test", err=True)
     predicted = fitted.predict(studied.stimuli)
     true = _in_model(studied.responses(), predicted)
     names = true[0].coords["target"].values

@@ -8,6 +8,12 @@ from encodekit.data._files import (
     whole_folder,
     write_manifest,
 )
+from encodekit.data._heard import (
+    FittedOnWarning,
+    runs_heard_in,
+    say_fitted_on,
+    warn_caller,
+)
 from encodekit.data._mistakes import refuse
 from encodekit.data._models import load, save
 from encodekit.data._named_study import load_study
@@ -27,6 +33,7 @@ from encodekit.data._textgrid import read_textgrid
 from encodekit.data._validate import validate
 
 __all__ = [
+    "FittedOnWarning",
     "NotDownloadedError",
     "RunList",
     "Stimulus",
@@ -44,9 +51,12 @@ __all__ = [
     "read_textgrid",
     "refuse",
     "response_like",
+    "runs_heard_in",
     "save",
+    "say_fitted_on",
     "split_runs",
     "validate",
+    "warn_caller",
     "whole_file",
     "whole_folder",
     "write_manifest",

@@ -40,8 +40,11 @@ def atomic_write(path: str | Path, content: bytes) -> Path:
     return Path(path)
 
 
-def write_manifest(folder: str | Path, kind: str = "folder") -> Path:
-    """List every file of ``folder`` with its size and sha256; written last, it seals the folder."""
+def write_manifest(folder: str | Path, kind: str = "folder", *, opened_by: str = "") -> Path:
+    """List every file of ``folder`` with its size and sha256; written last, it seals the folder.
+
+    ``opened_by`` says how such a folder is read, to who tries something else.
+    """
     root = Path(folder)
     names = sorted(
         path.relative_to(root).as_posix()
@@ -51,7 +54,7 @@ def write_manifest(folder: str | Path, kind: str = "folder") -> Path:
     files = {
         name: {"bytes": (root / name).stat().st_size, **_sealed(root / name)} for name in names
     }
-    content = {"schema": SCHEMA, "kind": kind, "files": files}
+    content = {"schema": SCHEMA, "kind": kind, "opened_by": opened_by, "files": files}
     return atomic_write(root / MANIFEST, json.dumps(content, indent=1).encode())
 
 
@@ -86,7 +89,9 @@ def check_manifest(
     root = Path(folder)
     manifest = _read_manifest(root)
     if kind is not None and manifest["kind"] != kind:
-        raise ValueError(f"folder {str(root)!r} holds a {manifest['kind']}, expected a {kind}")
+        raise ValueError(
+            f"folder {str(root)!r} holds a {manifest['kind']}, expected a {kind}{_advice(manifest)}"
+        )
     mistakes = [
         mistake
         for name, stated in manifest["files"].items()
@@ -94,6 +99,11 @@ def check_manifest(
     ]
     refuse(f"folder {str(root)!r} is damaged (copy or save it again)", mistakes)
     return manifest
+
+
+def _advice(manifest: dict[str, Any]) -> str:
+    opened_by = str(manifest.get("opened_by", ""))
+    return f": {opened_by}" if opened_by else ""
 
 
 def _read_manifest(root: Path) -> dict[str, Any]:
@@ -138,7 +148,7 @@ def _damage(root: Path, name: str, stated: dict[str, Any], size_only: bool) -> I
 
 
 @contextmanager
-def whole_folder(path: str | Path, kind: str) -> Iterator[Path]:
+def whole_folder(path: str | Path, kind: str, *, opened_by: str = "") -> Iterator[Path]:
     """Give a temporary sibling to write into; it takes the name ``path`` when the block ends well.
 
     A saved folder of the same kind is replaced; anything else that is there is left alone.
@@ -155,14 +165,16 @@ def whole_folder(path: str | Path, kind: str) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
-        write_manifest(partial, kind)
+        write_manifest(partial, kind, opened_by=opened_by)
         _take_name(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
-def resumed_folder(path: str | Path, kind: str, fingerprint: str) -> Iterator[Path]:
+def resumed_folder(
+    path: str | Path, kind: str, fingerprint: str, *, opened_by: str = ""
+) -> Iterator[Path]:
     """Give the sibling that an interrupted block with this ``fingerprint`` left, or a new one.
 
     As `whole_folder`, but what a block that ended badly (or was killed) wrote stays for the next.
@@ -172,7 +184,7 @@ def resumed_folder(path: str | Path, kind: str, fingerprint: str) -> Iterator[Pa
     partial = target.with_name(f".{target.name}.{fingerprint[:12]}.resumed")
     partial.mkdir(parents=True, exist_ok=True)
     yield partial
-    write_manifest(partial, kind)
+    write_manifest(partial, kind, opened_by=opened_by)
     _take_name(partial, target)
 
 

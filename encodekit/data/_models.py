@@ -46,7 +46,7 @@ def save(model: Any, path: str | Path, *, classes: Sequence[type] = ()) -> Path:
     ...     ek.load(f"{folder}/delays")
     Delayer(seconds=[2, 4])
     """
-    with whole_folder(path, "model") as folder:
+    with whole_folder(path, "model", opened_by="ek.load(path) reads it") as folder:
         _Writer(folder, classes).write(model)
     return Path(path)
 

@@ -21,6 +21,7 @@ from encodekit.data._stored_runs import Journal, StoredRun, lazy_run, open_store
 from encodekit.data._study import Study
 
 _FIELDS = ("name", "sampling_rate", "t_r", "duration", "run", "sample_offset", "gap")
+_OPENED = "ek.load_study(path) reads it"
 _STORE = "responses.zarr"
 _JOURNAL = ".journal"
 Tick = Callable[[float], None]
@@ -32,8 +33,10 @@ def save_study(
     """Write a study to a folder that appears whole or not at all; see `Study.save`."""
     if resume:
         check_room(study, path)
-    whole = resumed_folder(path, "study", _fingerprint(study)) if resume else None
-    with whole or whole_folder(path, "study") as folder:
+    whole = (
+        resumed_folder(path, "study", _fingerprint(study), opened_by=_OPENED) if resume else None
+    )
+    with whole or whole_folder(path, "study", opened_by=_OPENED) as folder:
         packer = Packer()
         journal = Journal(folder / _JOURNAL if resume else None, folder / _STORE)
         tree = {

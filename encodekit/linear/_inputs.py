@@ -1,5 +1,6 @@
 """What goes into a fit: labelled runs joined by (run, tr), or plain arrays."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,15 @@ def _plain(estimator: Any, X: Any, y: Any, *, groups: Any, runs: Any, targets: A
         names if given is None else given,
     )
     return Training(problem, None, None, one_target)
+
+
+def heard_in_fit(training: Training) -> dict[str, str]:
+    """Return audio hash to run of the runs of a fit; none of plain arrays, which do not say."""
+    if training.features is None:
+        return {}
+    fitted = set(training.features.coords["run"].values.tolist())
+    heard = json.loads(training.features.attrs.get("heard", "{}"))
+    return {sha: run for run, sha in heard.items() if run in fitted}
 
 
 def read_features(estimator: Any, X: Any) -> tuple[NDArray[Any], xr.DataArray | None]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from encodekit.linear._callers import refuse_lossy_callers
-from encodekit.linear._inputs import Training, read_features
+from encodekit.linear._inputs import Training, heard_in_fit, read_features
 from encodekit.linear._targets import select_targets
 from encodekit.scoring import correlation, one_array
 from encodekit.scoring._join import is_labelled, target_coords
@@ -26,6 +26,7 @@ class LinearPredictions:
     intercept_: Any
     training_mean_: Any
     bands_: Any
+    fitted_on_: dict[str, str]
 
     def predict(self, X: Any) -> Any:
         """Return predictions (time, target), labelled as X is; NaN for degenerate targets.
@@ -83,7 +84,8 @@ class LinearPredictions:
         return xr.DataArray(predicted, coords, ("time", "target"), attrs=attrs)
 
     def _mark(self, training: Training, fitted: NDArray[np.bool_]) -> None:
-        """Name the targets that were not fitted, and give ``coef_`` the attributes of y."""
+        """Keep which runs were heard and which targets not fitted, and give ``coef_`` y's attrs."""
+        self.fitted_on_ = heard_in_fit(training)
         places, rows = np.flatnonzero(~fitted), training.responses
         self.degenerate_ = places if rows is None else rows.coords["target"].values[places]
         if rows is not None:

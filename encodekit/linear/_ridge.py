@@ -67,6 +67,8 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         NaN for alphas that a target did not try.
     best_scores_ : (target,)
         The score of the chosen alpha, optimistic as any maximum.
+    fitted_on_ : dict of str to str
+        Audio hash to run name of the runs of the fit, where an extractor made X; else empty.
     degenerate_ : array
         Names (positions, for arrays) of targets that were not fitted and predict NaN: constant,
         or NaN in a row in which others of the same participant have values.

@@ -58,7 +58,7 @@ def _judged(decision: Decision, test: Mapping[str, str]) -> tuple[str, str]:
     if decision.role == "divisor":
         return OK, "divides the scores, chooses nothing"
     if decision.stimuli is None:
-        return UNKNOWN, "pass fit= to evaluate, so that it is known what this was chosen on"
+        return UNKNOWN, "the model does not know its runs: pass fit= to evaluate"
     hashes = set(test.values())
     shared = [run for run, sha in decision.stimuli.items() if sha in hashes]
     if shared:

@@ -62,13 +62,29 @@ def heard_in(study: Study | None) -> dict[str, str] | None:
 def decisions_of(model: Any, fit: Study | None) -> Iterator[Decision]:
     """Yield the decisions that a fitted pipeline carries, each with the data that made it.
 
-    ``fit`` is the study that fitted the regression. Of tuned features, ``tuned_on_`` and
+    ``fit`` is the study that fitted the regression; without it, ``fitted_on_`` of the steps says
+    what they heard. Of tuned features, ``tuned_on_`` and
     ``validated_on_`` (content hash to run) say what tuned them and what chose the epoch.
     """
     heard = heard_in(fit)
     people = () if fit is None else tuple(fit.participants)
     for step in steps_of(model):
         yield from _of_step(step, heard, people)
+
+
+def fitted_runs(model: Any) -> dict[str, str]:
+    """Return audio hash to run of all that a pipeline's regressions were fitted on, if known."""
+    steps = [part for step in steps_of(model) for part in (step, *getattr(step, "estimators_", ()))]
+    return {sha: run for step in steps for sha, run in getattr(step, "fitted_on_", {}).items()}
+
+
+def _people_of(step: Any) -> tuple[str, ...]:
+    """Return the participants whose targets a regression predicts."""
+    for part in (step, *getattr(step, "estimators_", ())):
+        coords = getattr(getattr(part, "coef_", None), "coords", {})
+        if "participant" in coords:
+            return tuple(dict.fromkeys(coords["participant"].values.astype(str).tolist()))
+    return ()
 
 
 def steps_of(model: Any) -> list[Any]:
@@ -86,6 +102,8 @@ def _thawed(step: Any) -> Any:
 def _of_step(
     step: Any, heard: Mapping[str, str] | None, people: tuple[str, ...]
 ) -> Iterator[Decision]:
+    if heard is None and (known := fitted_runs(step)):
+        heard, people = {run: sha for sha, run in known.items()}, _people_of(step)
     on: dict[str, Any] = {"stimuli": heard, "participants": people}
     if getattr(step, "targets", None) is not None:
         yield Decision("targets", _shown(step.targets), "passed as targets=")

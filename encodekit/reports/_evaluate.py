@@ -7,9 +7,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit.data import Study, check_disjoint
+from encodekit.data import (
+    FittedOnWarning,
+    Study,
+    check_disjoint,
+    runs_heard_in,
+    say_fitted_on,
+    warn_caller,
+)
 from encodekit.regions import RegionSelector
-from encodekit.reports._decisions import Decision, decisions_of, heard_in, steps_of
+from encodekit.reports._decisions import Decision, decisions_of, fitted_runs, heard_in, steps_of
 from encodekit.reports._provenance import environment
 from encodekit.reports._result import Result
 from encodekit.scoring import correlation, noise_ceiling, permutation_test
@@ -42,8 +49,8 @@ def evaluate(
     test : Study
         Held-out stories.
     fit : Study, optional
-        The stories and people that fitted the regressions: without it the audit cannot say what
-        chose alphas and layers.
+        The stories and people that fitted the regressions. Without it the audit asks the models,
+        which know the runs whose features an extractor of encodekit made.
     regions : mapping of name to RegionSelector or names, optional
         Names are those of the coordinate ``region``.
     ceiling : bool
@@ -70,10 +77,18 @@ def evaluate(
     ValueError
         If ``fit`` and ``test`` share what was heard, a region is unknown or empty, or models
         predict other targets.
+
+    Warns
+    -----
+    FittedOnWarning
+        If a model was fitted on a run of ``test``, by the content of its audio.
     """
     named = dict(models) if isinstance(models, Mapping) else {type(models).__name__: models}
     if fit is not None:
         check_disjoint({"fit": fit.stimuli, "test": test.stimuli})
+    for key, model in named.items():
+        if again := runs_heard_in(test.stimuli, fitted_runs(model)):
+            warn_caller(say_fitted_on(again, f"model {key!r}"), FittedOnWarning)
     truth = test.responses()
     fixed = region_masks(regions, truth[0]) if regions else None
     predicted = {key: model.predict(test.stimuli) for key, model in named.items()}

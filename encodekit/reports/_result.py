@@ -150,7 +150,7 @@ class Result:
         flat = _flat(self)
         if target.suffix == ".nc":
             return atomic_write(target, bytes(flat.to_netcdf(engine="scipy")))
-        with whole_folder(target, "result") as folder:
+        with whole_folder(target, "result", opened_by="ek.Result.load(path) reads it") as folder:
             flat.to_zarr(folder, mode="a", zarr_format=2, consolidated=True)
         return target
 

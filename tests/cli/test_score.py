@@ -151,3 +151,23 @@ def test_a_wrong_option_is_answered_in_one_line(saved, capsys, options, message)
 def test_a_model_that_is_not_there_is_an_error(saved, capsys):
     assert score(saved, model="modle") == 2
     assert re.match(r"error: .*modle", capsys.readouterr().err)
+
+
+def test_stories_that_fitted_the_model_are_told(saved, capsys):
+    assert score(saved) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "fitted on 3 of the runs that it is scored on ('one', 'two', 'three')" in said
+    assert score(saved, "--test", "four") == 0
+    assert "fitted on" not in capsys.readouterr().err
+
+
+def test_a_folder_that_predicts_nothing_is_answered_with_what_would(saved, capsys):
+    ek.save(ek.Delayer(), saved / "delays")
+    assert score(saved, model="delays") == 2
+    assert "holds a Delayer, which predicts no fMRI: put it before a ridge" in (
+        capsys.readouterr().err
+    )
+    assert score(saved, model="study") == 2
+    assert "holds a study, expected a model: ek.load_study(path) reads it" in (
+        capsys.readouterr().err
+    )

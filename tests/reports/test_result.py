@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit.cli import main
 from encodekit.data import Study, make_response
-from encodekit.reports import Decision, heard_in
+from encodekit.reports import Decision, fitted_runs, heard_in
 
 RATE, T_R, N_TRS = 100, 2.0, 60
 STORIES = ("a", "b", "c", "d")
@@ -172,7 +173,8 @@ def test_models_of_other_targets_are_refused(fitted, parts):
 
 
 def test_without_repeats_there_is_no_ceiling(fitted, study):
-    found = ek.evaluate(fitted["loudness"], study.select(["a"]))
+    with pytest.warns(ek.FittedOnWarning):
+        found = ek.evaluate(fitted["loudness"], study.select(["a"]))
     assert found.ceiling is None
     assert found.models == ["Pipeline"]
     assert "raw" not in found.of().coords
@@ -213,10 +215,39 @@ def test_regions_that_come_after_the_scores_are_marked(result):
     assert (late.table().query("group == 'seeing'").n_targets == 1).all()
 
 
-def test_without_the_study_of_the_fit_the_audit_does_not_guess(fitted, parts):
+def test_without_the_study_of_the_fit_the_audit_asks_the_model(fitted, parts):
     table = ek.audit(ek.evaluate(fitted["loudness"], parts.test)).set_index("what")
+    assert table.verdict["alpha"] == "ok"
+    assert table.runs["alpha"] == "a, b, c"
+    assert table.participants["alpha"] == "P1, P2"
+
+
+def test_a_model_of_features_that_do_not_say_what_was_heard_is_not_guessed_about(fitted, parts):
+    model = clone(fitted["loudness"])
+    features = model[:-1].transform(parts.fit.stimuli)
+    del features.attrs["heard"]
+    model[-1].fit(features, parts.fit.responses())
+    table = ek.audit(ek.evaluate(model, parts.test)).set_index("what")
     assert table.verdict["alpha"] == "unknown"
     assert table.runs["alpha"] == "not recorded"
+
+
+def test_scoring_a_run_of_the_fit_warns_by_name_and_the_audit_is_red(fitted, study, tmp_path):
+    model = fitted["loudness"]
+    ek.save(model, tmp_path / "model", classes=[Loudness])
+    for one in (model, ek.load(tmp_path / "model", classes=[Loudness])):
+        with pytest.warns(ek.FittedOnWarning, match=r"on 2 of the runs .* \('a', 'b'\)") as caught:
+            result = ek.evaluate(one, study.select(["a", "b", "d"]))
+        assert caught[0].filename == __file__
+        assert ek.audit(result).set_index("what").verdict["weights"] == "TEST DATA"
+
+
+def test_a_layer_selector_knows_what_its_ridges_were_fitted_on(parts):
+    spaces = ek.FeatureSpaces([("one", Loudness()), ("two", Loudness())])
+    model = make_pipeline(spaces, ek.Delayer(delays=[1]), ek.RunScaler(), ek.StackedRidge())
+    model.fit(parts.fit.stimuli, parts.fit.responses())
+    heard = {stimulus.audio_hash: stimulus.run_name for stimulus in parts.fit.stimuli}
+    assert fitted_runs(model) == heard
 
 
 def test_tuned_features_say_what_tuned_them_and_what_chose_the_epoch(parts, study):
@@ -264,6 +295,16 @@ def test_the_command_prints_a_red_line_and_fails_where_test_data_decided(
     code, said = run(capsys, "audit", tmp_path / "none")
     assert code == 2
     assert "is no result and holds none" in said.err
+
+
+def test_the_command_breaks_no_word_at_80_columns(result, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result.save(tmp_path / "clean.nc")
+    _, said = run(capsys, "audit", tmp_path / "clean.nc")
+    assert max(map(len, said.out.splitlines())) <= 80
+    shown = {word.strip("(),:") for word in said.out.split()}
+    for row in ek.audit(result).drop(columns="value").itertuples(index=False):
+        assert {word.strip("(),:") for text in row for word in text.split()} <= shown
 
 
 def test_methods_say_what_was_run_and_cite_it(result):
