@@ -88,7 +88,7 @@ def test_the_card_says_what_happened(fitted, saved):
         "story-0, story-1",
         "story-2, story-3",
         "| targets | 6 |",
-        str(fitted.seed_),
+        "| seed | 0 |",
     ):
         assert fact in card
     assert f"| 0 | 0 | - | {fitted.history_['validation_loss'][0]:.5f} |" in card
@@ -175,3 +175,14 @@ def test_any_other_selector_comes_back_as_the_targets_it_chose(responses):
     assert kept.target.values.tolist() == [
         "P1/left/00001", "P1/right/00005", "P2/left/00001", "P2/right/00005"
     ]  # fmt: skip
+
+
+def test_each_loader_says_what_a_folder_is_and_what_reads_it(fitted, saved, tmp_path):
+    with pytest.raises(ValueError, match=r"holds a brain-tuned model, .*BrainTunedFeatures\.load"):
+        ek.load(saved)
+    ek.save(make_pipeline(fitted.frozen(), ek.Delayer()), tmp_path / "pipeline")
+    with pytest.raises(ValueError, match=r"holds a model, .*: ek\.load\(path\) reads it"):
+        BrainTunedFeatures.load(tmp_path / "pipeline")
+    fitted.merge(tmp_path / "merged")
+    with pytest.raises(ValueError, match=r"holds a merged model, .*ek\.SpeechFeatures\(path\)"):
+        ek.load(tmp_path / "merged")

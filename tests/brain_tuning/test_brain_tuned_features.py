@@ -87,7 +87,9 @@ def test_tuning_changes_the_features(fitted, backbone_folder, stories):
 
 
 def test_exact_windows_give_one_clips_mean_per_tr(tuned, stories, responses):
-    features = tuned(windows="exact", epochs=1, batch_size=16).fit(stories[:1], responses[:1])
+    features = tuned(windows="exact", epochs=1, batch_size=16, layer=2).fit(
+        stories[:1], responses[:1]
+    )
     rows = features.transform(stories[1:2])
     model = features.model_
     story = stories[1]
@@ -227,3 +229,38 @@ def test_a_layer_that_is_not_there_is_refused(fitted, stories):
 
 def test_it_is_registered_by_name():
     assert isinstance(ek.make_features("brain-tuned", epochs=3), BrainTunedFeatures)
+
+
+def test_without_a_layer_it_reads_the_one_that_speech_features_reads(
+    tuned, backbone_folder, stories, responses
+):
+    head = tuned(trainable="head", epochs=1).fit(stories[:2], responses[:2])
+    plain = ek.SpeechFeatures(
+        backbone_folder, chunk=16.0, resample="mean", cache=None, device="cpu"
+    )
+    features, expected = head.transform(stories[2:]), plain.transform(stories[2:])
+    assert features["name"].values.tolist() == expected["name"].values.tolist()
+    np.testing.assert_allclose(features.values, expected.values, rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_layer_it_reads_none_above_the_pooled_one(save_backbone, tmp_path, stories,
+                                                             responses):  # fmt: skip
+    deep = BrainTunedFeatures(
+        save_backbone(tmp_path / "deep", num_hidden_layers=3), pooled_layer=1, epochs=1,
+        trainable="head", chunk=16.0, batch_size=4, cache=None, device="cpu",
+    ).fit(stories[:2], responses[:2])  # fmt: skip
+    assert np.unique(deep.transform(stories[2:]).layer).tolist() == [1]
+
+
+def test_an_unknown_layer_is_refused_before_tuning(tuned, stories, responses, monkeypatch):
+    monkeypatch.setattr("encodekit_brain_tuning._trainer.tune", None)
+    with pytest.raises(ValueError, match="layer 9 was asked for; the model has the layers 0"):
+        tuned(layer=9).fit(stories[:2], responses[:2])
+
+
+def test_the_warning_of_a_tuning_run_names_the_line_that_asked(fitted, stories):
+    road = make_pipeline(fitted.frozen(), ek.Delayer(seconds=[2]))
+    for ask in (fitted.transform, road.fit_transform, fitted.warn_if_tuned_on):
+        with pytest.warns(TunedOnWarning) as caught:
+            ask(stories[:1])
+        assert caught[0].filename == __file__

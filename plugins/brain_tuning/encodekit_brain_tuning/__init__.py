@@ -9,6 +9,7 @@ _HOME = {
     "_controls": ("randomise_phases", "shift_circularly", "shuffle_blocks"),
     "_extractor": ("BrainTunedFeatures",),
     "_heads": ("Head",),
+    "_kept": ("PretrainedKeptWarning",),
     "_losses": (
         "Hybrid",
         "correlation",
@@ -33,6 +34,7 @@ __all__ = [
     "Head",
     "Hybrid",
     "LabelledAudio",
+    "PretrainedKeptWarning",
     "TunedOnWarning",
     "acoustic_targets",
     "correlation",

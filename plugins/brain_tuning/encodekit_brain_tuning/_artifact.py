@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KIND = "brain-tuned model"
+_OPENED = (
+    "encodekit_brain_tuning.BrainTunedFeatures.load(path) reads it, as features; what predicts "
+    "fMRI is a pipeline, make_pipeline(features.frozen(), ek.Delayer(...), ek.RidgeCV()), fitted "
+    "and saved with ek.save"
+)
 _PACKAGES = ("encodekit", "torch", "transformers", "peft")
 _FACTS = ("seed_", "head_alpha_", "tuned_on_", "validated_on_", "tuned_seconds_", "backbone_hash_",
           "weights_hash_", "participants_", "targets_", "n_targets_")  # fmt: skip
@@ -31,7 +36,7 @@ def save(extractor: "BrainTunedFeatures", folder: Path, notes: CardNotes | None 
     parameters = {name: to_json(value, keys) for name, value in given.items()}
     if not isinstance(parameters["random_state"], int):
         parameters["random_state"] = None
-    with whole_folder(folder, KIND) as part:
+    with whole_folder(folder, KIND, opened_by=_OPENED) as part:
         config = {"format": FORMAT, "parameters": parameters, "state": save_state(extractor, part)}
         atomic_write(part / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())
         atomic_write(part / "README.md", model_card(extractor, notes).encode())

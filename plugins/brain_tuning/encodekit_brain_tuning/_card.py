@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from encodekit.data import Stimulus
+from encodekit_brain_tuning._kept import say_kept_pretrained
 
 if TYPE_CHECKING:
     from encodekit_brain_tuning._extractor import BrainTunedFeatures
@@ -61,9 +62,7 @@ def model_card(extractor: "BrainTunedFeatures", notes: CardNotes | None = None) 
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     hours, settings = extractor.tuned_seconds_ / 3600, extractor.settings()
     return f"""{_front_matter(extractor)}
-# {extractor.backbone}, brain-tuned
-
-A speech model fine-tuned on fMRI with encodekit (BrainTunedFeatures).
+# {_heading(extractor)}
 
 | | |
 |---|---|
@@ -79,7 +78,7 @@ A speech model fine-tuned on fMRI with encodekit (BrainTunedFeatures).
 | trainable | {_trainable(settings)} |
 | windows | {_windows(settings)} |
 | learning rate | {settings.learning_rate:g}, warm-up {settings.warmup:g}, then linear to 0 |
-| seed | {extractor.seed_} |
+| seed | {_seed(extractor)} |
 | licence of the data | {notes.data_licence or "not stated"} |
 | made with | {versions} |
 
@@ -104,6 +103,20 @@ features = BrainTunedFeatures.load("this-folder").transform(stimuli)
 Do not fit a ridge or score on the tuning runs: their noise would be used twice.
 The licences of the backbone and of the fMRI apply to these weights too.
 """
+
+
+def _heading(extractor: "BrainTunedFeatures") -> str:
+    if not extractor.kept_pretrained_:
+        return (
+            f"{extractor.backbone}, brain-tuned\n\n"
+            "A speech model fine-tuned on fMRI with encodekit (BrainTunedFeatures)."
+        )
+    said = say_kept_pretrained(extractor.history_)
+    return (
+        f"{extractor.backbone}, with its pretrained weights\n\n"
+        "A speech model that encodekit (BrainTunedFeatures) fine-tuned on fMRI in vain: "
+        f"{said}."
+    )
 
 
 def _front_matter(extractor: "BrainTunedFeatures") -> str:
@@ -160,6 +173,12 @@ def _trainable(settings: SimpleNamespace) -> str:
     return f"LoRA, rank {settings.lora_rank}, on {settings.lora_targets}"
 
 
+def _seed(extractor: "BrainTunedFeatures") -> str:
+    """The random_state that repeats the tuning; the number drawn from it where that was no int."""
+    given = extractor.random_state
+    return str(given) if isinstance(given, int) else f"{extractor.seed_}, drawn from {given!r}"
+
+
 def _windows(settings: SimpleNamespace) -> str:
     if settings.windows == "exact":
         return "exact, 10 s per TR"
@@ -185,4 +204,5 @@ def _kept(extractor: "BrainTunedFeatures") -> str:
     if history["validation_r"].isna().all():
         return " The last weights were kept."
     step = history.loc[history["kept"], "step"].iloc[0]
-    return f" The weights of step {step} were kept."
+    before = ", those before tuning" if extractor.kept_pretrained_ else ""
+    return f" The weights of step {step} were kept{before}."

@@ -17,10 +17,12 @@ Blocks = Iterator[tuple[Floats, NDArray[np.float32]]]
 
 
 def chosen_layers(layer: Any, backbone: Backbone) -> list[int]:
-    """Return the layers that ``layer`` means: None is the pooled one, the rest as elsewhere."""
-    if layer is None:
-        return [backbone.pooled_layer]
-    return pick_layers(layer, backbone.n_layers)
+    """Return the layers that ``layer`` means, as elsewhere; None is never above the pooled one.
+
+    No block above the pooled layer is tuned.
+    """
+    layers = pick_layers(layer, backbone.n_layers)
+    return [min(layers[0], backbone.pooled_layer)] if layer is None else layers
 
 
 def streamed_blocks(

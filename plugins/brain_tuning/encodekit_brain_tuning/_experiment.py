@@ -5,6 +5,7 @@ ridge and the choice of its layer, ``test`` for the scores. The ridge, the layer
 those of held-out people: nobody whose fMRI tuned a model is scored.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ import encodekit as ek
 from encodekit_brain_tuning._controls import shuffle_blocks
 from encodekit_brain_tuning._extractor import BrainTunedFeatures
 from encodekit_brain_tuning._glasser import GlasserSelector
+from encodekit_brain_tuning._kept import PretrainedKeptWarning
 
 Say = Callable[[str], None]
 AREAS = {"language": "late_language", "auditory": "early_auditory"}
@@ -117,7 +119,11 @@ def tuned_model(
         random_state=random_state,
         **settings.tuning,
     )
-    return extractor.fit(tune.stimuli, responses[0], validation=(validate.stimuli, responses[1]))
+    with warnings.catch_warnings():  # the report says whose weights were kept
+        warnings.simplefilter("ignore", PretrainedKeptWarning)
+        return extractor.fit(
+            tune.stimuli, responses[0], validation=(validate.stimuli, responses[1])
+        )
 
 
 def pretrained_features(settings: Settings) -> ek.SpeechFeatures:

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
-from encodekit.data import Stimulus
+from encodekit.data import Stimulus, runs_heard_in, warn_caller
 from encodekit_brain_tuning._backbone import hash_tensors, trained_state
 from encodekit_brain_tuning._card import CardNotes
 from encodekit_brain_tuning._clips import TuningClips
@@ -27,12 +27,17 @@ from encodekit_brain_tuning._ingredients import (
     target_maker,
     window_settings,
 )
+from encodekit_brain_tuning._kept import (
+    PretrainedKeptWarning,
+    kept_pretrained,
+    say_kept_pretrained,
+)
 from encodekit_brain_tuning._losses import resolve_loss
 from encodekit_brain_tuning._model import TuningModel
 from encodekit_brain_tuning._parameters import TuningParameters, show_settings
 from encodekit_brain_tuning._ridge_start import start_head
 from encodekit_brain_tuning._selection import AgreementSelector, KeySelector, fitted_selector
-from encodekit_brain_tuning._tuned_on import tuned_runs, warn_of
+from encodekit_brain_tuning._tuned_on import warn_of
 from encodekit_brain_tuning._tuning_data import match_runs, target_weights, validation_runs
 from encodekit_brain_tuning._windows import POOLING
 
@@ -159,7 +164,8 @@ class BrainTunedFeatures(TuningParameters):
     tensorboard : path, optional
         A folder for TensorBoard's curves, ``pip install 'encodekit-brain-tuning[tensorboard]'``.
     layer : None, int, list of int, or "all"
-        Which layers to give: the pooled one, these (0 is the input of the first block), or all.
+        Which layers to give: these (0 is the input of the first block), or all. None is two thirds
+        of the way up, as of `encodekit.SpeechFeatures`, or the pooled layer if that is lower.
     z_score : bool
         Whether each target's fMRI is scaled within its run before tuning.
     history : float
@@ -178,6 +184,8 @@ class BrainTunedFeatures(TuningParameters):
         ``kept``. The first row is the untuned model with its ridge head. It is kept unless
         ``validation_r`` rises by more than two standard errors of the difference (a jackknife
         over quarters of the validation runs); the weights of the highest are then.
+    kept_pretrained_ : bool
+        Whether they were kept: the features are those of the pretrained model.
     participants_ : tuple of str
     targets_ : tuple of str
         Keys of the targets: ``left/00123`` if they are shared, ``P1/left/00123`` if each
@@ -198,6 +206,9 @@ class BrainTunedFeatures(TuningParameters):
 
     Notes
     -----
+    Compare with the pretrained model at the same layer: what tuning changed is the difference to
+    ``SpeechFeatures(backbone, layer, resample="mean")``, which has the same windows and sampling.
+
     After Moussa & Toneva (2025), "Brain-tuning Improves Generalizability and Efficiency of Brain
     Alignment in Speech Models", arXiv 2510.21520.
 
@@ -232,7 +243,13 @@ class BrainTunedFeatures(TuningParameters):
         ------
         ValueError
             If runs and stimuli do not match, a tuning story is validated on, a target lacks its
-            weight, or a parameter is not one of its choices.
+            weight, the backbone lacks the layer, or a parameter is not one of its choices.
+
+        Warns
+        -----
+        PretrainedKeptWarning
+            If no tuned weights are better on the validation runs by more than two standard errors,
+            so that the pretrained ones are kept.
         """
         from encodekit_brain_tuning._trainer import make_plan, private_random, tune
 
@@ -250,6 +267,7 @@ class BrainTunedFeatures(TuningParameters):
         self.participants_, self.n_targets_ = shared.participants, maker.strategy.n_targets(shared)
         with private_random(self.seed_):
             model = self._new_model()
+        chosen_layers(settings.layer, model.backbone)  # refused now, not after hours of tuning
         cut, stems = window_settings(settings), stem_cache(settings)
         clips = TuningClips(runs.stimuli, shared, model.backbone, cut, stems)
         watched = None
@@ -268,7 +286,15 @@ class BrainTunedFeatures(TuningParameters):
         watching = held.stimuli if held else []
         self.validated_on_ = {item.audio_hash: item.run_name for item in watching}
         self._finish(model)
+        if self.kept_pretrained_:
+            warn_caller(say_kept_pretrained(self.history_), PretrainedKeptWarning)
         return self
+
+    @property
+    def kept_pretrained_(self) -> bool:
+        """Whether validation kept the weights before tuning."""
+        self._fitted_model()
+        return kept_pretrained(self.history_)
 
     def adapt(self, X: Sequence[Stimulus], y: Any) -> "AdaptedHead":
         """Return heads for new participants, the tuned backbone left as it is.
@@ -341,9 +367,13 @@ class BrainTunedFeatures(TuningParameters):
     def warn_if_tuned_on(self, X: Sequence[Stimulus]) -> list[str]:
         """Warn of the runs in ``X`` that the model was tuned on, and return their names."""
         self._fitted_model()
-        again = tuned_runs(X, self.tuned_on_)
+        again = runs_heard_in(X, self.tuned_on_)
         warn_of(again, self.participants_)
         return again
+
+    def _described(self) -> dict[str, Any]:
+        layers = chosen_layers(self.layer, self._fitted_model().backbone)
+        return super()._described() | {"layer": layers}
 
     def weights_hash(self) -> str | None:
         """Return the sha256 of the tuned weights and their backbone; None before `fit`."""

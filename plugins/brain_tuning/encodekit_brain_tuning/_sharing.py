@@ -39,7 +39,7 @@ def merge(extractor: "BrainTunedFeatures", folder: Path, notes: CardNotes | None
             f"{len(differ)} weights, the first {differ[0]!r}: load it with the original backbone"
         )
     card, _, _ = model_card(extractor, notes).partition("```python")
-    with whole_folder(folder, KIND) as part:
+    with whole_folder(folder, KIND, opened_by="ek.SpeechFeatures(path) reads it") as part:
         plain.save_pretrained(part)
         reader.save_pretrained(part)
         atomic_write(part / "README.md", (card + _USE).encode())

@@ -1,5 +1,6 @@
 """``encodekit tune``: brain-tune a speech model on a study and save it."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,7 @@ def tune(
     import encodekit as ek
     from encodekit_brain_tuning._extractor import BrainTunedFeatures
     from encodekit_brain_tuning._glasser import GlasserSelector
+    from encodekit_brain_tuning._kept import PretrainedKeptWarning, say_kept_pretrained
 
     whole = ek.load_study(study)
     left_out = {*validate, *(hold_out or [])}
@@ -65,7 +67,9 @@ def tune(
         random_state=seed,
     )
     responses = parts.tune.responses(participants=participant)
-    tuned.fit(parts.tune.stimuli, responses, validation=parts.validate)
+    with warnings.catch_warnings():  # said below, after the table
+        warnings.simplefilter("ignore", PretrainedKeptWarning)
+        tuned.fit(parts.tune.stimuli, responses, validation=parts.validate)
     tuned.save(output)
     console = Console()
     table = Table(title="tuning")
@@ -74,4 +78,6 @@ def tune(
     for row in tuned.history_.itertuples(index=False):
         table.add_row(*(f"{value:.4g}" for value in row))
     console.print(table)
+    if tuned.kept_pretrained_:
+        console.print(say_kept_pretrained(tuned.history_), style="bold yellow", highlight=False)
     console.print(f"saved: {output}", soft_wrap=True, highlight=False)

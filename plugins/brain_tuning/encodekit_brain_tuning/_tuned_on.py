@@ -1,33 +1,26 @@
 """Which runs a model was tuned on, and the warning when they are used again."""
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import xarray as xr
 
-from encodekit.data import Stimulus
+from encodekit.data import warn_caller
 
 
 class TunedOnWarning(UserWarning):
     """Features of a run that tuned the model: a ridge or a score on it is biased."""
 
 
-def tuned_runs(stimuli: Iterable[Stimulus], tuned_on: Mapping[str, str]) -> list[str]:
-    """Return the runs among ``stimuli`` whose audio is in ``tuned_on`` (audio hash to run)."""
-    return [stimulus.run_name for stimulus in stimuli if stimulus.audio_hash in tuned_on]
-
-
-def warn_of(runs: Sequence[str], participants: Sequence[str], stacklevel: int = 3) -> None:
+def warn_of(runs: Sequence[str], participants: Sequence[str]) -> None:
     """Warn that the model was tuned on ``runs`` of ``participants``; nothing if there are none."""
     if not runs:
         return
     shown = ", ".join(map(repr, runs[:4])) + (" ..." if len(runs) > 4 else "")
-    warnings.warn(
+    warn_caller(
         f"the model was tuned on {len(runs)} of these runs ({shown}) with the fMRI of "
         f"{', '.join(participants)}: a ridge fitted or a score taken on them uses their noise "
         "twice, for everyone who heard them. Use other stories: study.split(tune=, fit=, test=)",
         TunedOnWarning,
-        stacklevel=stacklevel,
     )
 
 
