@@ -25,12 +25,13 @@ def small_study(monkeypatch):
 
 
 @pytest.mark.timeout(240)
-def test_the_three_scripts_run_one_after_the_other(small_study, tmp_path, monkeypatch):
+def test_the_scripts_run_one_after_the_other(small_study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert len(SCRIPTS) == 3
+    assert len(SCRIPTS) == 4
     names = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*alphas", category=UserWarning)
+        warnings.filterwarnings("ignore", message="tuning did not beat the pretrained")
         for script in SCRIPTS:
             exec(compile(script, str(README), "exec"), names)
     table = names["table"]
@@ -39,6 +40,9 @@ def test_the_three_scripts_run_one_after_the_other(small_study, tmp_path, monkey
     assert (tmp_path / "my-model" / "manifest.json").is_file()
     predicted = names["new_person"].predict(names["parts"].test.stimuli)
     assert set(predicted.participant.values) == {"P8"}
+    assert names["best"] in (1, 2, 3)
+    assert set(names["imagined"].run.values) == {"unheard"}
+    assert names["imagined"].notnull().any()
     loud = names["Loudness"]().transform(names["study"].stimuli[:1])
     assert (loud.values >= 0).all()
     assert loud.values.max() > 0
