@@ -6,6 +6,7 @@ import typing
 from pathlib import Path
 
 import pytest
+import sklearn.utils.validation
 
 import encodekit
 import encodekit.testing
@@ -60,16 +61,27 @@ def test_the_api_page_has_every_public_name(monkeypatch):
 def test_checks_that_the_pages_name_are_there():
     for page in ("hooks.md", "testing.md", "plugins.md"):
         for name in re.findall(r"\bcheck_\w+", (DOCS / page).read_text()):
-            assert hasattr(encodekit.testing, name), (page, name)
+            holder = sklearn.utils.validation if name == "check_is_fitted" else encodekit.testing
+            assert hasattr(holder, name), (page, name)
 
 
 def test_the_extractor_of_the_chapter_keeps_the_contract():
     text = (DOCS / "plugins.md").read_text()
-    (source,) = re.findall(r"```python\n(# my_lab_pitch/features\.py.*?)```", text, re.DOTALL)
-    names = {}
+    (source,) = re.findall(r"```python\n(# my_lab_pitch/features\.py\n.*?)```", text, re.DOTALL)
+    names = {"__name__": "my_lab_pitch.features"}
     exec(compile(source, "plugins.md", "exec"), names)
     study = encodekit.testing.small_study(2, 2, seconds=8.0, missing=False)
     assert len(encodekit.testing.check_feature_extractor(names["MyLabPitch"](), study)) == 21
+    (further,) = re.findall(r"```python\n(# my_lab_pitch/features\.py, fu.*?)```", text, re.DOTALL)
+    exec(compile(further, "plugins.md", "exec"), names)
+    assert len(encodekit.testing.check_feature_extractor(names["CentredPitch"](), study)) == 21
+
+
+def test_the_tables_of_the_chapter_have_every_way_of_resampling():
+    from encodekit.features._resampling import KINDS
+
+    text = (DOCS / "plugins.md").read_text()
+    assert tuple(re.findall(r'^\| `"(\w+)"`', text, re.MULTILINE)) == KINDS
 
 
 def test_the_experiment_of_the_chapter_can_be_read(tmp_path):
