@@ -42,6 +42,23 @@ def test_it_passes_its_linters(skeleton):
     run(sys.executable, "-m", "ruff", "format", "--check", ".", cwd=skeleton)
 
 
+def test_its_linters_take_the_extractors_of_the_chapter(tmp_path):
+    """As its CI does, for the second one, which has parameters and learns, too."""
+    project = write_plugin("my-lab-pitch", tmp_path)
+    text = (ROOT / "docs/plugins.md").read_text()
+    first, further = re.findall(
+        r"```python\n# my_lab_pitch/features\.py.*?\n(.*?)```", text, re.DOTALL
+    )
+    words, _, code = first.partition("\n")
+    imports, marker, learner = further.partition("class CentredPitch")
+    source = f"{words}\n\n{imports}{code}\n\n{marker}{learner}"
+    (project / "my_lab_pitch/features.py").write_text(source)
+    run(sys.executable, "-m", "ruff", "check", "--fix", "--select", "I", "-q", ".", cwd=project)
+    run(sys.executable, "-m", "ruff", "format", ".", cwd=project)
+    run(sys.executable, "-m", "ruff", "check", ".", cwd=project)
+    run(sys.executable, "-m", "mypy", cwd=project)
+
+
 def test_it_keeps_the_contract(skeleton, monkeypatch):
     monkeypatch.syspath_prepend(skeleton)
     from my_lab_pitch import plugin
