@@ -72,6 +72,8 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         The score of the choice, optimistic as any maximum.
     band_means_ : (band, target)
         Mean over the training rows of what each band predicts.
+    fitted_on_ : dict of str to str
+        Audio hash to run name of the runs of the fit, where an extractor made X; else empty.
     degenerate_ : array
         As in `encodekit.RidgeCV`.
 

@@ -50,6 +50,8 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
     coef_, intercept_, training_mean_ : as of `encodekit.RidgeCV`
     degenerate_ : array
         Names (positions, for arrays) of targets that were not fitted.
+    fitted_on_ : dict of str to str
+        Audio hash to run name of the runs of the fit, where an extractor made X; else empty.
 
     Examples
     --------

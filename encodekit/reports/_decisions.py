@@ -133,6 +133,8 @@ def _of_tuned(step: Any) -> Iterator[Decision]:
     if watched:
         tried = len(getattr(step, "history_", ()))
         value, how = f"best of {tried}", "best on the validation runs"
+        if getattr(step, "kept_pretrained_", False):
+            value, how = "the pretrained weights", f"none of {tried} better on the validation runs"
         yield Decision("epoch", value, how, "chosen", watched, people)
     else:
         yield Decision("epoch", f"the last of {getattr(step, 'epochs', '?')}", "passed as epochs=")

@@ -267,6 +267,9 @@ def test_tuned_features_say_what_tuned_them_and_what_chose_the_epoch(parts, stud
     assert table.verdict["features"] == "TEST DATA"
     assert (table.value["epoch"], table.runs["epoch"]) == ("best of 3", "v")
     assert table.value["loss"] == "l2"
+    model[0].kept_pretrained_ = True
+    table = ek.audit(ek.evaluate(model, parts.test, fit=parts.fit)).set_index("what")
+    assert table.value["epoch"] == "the pretrained weights"
 
 
 def test_an_unknown_role_is_refused():
