@@ -194,7 +194,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         done, end = 0.0, float(stimulus.grid[-1])
         subject = f"{type(self).__name__}.frames of run {stimulus.run_name!r}"
         for block in self.frame_blocks(stimulus):
-            seconds = _checked_seconds(block, subject, _lasts(stimulus))
+            seconds = _checked_seconds(block, subject, stimulus.audio_duration)
             names = names or _feature_coordinates(block, type(self).__name__)
             _add(rows, seconds, block.values, subject)
             reached = min(float(seconds[-1]), end) if seconds.size else done
@@ -313,13 +313,7 @@ def _add(rows: TrRows, seconds: NDArray[Any], values: NDArray[Any], subject: str
     rows.add(seconds, np.asarray(values, dtype=np.float32))
 
 
-def _lasts(stimulus: Stimulus) -> float:
-    """Return how long a stimulus is, s; without audio, up to the end of its last TR."""
-    heard = stimulus.audio_duration
-    return float(stimulus.grid[-1]) + _t_r(stimulus) if heard is None else heard
-
-
-def _checked_seconds(block: Any, subject: str, lasts: float) -> NDArray[np.float64]:
+def _checked_seconds(block: Any, subject: str, lasts: float | None) -> NDArray[np.float64]:
     wanted = "a DataArray (time, feature) with the coordinate 'seconds' on time"
     if not isinstance(block, xr.DataArray):
         raise ValueError(f"{subject}: expected {wanted}, got a {type(block).__name__}")
@@ -334,7 +328,8 @@ def _checked_seconds(block: Any, subject: str, lasts: float) -> NDArray[np.float
     seconds: NDArray[np.float64] = block.coords["seconds"].values.astype(np.float64)
     if not np.isfinite(seconds).all() or (np.diff(seconds) < 0).any():
         raise ValueError(f"{subject}: 'seconds' must be finite and not decrease: sort the frames")
-    if seconds.size and seconds[-1] > lasts + _BEYOND:
+    # Without audio there is no end: words may go on long after the last TR.
+    if lasts is not None and seconds.size and seconds[-1] > lasts + _BEYOND:
         raise ValueError(
             f"{subject} reach {seconds[-1]:g} s but the audio lasts {lasts:g} s: are these samples "
             "or frame numbers? 'seconds' are s after the audio began"

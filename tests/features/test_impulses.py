@@ -52,6 +52,11 @@ def test_words_need_no_audio(make_words):
     assert WordRate(resample="sum").transform([stimulus]).values.ravel().tolist() == [2, 1, 0]
 
 
+def test_words_without_audio_may_go_on_after_the_last_tr(make_words):
+    stimulus = Stimulus("text", words=make_words(0.5, 90.0), t_r=2.0, duration=6.0)
+    assert WordRate(resample="sum").transform([stimulus]).values.ravel().tolist() == [1, 0, 0]
+
+
 def test_a_run_without_any_word_is_all_zeros(make_stimulus, make_words):
     rate = WordRate().transform([make_stimulus(words=make_words().astype({"onset": float}))])
     assert (rate.values == 0).all()
