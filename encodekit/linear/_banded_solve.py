@@ -17,7 +17,7 @@ from encodekit.linear._patterns import (
     folds_of_pattern,
     reusable,
 )
-from encodekit.scoring._missing import load_columns
+from encodekit.scoring._blocks import load_columns
 
 _BUDGET = 256 * 2**20  # bytes of himalaya's work arrays
 _LEAST = 1e-12  # share of a band: himalaya divides by its root, and takes its logarithm

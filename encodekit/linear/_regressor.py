@@ -13,7 +13,7 @@ from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._inputs import read_bands, read_training
 from encodekit.linear._patterns import Pair, find_patterns, folds_of_pattern, reusable
 from encodekit.linear._predictions import LinearPredictions, labeller
-from encodekit.scoring._missing import load_columns
+from encodekit.scoring._blocks import load_columns
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.linear._arrays import cast, few, on_device, take, to_numpy
-from encodekit.linear._blocks import over_blocks
 from encodekit.linear._choice import choose
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
 from encodekit.linear._fold import Split, make_fold, make_split
@@ -21,7 +20,7 @@ from encodekit.linear._patterns import (
 )
 from encodekit.linear._search import BlockScores, Candidates
 from encodekit.linear._surrogate import Surrogate
-from encodekit.scoring._missing import blocks, load_columns
+from encodekit.scoring._blocks import blocks, load_columns, over_blocks
 
 _BUDGET = 512 * 2**20  # bytes of work arrays for a block of targets
 _N_PILOT = 256

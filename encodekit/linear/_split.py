@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.scoring import group_targets, is_constant
-from encodekit.scoring._missing import blocks, load_columns
+from encodekit.scoring._blocks import blocks, load_columns
 
 _AT_ONCE = 512  # targets
 

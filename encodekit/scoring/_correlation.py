@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from encodekit.scoring._blocks import blocks, load_columns
 from encodekit.scoring._join import (
     check_same_targets,
     is_labelled,
@@ -16,10 +17,8 @@ from encodekit.scoring._join import (
 )
 from encodekit.scoring._missing import (
     N_TARGETS_AT_ONCE,
-    blocks,
     group_targets,
     is_constant,
-    load_columns,
     participants_of,
 )
 

@@ -1,11 +1,12 @@
 """What of a response is there: missing blocks, stray NaN, constant targets."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from encodekit.scoring._blocks import blocks, over_blocks
 
 N_TARGETS_AT_ONCE = 4096
 
@@ -44,20 +45,6 @@ def is_constant(largest: ArrayLike, smallest: ArrayLike, dtype: Any) -> NDArray[
         return np.asarray(high - low <= 4 * step * scale)
 
 
-def blocks(columns: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
-    """Cut ``columns`` into pieces of at most ``size``."""
-    for start in range(0, columns.size, size):
-        yield columns[start : start + size]
-
-
-def load_columns(values: Any, columns: NDArray[np.intp]) -> NDArray[Any]:
-    """Return ``values[..., columns]`` in memory; a contiguous stretch is a view where it can be."""
-    start, stop = int(columns[0]), int(columns[-1]) + 1
-    if np.array_equal(columns, np.arange(start, stop)):
-        return np.asarray(values[..., start:stop])
-    return np.asarray(values[..., columns])
-
-
 def participants_of(coords: Any, n_targets: int) -> NDArray[Any]:
     """Return the participant of each target; one and the same where nothing says who it is."""
     if "participant" in coords:
@@ -68,11 +55,7 @@ def participants_of(coords: Any, n_targets: int) -> NDArray[Any]:
 def group_targets(values: Any, participants: NDArray[Any]) -> list[TargetGroup]:
     """Return one `TargetGroup` per participant, from one pass over ``values`` (time, target).
 
-    Parameters
-    ----------
-    values : array (time, target)
-        NumPy or dask; read in blocks of targets.
-    participants : array (target,)
+    ``values`` may be a dask array, which is read in blocks of targets.
     """
     names = list(dict.fromkeys(participants.tolist()))
     return [_group(values, name, np.flatnonzero(participants == name)) for name in names]
@@ -80,14 +63,22 @@ def group_targets(values: Any, participants: NDArray[Any]) -> list[TargetGroup]:
 
 def _group(values: Any, name: object, columns: NDArray[np.intp]) -> TargetGroup:
     present = np.zeros(values.shape[0], dtype=bool)
-    n_nan, constant = [], []
-    for some in blocks(columns, N_TARGETS_AT_ONCE):
-        part = load_columns(values, some)
-        nan = np.isnan(part)
-        present |= ~nan.all(axis=1)
-        n_nan.append(nan.sum(axis=0))
-        high = np.max(part, axis=0, initial=-np.inf, where=~nan)
-        low = np.min(part, axis=0, initial=np.inf, where=~nan)
-        constant.append(is_constant(high, low, part.dtype) | (high < low))
-    stray = np.concatenate(n_nan) != np.count_nonzero(~present)
-    return TargetGroup(str(name), columns, present, stray | np.concatenate(constant))
+    n_nan, constant = np.zeros(columns.size, dtype=np.intp), np.zeros(columns.size, dtype=bool)
+    pieces = list(blocks(columns, N_TARGETS_AT_ONCE))
+    for some, (there, missing, flat) in over_blocks(_look, None, values, pieces):
+        here = np.searchsorted(columns, some)
+        present |= there
+        n_nan[here], constant[here] = missing, flat
+    stray = n_nan != np.count_nonzero(~present)
+    return TargetGroup(str(name), columns, present, stray | constant)
+
+
+def _look(
+    _: None, block: NDArray[Any]
+) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.bool_]]:
+    """Return which rows have a value; of each target how many have none, and if it is constant."""
+    nan = np.isnan(block)
+    high = np.max(block, axis=0, initial=-np.inf, where=~nan)
+    low = np.min(block, axis=0, initial=np.inf, where=~nan)
+    flat = is_constant(high, low, block.dtype) | (high < low)
+    return ~nan.all(axis=1), nan.sum(axis=0), flat

@@ -7,9 +7,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from encodekit.scoring._blocks import load_columns
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._jackknife import join_runs
-from encodekit.scoring._missing import group_targets, load_columns, participants_of
+from encodekit.scoring._missing import group_targets, participants_of
 from encodekit.scoring._repeats import correlations_without
 
 _PLACES = (("hemisphere", "vertex"), ("vertex",), ("voxel",), ("region",))

@@ -6,14 +6,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from encodekit.scoring._blocks import blocks, load_columns
 from encodekit.scoring._correlation import finish, pair
 from encodekit.scoring._join import check_same_targets
 from encodekit.scoring._missing import (
     N_TARGETS_AT_ONCE,
-    blocks,
     group_targets,
     is_constant,
-    load_columns,
     participants_of,
 )
 

@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from encodekit.scoring._blocks import blocks, load_columns
 from encodekit.scoring._jackknife import block_starts, counts_without, join_runs, sums_without
-from encodekit.scoring._missing import blocks, is_constant, load_columns
+from encodekit.scoring._missing import is_constant
 
 _AT_ONCE = 1024  # targets
 

@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from encodekit.scoring._blocks import blocks, load_columns
 from encodekit.scoring._groups import Groups
-from encodekit.scoring._missing import blocks, group_targets, load_columns, participants_of
+from encodekit.scoring._missing import group_targets, participants_of
 from encodekit.scoring._nulls import Floats, Null
 
 Block = tuple[NDArray[np.intp], NDArray[Any]]  # columns, and values (..., column)

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -169,10 +170,12 @@ def seconds_of(model, X, Y):
     return time.perf_counter() - start
 
 
-def test_two_workers_are_as_much_faster_as_two_products_of_matrices(say):
+def test_two_workers_are_as_much_faster_as_two_products_of_matrices(tmp_path, say):
     from distributed import Client, wait
 
     X, Y = problem(100_000)
+    write_responses(tmp_path / "responses", 100_000)
+    Y = Y.copy(data=da.from_zarr(tmp_path / "responses"))
     model = ek.RidgeCV(np.logspace(0, 8, 15), block_size=5000)
 
     def product(seed):

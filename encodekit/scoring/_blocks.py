@@ -7,9 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.scoring._missing import load_columns
-
 _ATTEMPTS = 10
+
+
+def blocks(columns: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
+    """Cut ``columns`` into pieces of at most ``size``."""
+    for start in range(0, columns.size, size):
+        yield columns[start : start + size]
+
+
+def load_columns(values: Any, columns: NDArray[np.intp]) -> NDArray[Any]:
+    """Return ``values[..., columns]`` in memory; a contiguous stretch is a view where it can be."""
+    start, stop = int(columns[0]), int(columns[-1]) + 1
+    if np.array_equal(columns, np.arange(start, stop)):
+        return np.asarray(values[..., start:stop])
+    return np.asarray(values[..., columns])
 
 
 def over_blocks(
@@ -54,7 +66,7 @@ def _spread(
     from dask.delayed import delayed
     from distributed import CancelledError, as_completed
 
-    everywhere = client.scatter(shared, broadcast=True, hash=False)
+    everywhere = None if shared is None else client.scatter(shared, broadcast=True, hash=False)
     task = delayed(solve, pure=False)
     futures = client.compute([task(everywhere, values[:, some]) for some in pieces.values()])
     places = {future.key: place for future, place in zip(futures, pieces, strict=True)}
