@@ -19,7 +19,13 @@ _CLOSE = 1e-3  # s; TR onsets within the audio
 
 
 def check_stimuli(name: str, stimuli: Sequence[Stimulus]) -> None:
-    """Raise where a study has no stimuli, or runs with one name."""
+    """Raise where a study has no stimuli, something else among them, or runs with one name."""
+    for item in stimuli:
+        if not isinstance(item, Stimulus):
+            raise TypeError(
+                f"study {name!r}: its stimuli hold a {type(item).__name__}: make each run one, "
+                "ek.Stimulus(name, audio, tr_times=...)"
+            )
     runs = [stimulus.run_name for stimulus in stimuli]
     mistakes = [] if runs else ["it has no stimuli: give one Stimulus per run"]
     mistakes += [
@@ -34,8 +40,16 @@ def take_responses(name: str, stimuli: Sequence[Stimulus], given: Given) -> dict
 
     Repeats of an array in memory that hold nothing but NaN are left out: they are lacking.
     """
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"study {name!r}: responses are a {type(given).__name__}, expected "
+            "{participant: {run: response}}"
+        )
     by_run = {stimulus.run_name: stimulus for stimulus in stimuli}
-    taken = {str(participant): _keyed(runs) for participant, runs in given.items()}
+    taken = {
+        str(participant): _keyed(runs, f"study {name!r}, participant {participant!r}")
+        for participant, runs in given.items()
+    }
     mistakes = [
         f"participant {participant!r} has no run: leave them out"
         for participant, runs in taken.items()
@@ -58,10 +72,18 @@ def take_responses(name: str, stimuli: Sequence[Stimulus], given: Given) -> dict
     }
 
 
-def _keyed(runs: Mapping[str, xr.DataArray] | Iterable[xr.DataArray]) -> ByRun:
+def _keyed(runs: Mapping[str, xr.DataArray] | Iterable[xr.DataArray], subject: str) -> ByRun:
+    arrays = list(runs.values()) if isinstance(runs, Mapping) else list(runs)
+    for array in arrays:
+        if not isinstance(array, xr.DataArray):
+            raise TypeError(
+                f"{subject}: a response is a {type(array).__name__}, which does not say its "
+                "targets and TRs: make it by encodekit.data.make_response(values, run=, "
+                "participant=, tr_times=, t_r=)"
+            )
     if isinstance(runs, Mapping):
         return dict(runs)
-    return {str(run.coords["run"].values[0]): run for run in runs}
+    return {str(array.coords["run"].values[0]): array for array in arrays}
 
 
 def _run_mistakes(array: xr.DataArray, participant: str, stimulus: Stimulus) -> list[str]:

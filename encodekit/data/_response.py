@@ -1,5 +1,6 @@
 """Responses: (time, target) with the coordinates of the data contract."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -178,6 +179,8 @@ def _check_lengths(
         shape = tuple(values.shape)
         refuse(subject, [f"values has shape {shape}, expected (time, target) or with repeat first"])
     n_times, n_targets = values.shape[-2:]
+    if rows["tr"].shape == rows["tr_times"].shape:
+        rows = {"tr_times": rows["tr_times"]}
     mistakes = [
         f"{name} has {item.size} entries but values has {n_times} rows (TRs): give one for each"
         for name, item in rows.items()
@@ -235,6 +238,8 @@ def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
         combine_attrs="override",
     )
     joined = join_timing(joined, parts)
+    if any("heard" in part.attrs for part in parts):
+        joined.attrs["heard"] = json.dumps({k: v for part in parts for k, v in _heard(part)})
     if len(counts) == len(parts):
         joined = joined.assign_coords(n_repeats=("target", common_repeats(np.stack(counts))))
     return joined
@@ -277,9 +282,19 @@ def _check_same(first: xr.DataArray, other: xr.DataArray) -> None:
 def split_runs(joined: xr.DataArray) -> RunList:
     """Return one DataArray per run of ``joined``, in order of appearance."""
     names = joined.coords["run"].values
-    return RunList(
+    runs = RunList(
         settle_timing(joined.isel(time=np.flatnonzero(names == name))) for name in _unique(names)
     )
+    for name, run in zip(_unique(names), runs, strict=True):
+        if "heard" in run.attrs:
+            own = {other: sha for other, sha in _heard(run) if other == name}
+            run.attrs["heard"] = json.dumps(own)
+    return runs
+
+
+def _heard(rows: xr.DataArray) -> list[tuple[str, str]]:
+    """Return (run, audio hash), which features say of what they were made from."""
+    return list(json.loads(rows.attrs.get("heard", "{}")).items())
 
 
 def _unique(names: NDArray[Any]) -> list[Any]:

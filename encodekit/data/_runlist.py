@@ -26,7 +26,7 @@ class RunList(list[xr.DataArray]):
         raise TypeError(
             "a list of runs does not become one array: its runs would be lost. Use "
             "ek.cross_val_predict for cross_val_predict, ek.FeatureSpaces for FeatureUnion, "
-            "ek.LayerSelector for StackingRegressor, an estimator's score or ek.correlation for "
+            "ek.LayerSelector for StackingRegressor, ek.correlation_scorer or ek.r2_scorer for "
             "scoring=, and encodekit.data.concat_runs to join the runs with their coordinates"
         )
 

@@ -15,6 +15,8 @@ from encodekit.data._mistakes import refuse
 from encodekit.data._words import hash_table, table_mistakes
 
 _CLOSE = 1e-6  # s; rounding of onsets that are multiples of the TR
+_LONGEST_T_R = 60.0  # s; more is milliseconds
+_LOOSE = 0.1  # TRs; how far onsets that a scanner wrote may be from the beat
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +124,11 @@ class Stimulus:
             value = getattr(self, name)
             if value is not None and not (np.isfinite(value) and value > 0):
                 mistakes.append(f"{name} is {value}, expected seconds above 0")
+        if not mistakes and self.t_r is not None and self.t_r > _LONGEST_T_R:
+            mistakes.append(
+                f"t_r is {self.t_r:g} s: times are in seconds, are these milliseconds? Then pass "
+                f"{self.t_r / 1000:g}, and tr_times in seconds too"
+            )
         return mistakes
 
     def _grid_mistakes(self) -> list[str]:
@@ -133,14 +140,19 @@ class Stimulus:
             return mistakes
         if self.t_r is None:
             return [*mistakes, "t_r is None and one TR time does not tell it: pass t_r="]
+        mistakes += _step_mistakes(self.tr_times, self.t_r)
         sampled = self.tr_times + self.offset
         outside = (sampled < -_CLOSE) | (sampled > (np.inf if end is None else end + _CLOSE))
         if outside.any():
             limit = "from 0 s" if end is None else f"within 0..{end:g} s of audio"
+            if end is not None and self.tr_times.max() / 1000 <= end and outside.mean() > 0.5:
+                limit += ": are these milliseconds? Otherwise"
+            else:
+                limit += ":"
             mistakes.append(
                 f"{int(outside.sum())} of {sampled.size} TR times lie outside the audio: TR "
                 f"{np.flatnonzero(outside)[0]} is sampled at {sampled[outside][0]:g} s (onset + "
-                f"sample_offset), expected {limit}: drop these TRs from tr_times and the response"
+                f"sample_offset), expected {limit} drop these TRs from tr_times and the response"
             )
         return mistakes
 
@@ -221,10 +233,11 @@ class Stimulus:
         if self.audio is None or self.sampling_rate is None:
             raise ValueError(f"{subject} has no audio: pass audio= where features need sound")
         if isinstance(self.audio, str | Path):
-            samples = _audio.decode_file(Path(self.audio))
+            samples, where = _audio.decode_file(Path(self.audio)), f", {str(self.audio)!r}"
         else:
+            where = ""
             samples = np.array(self.audio, dtype=np.float32)
-        samples = _audio.checked(samples, subject)
+        samples = _audio.checked(samples, f"{subject}{where}")
         return samples if rate is None else _audio.resample(samples, self.sampling_rate, rate)
 
     @cached_property
@@ -274,4 +287,17 @@ def _increasing_mistakes(times: NDArray[np.float64]) -> list[str]:
     return [
         f"tr_times does not increase: TR {at + 1} is at {times[at + 1]:g} s after TR {at} at "
         f"{times[at]:g} s: sort the TRs, together with the response's rows"
+    ]
+
+
+def _step_mistakes(times: NDArray[np.float64], t_r: float) -> list[str]:
+    """TRs may be left out and runs may pause, but the closest two are whole TRs apart."""
+    if times.size < 2:
+        return []
+    step = float(np.diff(times).min())
+    if abs(step / t_r - max(round(step / t_r), 1)) < _LOOSE:
+        return []
+    return [
+        f"t_r is {t_r:g} s but the closest TRs of tr_times are {step:g} s apart: pass one of them "
+        "alone, or make them agree"
     ]

@@ -461,7 +461,7 @@ def _by_region(
     unknown = [unknown_name("region", name, known) for name in wanted if name not in known]
     if unknown:
         raise ValueError(
-            f"study {study!r}: {'; '.join(unknown)} (a group of areas is asked for by a region "
-            "selector)"
+            f"study {study!r}: {'; '.join(unknown)} (groups of areas are asked for by a region "
+            "selector, such as ek.make_regions('glasser', names))"
         )
     return {p: np.flatnonzero(np.isin(c["region"], wanted)) for p, c in targets.items()}

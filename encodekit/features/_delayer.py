@@ -31,6 +31,8 @@ class Delayer(TransformerMixin, BaseEstimator):
     short, an error says which ``history=`` to ask of the extractor. A delay in seconds that is
     not a whole number of TRs is interpolated linearly between the two rows around it.
 
+    A plain array does not say where runs begin: give ``runs=``, or it is taken for one run.
+
     The order of the output is delay-major: all features at the first delay, then all at the
     second.
 
@@ -144,8 +146,12 @@ class Delayer(TransformerMixin, BaseEstimator):
             return lags
         given = DEFAULT_SECONDS if self.seconds is None else self.seconds
         if t_r is None:
-            raise ValueError("an array does not say how long a TR is: give Delayer(delays=[...]) "
-                             "in TRs, or features that carry t_r")  # fmt: skip
+            raise ValueError(
+                "an array does not say how long a TR is, nor where runs begin. Where "
+                "StandardScaler, PCA or FeatureUnion took the labels off, wrap the transformer, "
+                "ek.FeatureTransformer(StandardScaler()), and join with ek.FeatureSpaces; for "
+                "arrays of your own give Delayer(delays=[...]) in TRs and runs= to transform"
+            )
         lags = _checked(given, "seconds") / t_r
         whole = np.abs(lags - np.round(lags)) < _WHOLE
         return np.where(whole, np.round(lags), lags)

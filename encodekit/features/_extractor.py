@@ -250,7 +250,10 @@ def check_stimuli(X: Any, caller: str) -> list[Stimulus]:
     stimuli = list(X)
     for item in stimuli:
         if not isinstance(item, Stimulus):
-            raise TypeError(f"{caller} takes a list of Stimulus, got a {type(item).__name__} in it")
+            raise TypeError(
+                f"{caller} takes a list of Stimulus, got a {type(item).__name__} in it: make each "
+                "run one, ek.Stimulus(name, audio, t_r=...), with sampling_rate= for an array"
+            )
     if not stimuli:
         raise ValueError(f"{caller} got no stimulus: pass at least one run")
     names = [stimulus.run_name for stimulus in stimuli]

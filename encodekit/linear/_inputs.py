@@ -57,6 +57,8 @@ def read_training(
             "with ek.FeatureSpaces([(name, extractor), ...]). So do transformers such as PCA(50): "
             "wrap them, ek.FeatureTransformer(PCA(50))"
         )
+    if hasattr(y, "responses"):
+        raise TypeError(f"y is a {type(y).__name__}: pass its .responses()")
     if not is_labelled(y):
         raise TypeError(
             f"y is a {type(y).__name__} without labels but X carries them, so the rows cannot be "
@@ -87,7 +89,7 @@ def _labelled(X: Any, y: Any, groups: Any, runs: Any, targets: Any) -> Training:
 
 
 def _plain(estimator: Any, X: Any, y: Any, *, groups: Any, runs: Any, targets: Any) -> Training:
-    features = validate_data(estimator, X, dtype=_FLOATS)
+    features = _read_plain(estimator, X, reset=True)
     values = check_array(
         y,
         dtype=_FLOATS,
@@ -132,7 +134,7 @@ def read_features(estimator: Any, X: Any) -> tuple[NDArray[Any], xr.DataArray | 
         If these are not the features of the fit, or hold NaN or infinity.
     """
     if not is_labelled(X):
-        return validate_data(estimator, X, dtype=_FLOATS, reset=False), None
+        return _read_plain(estimator, X, reset=False), None
     features = validate(one_array(X, "X"), "features")
     check_features(estimator.coef_, features)
     return _finite(features, "X", np.dtype(np.float32)), features
@@ -194,6 +196,20 @@ def _check_t_r(features: xr.DataArray, responses: xr.DataArray) -> None:
             f"X has TRs of {mine[other[0]]} s and y of {theirs[other[0]]} s in run {other[0]!r}"
             f"{more}: make the stimuli with the t_r of the responses"
         )
+
+
+def _read_plain(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+    values: NDArray[Any] = validate_data(
+        estimator, X, dtype=_FLOATS, reset=reset, ensure_all_finite=False
+    )
+    bad = np.argwhere(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(
+            f"X contains NaN or infinity in {len(bad)} of {values.size} values, the first in row "
+            f"{bad[0, 0]}, column {bad[0, 1]}: drop these TRs or mend the features; missing values "
+            "are never filled in"
+        )
+    return values
 
 
 def _finite(features: xr.DataArray, name: str, dtype: Any) -> NDArray[Any]:

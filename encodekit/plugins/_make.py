@@ -1,8 +1,10 @@
 """Make something by the name under which a plugin registered it."""
 
 from functools import partial
+from inspect import Parameter, signature
 from typing import Any
 
+from encodekit._errors import unknown_name
 from encodekit.plugins._registry import registry
 
 
@@ -44,7 +46,9 @@ def make_features(name: str, *, prefer: str | None = None, **parameters: Any) ->
     >>> ek.make_features("word-rate")
     WordRate()
     """
-    return load_spec("features", name, prefer=prefer)(**parameters)
+    make = load_spec("features", name, prefer=prefer)
+    _check_parameters("make_features", name, make, parameters)
+    return make(**parameters)
 
 
 def make_regressor(name: str, *, prefer: str | None = None, **parameters: Any) -> Any:
@@ -56,7 +60,9 @@ def make_regressor(name: str, *, prefer: str | None = None, **parameters: Any) -
     >>> ek.make_regressor("ridge", alphas=[1.0, 10.0])
     RidgeCV(alphas=[1.0, 10.0])
     """
-    return load_spec("regressors", name, prefer=prefer)(**parameters)
+    make = load_spec("regressors", name, prefer=prefer)
+    _check_parameters("make_regressor", name, make, parameters)
+    return make(**parameters)
 
 
 def make_regions(name: str, *arguments: Any, prefer: str | None = None, **parameters: Any) -> Any:
@@ -73,3 +79,13 @@ def make_loss(name: str, *, prefer: str | None = None, **parameters: Any) -> Any
     if isinstance(loss, type):
         return loss(**parameters)
     return partial(loss, **parameters) if parameters else loss
+
+
+def _check_parameters(maker: str, name: str, make: Any, given: dict[str, Any]) -> None:
+    known = signature(make).parameters
+    if any(item.kind is Parameter.VAR_KEYWORD for item in known.values()):
+        return
+    wrong = [parameter for parameter in given if parameter not in known]
+    if wrong:
+        said = "; ".join(unknown_name(f"parameter of {name!r}", item, known) for item in wrong)
+        raise TypeError(f"{maker}: {said}")

@@ -59,6 +59,11 @@ def by_region(
     [['A1', 2], ['V1', 1]]
     """
     keys = [by] if isinstance(by, str) else list(by)
+    if not isinstance(scores, xr.DataArray):
+        raise TypeError(
+            f"by_region takes scores with labels, as ek.correlation of DataArrays returns them, "
+            f"got a {type(scores).__name__}: an array does not say which region a target is in"
+        )
     _check_keys(scores, keys, groups)
     if groups is None:
         return _table(scores, keys)

@@ -83,6 +83,11 @@ def evaluate(
     FittedOnWarning
         If a model was fitted on a run of ``test``, by the content of its audio.
     """
+    if not hasattr(test, "responses"):
+        raise TypeError(
+            f"evaluate takes the study to test on, got a {type(test).__name__}: pass a part of "
+            "study.split(...)"
+        )
     named = dict(models) if isinstance(models, Mapping) else {type(models).__name__: models}
     if fit is not None:
         check_disjoint({"fit": fit.stimuli, "test": test.stimuli})

@@ -19,8 +19,9 @@ def normalise(scores: Any, ceiling: Any) -> Any:
         Of `encodekit.correlation`, with the coordinate ``n_repeats`` of the responses.
     ceiling : Dataset
         Of `encodekit.noise_ceiling`, for the same targets in the same order, and for the mean of
-        as many repeats as the responses that were scored. Two NumPy arrays are divided as they
-        are.
+        as many repeats as the responses that were scored. At least one run must be in both: a
+        ceiling of one test story may stand for scores over several. Two NumPy arrays are divided
+        as they are.
 
     Returns
     -------
@@ -33,7 +34,8 @@ def normalise(scores: Any, ceiling: Any) -> Any:
     Raises
     ------
     ValueError
-        If the targets differ or come in another order, or the ceiling is for another n.
+        If the targets differ or come in another order, the ceiling is for another n, or it and
+        the scores come from runs of which none is shared.
     TypeError
         If one is labelled and the other is not.
 
@@ -53,6 +55,7 @@ def normalise(scores: Any, ceiling: Any) -> Any:
         )
     check_same_targets(scores, ceiling, "scores", "ceiling")
     _check_n(scores, ceiling)
+    _check_runs(scores.attrs.get("runs", ()), ceiling.attrs.get("runs", ()))
     values = _divide(scores.values, ceiling["ceiling"].values)
     coords = {"raw": ("target", scores.values)}
     coords |= {name: ("target", ceiling[name].values) for name in _BESIDE if name in ceiling}
@@ -88,3 +91,18 @@ def _check_n(scores: xr.DataArray, ceiling: xr.Dataset) -> None:
         f"is for {theirs[first]}. Score the mean of {theirs[first]}, or pass "
         f"noise_ceiling(repeats, n={mine[first] or '...'}), run by run where runs differ"
     )
+
+
+def _check_runs(scored: Any, ceiling: Any) -> None:
+    mine, theirs = list(np.atleast_1d(scored)), list(np.atleast_1d(ceiling))
+    if mine and theirs and not set(mine) & set(theirs):
+        raise ValueError(
+            f"normalise: scores are of the runs {_say(mine)} but the ceiling is of "
+            f"{_say(theirs)}, and none is shared: pass noise_ceiling of the repeats of the runs "
+            "that were scored"
+        )
+
+
+def _say(runs: list[Any]) -> str:
+    shown = ", ".join(repr(str(run)) for run in runs[:5])
+    return shown + (f" and {len(runs) - 5} more" if len(runs) > 5 else "")

@@ -182,6 +182,11 @@ def test_validation_looks_at_the_tuning_participants_alone(tuned, stories, respo
     assert features.history_["validation_loss"].max() < 10
 
 
+def test_validation_is_a_study_or_stimuli_with_responses(tuned, stories, responses):
+    with pytest.raises(TypeError, match=r"validation is a list, expected a part of study\.split"):
+        tuned(epochs=1).fit(stories[:1], responses[:1], validation=stories[3:])
+
+
 def test_validation_on_a_tuning_story_is_refused(tuned, stories, responses):
     with pytest.raises(ValueError, match="'story-1' have audio that is also tuned on"):
         tuned().fit(stories[:2], responses[:2], validation=(stories[1:3], responses[1:3]))

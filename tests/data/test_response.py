@@ -50,6 +50,11 @@ class TestMakeResponse:
                            r"entries but values has 4 rows.*\n.*vertex has 3 entries"):  # fmt: skip
             a_run(tr_times=[0, 2, 4], tr=[0, 1, 2, 3], vertex=[1, 2, 3])
 
+    def test_tr_that_nobody_gave_is_not_named(self):
+        with pytest.raises(ValueError, match="tr_times has 3 entries") as caught:
+            a_run(tr_times=[0, 2, 4])
+        assert "tr has" not in str(caught.value)
+
     def test_values_without_targets_are_refused(self):
         with pytest.raises(ValueError, match=r"shape \(3,\), expected \(time, target\)"):
             make_response(np.zeros(3), run="a", participant="P1", tr_times=[0, 1, 2], t_r=1.0)
@@ -119,3 +124,13 @@ def test_a_response_like_another_shares_its_targets(stimuli, new_response):
     assert second.stimulus.values.tolist() == ["story-01"] * 5
     with pytest.raises(ValueError, match="target has 3 entries but values has 4 targets"):
         response_like(first, np.ones((5, 4)), **given)
+
+
+def test_joined_features_know_what_all_their_runs_were_made_from():
+    one, two = (a_run(run).assign_attrs(heard=f'{{"{run}": "sha-{run}"}}') for run in "ab")
+    joined = concat_runs([one, two])
+    assert joined.attrs["heard"] == '{"a": "sha-a", "b": "sha-b"}'
+    assert [run.attrs["heard"] for run in split_runs(joined)] == [
+        one.attrs["heard"],
+        two.attrs["heard"],
+    ]

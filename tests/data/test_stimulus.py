@@ -129,7 +129,7 @@ class TestAudio:
 
     def test_nan_in_a_file_is_found_when_it_is_loaded(self, tmp_path):
         soundfile.write(tmp_path / "a.wav", np.array([0, np.nan]), RATE, subtype="FLOAT")
-        with pytest.raises(ValueError, match="stimulus 'a': audio has 1 of 2 samples"):
+        with pytest.raises(ValueError, match=r"stimulus 'a', '.*a\.wav': audio has 1 of 2"):
             Stimulus("a", tmp_path / "a.wav").load_audio()
 
     def test_loading_what_is_not_there_says_so(self):
@@ -163,6 +163,28 @@ class TestTimes:
     def test_a_tr_before_the_audio_is_refused(self):
         with pytest.raises(ValueError, match="TR 0 is sampled at -3 s"):
             Stimulus("a", tr_times=[-4, -2, 0], t_r=2.0)
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"t_r": 2000}, "are these milliseconds.*pass 2,"),
+            ({"t_r": 2.0, "tr_times": [0, 2000, 4000]}, r"0\.\.4 s of audio: are these milli"),
+            ({"tr_times": [0, 1000, 2000]}, "t_r is 1000 s"),
+        ],
+    )
+    def test_milliseconds_are_refused(self, given, message):
+        with pytest.raises(ValueError, match=message):
+            Stimulus("a", np.zeros(4 * RATE), RATE, **given)
+
+    @pytest.mark.parametrize("t_r", [1.0, 2.0, 2.02])
+    def test_tr_times_with_trs_left_out_keep_the_beat(self, t_r):
+        times = [0, 2, 6.02, 30.7]  # a scanner's own onsets, and a pause
+        assert Stimulus("a", tr_times=times, t_r=t_r).t_r == t_r
+
+    @pytest.mark.parametrize("t_r", [1.5, 2.5, 4.0])
+    def test_tr_times_that_contradict_t_r_are_refused(self, t_r):
+        with pytest.raises(ValueError, match="closest TRs of tr_times are 2 s apart"):
+            Stimulus("a", tr_times=[0, 2, 4, 8], t_r=t_r)
 
     def test_one_tr_time_does_not_tell_t_r(self):
         with pytest.raises(ValueError, match="one TR time does not tell it"):

@@ -278,3 +278,17 @@ def test_the_truth_follows_selections(study):
     assert part.signal.values.tolist() == [[9.0], [11.0]]
     assert known.truth.identical(truth)
     assert known.select("story-02").select(participants="P1").truth.signal.shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("heard", "measured", "message"),
+    [
+        (None, {"P1": {"story-00": np.zeros((6, 3))}}, r"a response is a ndarray.*make_response\("),
+        (None, {"P1": [np.zeros((6, 3))]}, "'P1': a response is a ndarray"),
+        (None, [np.zeros((6, 3))], "responses are a list, expected {participant"),
+        (["story.wav"], {}, r"its stimuli hold a str.*ek\.Stimulus\("),
+    ],
+)
+def test_what_is_no_stimulus_or_response_is_refused(study, heard, measured, message):
+    with pytest.raises(TypeError, match=message):
+        Study("s", study.stimuli if heard is None else heard, measured)

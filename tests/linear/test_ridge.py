@@ -294,3 +294,20 @@ def test_make_response_of_one_target_fits(labelled):
     )
     first = X.isel(time=slice(30))
     assert ek.RidgeCV(cv=KFold(3)).fit(first, one).coef_.shape == (20, 1)
+
+
+def test_nan_in_a_plain_array_is_found_in_its_place():
+    X, Y, runs = arrays()
+    model = ek.RidgeCV(ALPHAS).fit(X, Y, runs=runs)
+    X[3, 1] = np.nan
+    for call in (lambda: model.predict(X), lambda: model.fit(X, Y, runs=runs)):
+        with pytest.raises(ValueError, match="NaN or infinity in 1 of 720 values.*row 3, column 1"):
+            call()
+
+
+def test_a_study_for_responses_is_refused(labelled):
+    class Study:
+        responses = None
+
+    with pytest.raises(TypeError, match=r"y is a Study: pass its \.responses\(\)"):
+        ek.RidgeCV(ALPHAS).fit(labelled()[0], Study())

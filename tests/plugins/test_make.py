@@ -59,6 +59,15 @@ def test_builtins_are_made_by_name():
     assert make_regressor("ridge", cv=3).cv == 3
 
 
+def test_an_unknown_parameter_is_answered_with_those_of_the_name():
+    with pytest.raises(
+        TypeError, match=r"make_features: unknown parameter of 'word-rate' 'foo': k"
+    ):
+        make_features("word-rate", foo=1)
+    with pytest.raises(TypeError, match=r"parameter of 'ridge' 'alpha': did you mean 'alphas'"):
+        make_regressor("ridge", alpha=1.0)
+
+
 def test_regions_of_the_plugin_are_made_by_name():
     from encodekit import RegionSelector
 

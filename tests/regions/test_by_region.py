@@ -113,3 +113,8 @@ def test_region_scores_return_the_true_value_at_realistic_signal(n_repeats):
     r = ek.correlation(repeats.mean(axis=0), guess)
     of_targets = normalised(r, found.ceiling.values, ceiling_squared=squared)
     assert by_region(of_targets).score[0] == pytest.approx(0.35, abs=0.02)
+
+
+def test_scores_without_labels_are_refused():
+    with pytest.raises(TypeError, match="takes scores with labels.*got a ndarray"):
+        by_region(np.zeros(3))

@@ -166,6 +166,11 @@ def test_regions_are_refused_before_anything_is_predicted(parts):
         ek.evaluate(Never(), parts.test, fit=parts.test)
 
 
+def test_what_is_no_study_is_refused(fitted, parts):
+    with pytest.raises(TypeError, match=r"evaluate takes the study.*got a list: pass a part of"):
+        ek.evaluate(fitted["loudness"], parts.test.stimuli)
+
+
 def test_models_of_other_targets_are_refused(fitted, parts):
     alone = road().fit(parts.fit.stimuli, parts.fit.responses(participants=["P1"]))
     with pytest.raises(ValueError, match="model 'alone' predicts other targets than 'loudness'"):

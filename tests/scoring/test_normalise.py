@@ -79,3 +79,17 @@ def test_labels_on_one_side_alone_are_refused(scored):
 def test_arrays_of_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"scores has shape \(3,\) and ceiling \(2,\)"):
         ek.normalise(np.ones(3), np.ones(2))
+
+
+def test_a_ceiling_of_other_runs_is_refused_with_both_named(scored):
+    scores, ceiling = scored
+    scores = scores.assign_attrs(runs=["story-1", "story-2"])
+    with pytest.raises(ValueError, match=r"runs 'story-1', 'story-2' but the ceiling is of 'story"):
+        ek.normalise(scores, ceiling.assign_attrs(runs=["story-9"]))
+
+
+def test_a_ceiling_of_one_of_the_scored_runs_is_taken(scored):
+    scores, ceiling = scored
+    scores = scores.assign_attrs(runs=["story-1", "story-2"])
+    one = ek.normalise(scores, ceiling.assign_attrs(runs=["story-2"]))
+    assert np.allclose(one, scores.values / ceiling.ceiling.values)

@@ -86,8 +86,12 @@ def validation_runs(
 def _parts(validation: Any) -> tuple[Iterable[Stimulus], Any]:
     if hasattr(validation, "stimuli") and hasattr(validation, "responses"):
         return validation.stimuli, validation.responses()
-    stimuli, responses = validation
-    return stimuli, responses
+    if isinstance(validation, tuple) and len(validation) == 2:
+        return validation
+    raise TypeError(
+        f"validation is a {type(validation).__name__}, expected a part of study.split(...), or "
+        "(stimuli, responses)"
+    )
 
 
 def _of(run: xr.DataArray, participants: Sequence[str]) -> xr.DataArray:
