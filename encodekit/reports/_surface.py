@@ -47,7 +47,7 @@ def plot_surface(
         Participants at one vertex are averaged (normalised scores as mean raw over mean
         ceiling). fsaverage6 and fsaverage7 are drawn at their first 10,242 vertices.
     threshold : float, optional
-        Values smaller in size are not coloured.
+        Smaller values are not coloured; with colours on both sides of 0, those smaller in size.
     vmin, vmax : float, optional
         Ends of the colours; 0 and the 99th percentile if not given, symmetric if ``diverging``.
     diverging : bool
@@ -150,10 +150,20 @@ def _colour(
 ) -> NDArray[np.float64]:
     grey = _GYRUS + (_SULCUS - _GYRUS) * seen.folds
     rgba = np.column_stack([grey, grey, grey, np.ones_like(grey)])
-    shown = np.isfinite(values) & (np.abs(values) >= (threshold or 0))
+    shown = np.isfinite(values) & ~_hidden(values, norm, threshold)
     rgba[shown] = colours(np.asarray(norm(values[shown])))
     rgba[:, :3] *= (0.62 + 0.38 * np.sqrt(seen.shade))[:, None]
     return rgba
+
+
+def _hidden(
+    values: NDArray[np.float64], norm: "Normalize", threshold: float | None
+) -> NDArray[np.bool_]:
+    """Return which values the threshold hides: where colours begin at 0, all negative ones."""
+    if threshold is None:
+        return np.zeros(values.shape, dtype=bool)
+    two_sided = (norm.vmin or 0.0) < 0
+    return (np.abs(values) if two_sided else values) < threshold
 
 
 def _paint(ax: "Axes", seen: View, rgba: NDArray[np.float64]) -> None:
@@ -230,7 +240,7 @@ def _with_grey(colours: "Colormap", norm: "Normalize", threshold: float | None) 
 
     steps = np.linspace(norm.vmin or 0.0, norm.vmax or 1.0, 512)
     rgba = colours(np.asarray(norm(steps)))
-    rgba[np.abs(steps) < (threshold or 0)] = (0.8, 0.8, 0.8, 1.0)
+    rgba[_hidden(steps, norm, threshold)] = (0.8, 0.8, 0.8, 1.0)
     return ListedColormap(rgba)
 
 

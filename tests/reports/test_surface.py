@@ -121,6 +121,7 @@ def test_values_below_the_threshold_are_not_coloured(pixels):
     values = np.full(2 * N, 0.04)
     assert not coloured(pixels(plot_surface(values, threshold=0.05, vmax=0.1))).any()
     assert coloured(pixels(plot_surface(-values, threshold=0.03, diverging=True))).any()
+    assert not coloured(pixels(plot_surface(-values, threshold=0.03, vmax=0.1))).any()
 
 
 def test_differences_are_blue_below_zero_and_red_above(pixels):

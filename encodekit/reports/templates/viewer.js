@@ -112,7 +112,8 @@
       const { vmin, vmax } = this.map;
       for (let k = 0; k < 2 * n; k++) {
         const value = this.value(k);
-        if (Math.abs(value) >= threshold) {
+        // where colours begin at 0, a negative value is below every threshold
+        if ((vmin < 0 ? Math.abs(value) : value) >= threshold) {
           const at = 3 * Math.max(0, Math.min(255, Math.round(((value - vmin) / (vmax - vmin)) * 255)));
           for (let i = 0; i < 3; i++) rgb[3 * k + i] = this.colours[at + i];
         } else {
