@@ -41,7 +41,7 @@ def test_the_scripts_run_one_after_the_other(small_study, tmp_path, monkeypatch)
     predicted = names["new_person"].predict(names["parts"].test.stimuli)
     assert set(predicted.participant.values) == {"P8"}
     assert names["best"] in (1, 2, 3)
-    assert set(names["imagined"].run.values) == {"unheard"}
+    assert set(names["imagined"].run.values) == {"clip"}
     assert names["imagined"].notnull().any()
     loud = names["Loudness"]().transform(names["study"].stimuli[:1])
     assert (loud.values >= 0).all()

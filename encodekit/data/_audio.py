@@ -12,6 +12,8 @@ from encodekit.data._present import present_file
 
 Samples = NDArray[np.float32]
 
+_LOUDEST = 100.0  # decoding overshoots 1; more is the scale of integers
+
 
 def describe_file(path: Path, stated: int | None) -> tuple[int, int]:
     """Return (number of samples, sampling rate in Hz) of a sound file, from its header alone.
@@ -82,7 +84,14 @@ def array_mistakes(audio: NDArray[Any]) -> list[str]:
         ]
     if audio.size == 0:
         return ["audio is empty (0 samples): leave audio=None where there is none"]
-    return finite_mistakes(audio)
+    mistakes = finite_mistakes(audio)
+    loudest = 0.0 if mistakes else float(np.max(np.abs(audio)))
+    if loudest > _LOUDEST:
+        mistakes.append(
+            f"audio reaches {loudest:g}, expected float in -1..1: divide by the largest number of "
+            "the integers that it was read as (int16: audio / 32768)"
+        )
+    return mistakes
 
 
 def finite_mistakes(audio: NDArray[Any]) -> list[str]:

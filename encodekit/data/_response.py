@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from encodekit.data._mistakes import refuse
 from encodekit.data._runlist import RunList
-from encodekit.data._timing import TIMING, join_timing, settle_timing
+from encodekit.data._timing import TIMING, join_timing, round_t_r, settle_timing
 
 _AGREE = ("space", "units", "extractor")
 
@@ -97,7 +97,7 @@ def make_response(
             "n_repeats": ("target", np.full(n_targets, repeats, dtype=np.int64)),
         },
         attrs={
-            "t_r": float(t_r),
+            "t_r": round_t_r(t_r),
             "sample_offset": float(t_r / 2 if sample_offset is None else sample_offset),
             "space": space,
             "units": units,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from encodekit.data import _audio
 from encodekit.data._mistakes import refuse
+from encodekit.data._timing import round_t_r
 from encodekit.data._words import hash_table, table_mistakes
 
 _CLOSE = 1e-6  # s; rounding of onsets that are multiples of the TR
@@ -120,6 +121,8 @@ class Stimulus:
             mistakes += _increasing_mistakes(times)
             if self.t_r is None and not mistakes and times.size > 1:
                 self._set("t_r", float(np.median(np.diff(times))))
+        if self.t_r is not None:
+            self._set("t_r", round_t_r(self.t_r))
         for name in ("t_r", "duration"):
             value = getattr(self, name)
             if value is not None and not (np.isfinite(value) and value > 0):

@@ -14,6 +14,17 @@ from numpy.typing import NDArray
 TIMING = ("t_r", "sample_offset")
 
 
+def round_t_r(seconds: float) -> float:
+    """Return a TR to the microsecond, so that TRs which differ by rounding are one.
+
+    Examples
+    --------
+    >>> round_t_r(1.4900000000000002)
+    1.49
+    """
+    return round(float(seconds), 6)
+
+
 def timing(rows: xr.DataArray, name: str = "t_r") -> NDArray[np.float64] | None:
     """Return ``t_r`` or ``sample_offset`` of each row (time,), s; None where it is not said."""
     if name in rows.coords:

@@ -20,6 +20,7 @@ from encodekit.features._runs import (
 )
 
 DEFAULT_SECONDS = (2.0, 4.0, 6.0, 8.0)
+_LONGEST = 60.0  # s
 _WHOLE = 1e-6  # TRs; a delay this close to a whole number of TRs is one
 
 
@@ -153,6 +154,10 @@ class Delayer(TransformerMixin, BaseEstimator):
                 "arrays of your own give Delayer(delays=[...]) in TRs and runs= to transform"
             )
         lags = _checked(given, "seconds") / t_r
+        if max(given) > _LONGEST:
+            raise ValueError(
+                f"seconds={list(given)}: no response comes a minute late, are these milliseconds?"
+            )
         whole = np.abs(lags - np.round(lags)) < _WHOLE
         return np.where(whole, np.round(lags), lags)
 

@@ -126,8 +126,13 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
         bands_there, numbers = np.unique(given, return_inverse=True)
         if self.needs_bands:
             self.bands_ = bands_there
+        for name in [name for name in vars(self) if name.endswith("_") and name != "bands_"]:
+            delattr(self, name)  # of an earlier fit, to other targets
         patterns, _ = find_patterns(problem)
         found = _Found(n_targets)
+        nothing = np.zeros(0, dtype=np.intp)
+        found.put(nothing, {"coef_": np.zeros((n_features, 0)), "intercept_": np.zeros(0),
+                            "training_mean_": np.zeros(0)})  # fmt: skip
         for pattern in patterns:
             folds = folds_of_pattern(problem, pattern, cv, purge=self.purge, scoring="r2")
             values = load_columns(problem.targets, pattern.columns)[pattern.rows]
@@ -156,5 +161,5 @@ class _Found:
         for name, item in values.items():
             if name not in self.arrays:
                 shape = (*item.shape[:-1], self.fitted.size)
-                self.arrays[name] = np.full(shape, np.nan, dtype=item.dtype)
+                self.arrays[name] = np.full(shape, np.nan, np.result_type(item, np.float32))
             self.arrays[name][..., columns] = item

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,17 @@ def _spread(
 
 
 def _client() -> Any:
-    """Return the active client, if the program has made one."""
+    """Return the active client, if the program has made one; none within a worker's task.
+
+    A task that waited for others would keep the thread that they need.
+    """
     if "distributed" not in sys.modules:
         return None
-    from distributed import default_client
+    from distributed import default_client, get_worker
 
+    with suppress(ValueError):
+        get_worker()
+        return None
     try:
         return default_client()  # type: ignore[no-untyped-call]
     except ValueError:

@@ -35,7 +35,7 @@ def normalise(scores: Any, ceiling: Any) -> Any:
     ------
     ValueError
         If the targets differ or come in another order, the ceiling is for another n, or it and
-        the scores come from runs of which none is shared.
+        the scores come from runs of which none is shared; if the scores are R2, or normalised.
     TypeError
         If one is labelled and the other is not.
 
@@ -52,6 +52,16 @@ def normalise(scores: Any, ceiling: Any) -> Any:
             f"normalise: scores is a {type(scores).__name__} and ceiling a "
             f"{type(ceiling).__name__}, expected the DataArray of ek.correlation and the Dataset "
             "of ek.noise_ceiling, or two NumPy arrays"
+        )
+    if scores.attrs.get("normalised"):
+        raise ValueError(
+            "normalise: these scores are divided by a ceiling already; the scores before are in "
+            "their coordinate raw"
+        )
+    if scores.attrs.get("metric") == "r2":
+        raise ValueError(
+            "normalise: scores are R2 but a ceiling is the highest r: take ek.correlation, or "
+            "divide R2 by ceiling.ceiling_squared yourself"
         )
     check_same_targets(scores, ceiling, "scores", "ceiling")
     _check_n(scores, ceiling)

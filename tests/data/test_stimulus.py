@@ -127,6 +127,10 @@ class TestAudio:
         with pytest.raises(ValueError, match="sampling_rate is None, expected Hz"):
             Stimulus("a", np.zeros(5))
 
+    def test_floats_of_the_scale_of_integers_are_refused(self):
+        with pytest.raises(ValueError, match="audio reaches 20000, expected float in -1..1"):
+            Stimulus("a", np.array([0.0, 2e4]), RATE)
+
     def test_nan_in_a_file_is_found_when_it_is_loaded(self, tmp_path):
         soundfile.write(tmp_path / "a.wav", np.array([0, np.nan]), RATE, subtype="FLOAT")
         with pytest.raises(ValueError, match=r"stimulus 'a', '.*a\.wav': audio has 1 of 2"):
@@ -185,6 +189,10 @@ class TestTimes:
     def test_tr_times_that_contradict_t_r_are_refused(self, t_r):
         with pytest.raises(ValueError, match="closest TRs of tr_times are 2 s apart"):
             Stimulus("a", tr_times=[0, 2, 4, 8], t_r=t_r)
+
+    def test_t_r_is_known_to_the_microsecond(self):
+        times = 0.1 * np.arange(3)[:, None] + 1.49 * np.arange(80)  # steps differ by rounding
+        assert {Stimulus("a", tr_times=some).t_r for some in times} == {1.49}
 
     def test_one_tr_time_does_not_tell_t_r(self):
         with pytest.raises(ValueError, match="one TR time does not tell it"):

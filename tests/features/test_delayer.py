@@ -88,6 +88,7 @@ def test_layers_are_carried_along(make_rows):
         (Delayer([-1]), "numbers of 0 or more"),
         (Delayer([]), "numbers of 0 or more"),
         (Delayer([1, 1]), "names a delay twice"),
+        (Delayer(seconds=[2000, 4000]), "are these milliseconds"),
     ],
 )
 def test_bad_delays_are_refused(make_rows, delayer, match):

@@ -63,6 +63,15 @@ def test_a_client_gives_what_one_process_gives(labelled, client, tmp_path):
     same_fit(here, ek.RidgeCV(block_size=2, coef_store=tmp_path / "w").fit(X, lazily(Y)))
 
 
+def test_a_task_of_a_worker_scores_without_waiting_for_others(labelled, client):
+    """Tasks that fill every thread and wait for further tasks would wait for ever."""
+    _, Y = labelled(participants=("P1", "P2", "P3"))
+    lazy, guess = lazily(Y), Y + np.random.default_rng(0).standard_normal(Y.shape)
+    tasks = client.map(lambda _: ek.correlation(lazy, guess).values, range(4), pure=False)
+    expected = ek.correlation(Y, guess).values
+    assert all(np.allclose(task.result(timeout=60), expected) for task in tasks)
+
+
 def losing(client, monkeypatch, times):
     """Let what the client sends to workers get lost, as if the last of them that had it died."""
     scatter, sent = client.scatter, []

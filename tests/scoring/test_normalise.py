@@ -93,3 +93,11 @@ def test_a_ceiling_of_one_of_the_scored_runs_is_taken(scored):
     scores = scores.assign_attrs(runs=["story-1", "story-2"])
     one = ek.normalise(scores, ceiling.assign_attrs(runs=["story-2"]))
     assert np.allclose(one, scores.values / ceiling.ceiling.values)
+
+
+def test_what_is_no_r_or_divided_already_is_refused(scored):
+    scores, ceiling = scored
+    with pytest.raises(ValueError, match="divided by a ceiling already"):
+        ek.normalise(ek.normalise(scores, ceiling), ceiling)
+    with pytest.raises(ValueError, match="scores are R2"):
+        ek.normalise(scores.assign_attrs(metric="r2"), ceiling)

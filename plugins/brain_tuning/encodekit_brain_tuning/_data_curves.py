@@ -62,7 +62,7 @@ def curve_cohort(
             extractor = tuned_model(
                 model, experiment, parts.tune, parts.validate, random_state=seed
             )
-            if extractor.history_["kept"].iloc[0]:
+            if extractor.kept_pretrained_ and "pretrained" in curves:
                 curves[model] = curves["pretrained"].assign(model=model)
                 continue
         fit, test = (_prepared(extractor, part, experiment) for part in (parts.fit, parts.test))

@@ -30,6 +30,8 @@ class Watch(TrainerCallback):
     is kept unless others are better by more than chance: by two standard errors of the paired
     difference, from a jackknife over quarters of the validation runs. Without that rule, tuning
     on fMRI that has nothing to do with the audio would keep whichever weights chance favoured.
+    Only a look whose r is the highest so far is tested, and it alone: no correction is made for
+    their number.
     """
 
     def __init__(self, trainer: "BrainTrainer", tick: Callable[[float], None]) -> None:
