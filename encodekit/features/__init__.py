@@ -5,6 +5,7 @@ from encodekit.features._articulation import Articulation
 from encodekit.features._backbones import (
     BackboneNotFoundError,
     load_backbone,
+    load_whole_model,
     resolve_backbone,
     wants_scaled,
     weights_hash,
@@ -59,6 +60,7 @@ __all__ = [
     "frame_times",
     "layer_outputs",
     "load_backbone",
+    "load_whole_model",
     "normalise_waveform",
     "pick_layers",
     "progress",

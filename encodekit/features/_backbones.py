@@ -70,6 +70,16 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
     ImportError
         Without ``encodekit[speech]``.
     """
+    model, extractor = load_whole_model(name)
+    if model.config.model_type == "whisper":
+        from encodekit.features._whisper import WhisperSpeech
+
+        model = WhisperSpeech(model, extractor)
+    return model.eval(), extractor
+
+
+def load_whole_model(name: str | Path) -> tuple[Any, Any]:
+    """Return what `load_backbone` does, but Whisper with its decoder, as transformers has it."""
     for package in ("torch", "transformers"):
         import_extra(package, extra="speech", purpose="SpeechFeatures")
     where = resolve_backbone(name)
@@ -83,10 +93,6 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
             f"the checkpoint {where!r} lacks {len(random)} weights of {type(model).__name__}, the "
             f"first {random[0]!r}; they would be random: give a checkpoint of this architecture"
         )
-    if model.config.model_type == "whisper":
-        from encodekit.features._whisper import WhisperSpeech
-
-        model = WhisperSpeech(model, extractor)
     return model.eval(), extractor
 
 

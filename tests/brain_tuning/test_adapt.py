@@ -1,11 +1,16 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import encodekit as ek
 from encodekit.data import RunList, make_response
-from encodekit_brain_tuning import BrainTunedFeatures, TunedOnWarning
+from encodekit_brain_tuning import AdaptedHead, BrainTunedFeatures, TunedOnWarning
 from encodekit_brain_tuning._selection import KeySelector
 
 
@@ -86,3 +91,90 @@ def test_adapting_on_none_of_the_tuned_targets_is_refused(fitted, stories, new):
     other.__dict__ |= {name: value for name, value in vars(fitted).items() if name.endswith("_")}
     with pytest.raises(ValueError, match="none of the targets that the model was tuned on"):
         other.adapt(stories[1:3], new[1:3])
+
+
+IN_A_NEW_PROCESS = """
+import sys
+import numpy as np
+from encodekit.data import Stimulus
+from encodekit_brain_tuning import AdaptedHead
+
+stimulus = Stimulus("new", np.load(sys.argv[1]), 2000, t_r=2.0)
+for folder in sys.argv[2:]:
+    np.save(folder + ".npy", AdaptedHead.load(folder).predict([stimulus]).values)
+"""
+
+
+@pytest.fixture
+def heads(fitted, stories, new):
+    """Heads in the tuned space, and of two people in spaces of their own."""
+    own = RunList(
+        xr.concat(
+            [
+                make_response(
+                    run.values[:, :n], run=story.run_name, participant=person, t_r=2.0,
+                    tr_times=story.grid, hemisphere="left", vertex=np.arange(n), space="native",
+                )
+                for person, n in (("P8", 4), ("P9", 2))
+            ],
+            "target",
+            combine_attrs="override",
+        )
+        for run, story in zip(new[1:3], stories[1:3], strict=True)
+    )  # fmt: skip
+    return {
+        "shared": fitted.adapt(stories[1:3], new[1:3]), "native": fitted.adapt(stories[1:3], own)
+    }  # fmt: skip
+
+
+def test_a_new_process_predicts_the_same_from_a_saved_head(heads, stories, tmp_path):
+    np.save(tmp_path / "audio.npy", stories[3].load_audio())
+    folders = {name: str(head.save(tmp_path / name)) for name, head in heads.items()}
+    subprocess.run(
+        [sys.executable, "-c", IN_A_NEW_PROCESS, tmp_path / "audio.npy", *folders.values()],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for name, folder in folders.items():
+        np.testing.assert_array_equal(
+            np.load(folder + ".npy"), heads[name].predict(stories[3:]).values
+        )
+        files = {path.suffix for path in Path(folder).rglob("*") if path.is_file()}
+        assert files == {".json", ".safetensors", ".md"}
+
+
+def test_a_loaded_head_is_the_saved_one(heads, stories, tmp_path):
+    for name, head in heads.items():
+        head.save(tmp_path / name)
+        again = AdaptedHead.load(tmp_path / name)
+        xr.testing.assert_identical(again.predict(stories[3:]), head.predict(stories[3:]))
+        assert again.participants_ == head.participants_
+        assert again.targets_ == head.targets_
+        assert again.alpha_ == head.alpha_
+        assert again.tuned.tuned_on_ == head.tuned.tuned_on_
+
+
+def test_a_damaged_head_is_refused(heads, tmp_path):
+    folder = heads["shared"].save(tmp_path / "head")
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-20] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"is damaged.*model\.safetensors has sha256"):
+        AdaptedHead.load(folder)
+
+
+def test_what_is_no_adapted_head_is_refused(fitted, tmp_path):
+    fitted.save(tmp_path / "tuned")
+    with pytest.raises(ValueError, match=r"holds a brain-tuned model, .*BrainTunedFeatures\.load"):
+        AdaptedHead.load(tmp_path / "tuned")
+    ek.save(ek.Delayer([1]), tmp_path / "delays")
+    with pytest.raises(ValueError, match=r"holds a Delayer, expected an AdaptedHead: ek\.load"):
+        AdaptedHead.load(tmp_path / "delays")
+
+
+def test_a_head_that_is_not_fitted_neither_predicts_nor_is_saved(fitted, stories, tmp_path):
+    head = clone(AdaptedHead(fitted.frozen()))
+    with pytest.raises(NotFittedError, match=r"call fit\(stimuli, responses\)"):
+        head.predict(stories)
+    with pytest.raises(NotFittedError, match=r"AdaptedHead\.load\(path\)"):
+        head.save(tmp_path / "head")
+    assert not (tmp_path / "head").exists()

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
+    AutoFeatureExtractor,
+    AutoModel,
     HubertConfig,
     HubertModel,
     Wav2Vec2FeatureExtractor,
@@ -9,6 +11,7 @@ from transformers import (
     WavLMModel,
 )
 
+import encodekit as ek
 from encodekit.features import encode_layers, transformer_blocks
 from encodekit.features import load_backbone as load_pretrained
 from encodekit_brain_tuning._backbone import load_backbone, make_trainable, trained_state
@@ -142,3 +145,59 @@ def test_whisper_is_tuned_on_clips_that_silence_fills(folders, stories, response
     assert features.shape == (20, 32)
     assert np.unique(features.layer).tolist() == [2]
     assert np.isfinite(features.values).all()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def merged(request, folders, stories, responses, tmp_path_factory):
+    """A tuned extractor of each kind, and the folder of the plain model that it was merged to."""
+    from encodekit_brain_tuning import BrainTunedFeatures
+
+    tuned = BrainTunedFeatures(
+        folders[request.param], chunk=16.0, epochs=3, batch_size=4, learning_rate=1e-2, lora_rank=2,
+        lora_targets="attention+feed_forward", layer="all", cache=None, device="cpu",
+    )  # fmt: skip
+    tuned.fit(stories[:2], responses[:2])  # without validation the last weights stay
+    folder = str(tmp_path_factory.mktemp("merged") / "model")
+    tuned.merge(folder)
+    return request.param, tuned, folder
+
+
+def plain_hidden_states(kind, folder):
+    """What a program that knows transformers alone reads of `AUDIO`."""
+    model, info = AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert {*info["missing_keys"], *info["unexpected_keys"]} == set()
+    reader = AutoFeatureExtractor.from_pretrained(folder)
+    given = reader(AUDIO, sampling_rate=reader.sampling_rate, return_tensors="pt")
+    encoder = model.get_encoder() if kind == "whisper" else model
+    with torch.no_grad():
+        states = encoder(**given, output_hidden_states=True).hidden_states
+    # Whisper and models with stable norms scale the last one, which the tuned layers are before
+    return states[:-1] if kind in ("whisper", "wav2vec2-stable") else states
+
+
+def test_any_program_reads_the_tuned_hidden_states_of_a_merged_model(merged, folders):
+    kind, tuned, folder = merged
+    backbone = tuned.model_.backbone
+    plain = plain_hidden_states(kind, folder)
+    with torch.no_grad():
+        own = backbone.layers(backbone.stem_output(AUDIO[None]), list(range(len(plain))))
+    for mine, theirs in zip(own, plain, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=2e-5, rtol=0)
+    before = plain_hidden_states(kind, folders[kind])
+    assert float((plain[2] - before[2]).abs().max()) > 1e-3
+
+
+def test_speech_features_of_a_merged_model_are_the_tuned_ones(merged, stories):
+    _, tuned, folder = merged
+    rows = ek.SpeechFeatures(folder, layer="all", chunk=16.0, resample="mean", cache=None)
+    np.testing.assert_allclose(
+        rows.transform(stories[3:]).values, tuned.transform(stories[3:]).values, atol=2e-5
+    )
+
+
+def test_a_merged_whisper_keeps_its_decoder(merged, folders):
+    kind, _, folder = merged
+    if kind == "whisper":
+        before, after = (AutoModel.from_pretrained(name) for name in (folders[kind], folder))
+        for name, value in before.decoder.state_dict().items():
+            assert after.decoder.state_dict()[name].equal(value)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "_adapt": ("AdaptedHead",),
     "_baselines": ("acoustic_targets", "language_model_targets", "untrained_backbone"),
     "_card": ("CardNotes",),
     "_controls": ("randomise_phases", "shift_circularly", "shuffle_blocks"),
@@ -27,6 +28,7 @@ _HOME = {
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
 __all__ = [
+    "AdaptedHead",
     "AgreementSelector",
     "BrainTunedFeatures",
     "CardNotes",

@@ -1,19 +1,22 @@
 """A new participant's head on a tuned backbone that stays as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from encodekit.data import RunList, Stimulus, concat_runs
-from encodekit_brain_tuning._clips import EqualLengthBatches, TuningClips, WindowSettings, to_device
+from encodekit.data import RunList, Stimulus, concat_runs, load, save
+from encodekit_brain_tuning._clips import EqualLengthBatches, TuningClips, to_device
 from encodekit_brain_tuning._heads import IndividualHead
-from encodekit_brain_tuning._model import TuningModel
+from encodekit_brain_tuning._ingredients import stem_cache, window_settings
 from encodekit_brain_tuning._participants import (
     RunTargets,
     SharedTargets,
@@ -22,17 +25,22 @@ from encodekit_brain_tuning._participants import (
     target_keys,
 )
 from encodekit_brain_tuning._ridge_start import Rows, best_alpha, collect_rows, weighted_ridge
-from encodekit_brain_tuning._stem_cache import StemCache
-from encodekit_brain_tuning._tuning_data import Runs
+from encodekit_brain_tuning._selection import AgreementSelector, KeySelector
+from encodekit_brain_tuning._tuning_data import match_runs
 
 
-class AdaptedHead:
-    """Heads of participants that a model was not tuned on.
+class AdaptedHead(BaseEstimator):
+    """Heads of participants that a model was not tuned on; `BrainTunedFeatures.adapt` makes them.
 
     ``y_p = prior + z W_p + b_p``: ``prior`` is what the tuned head predicts for somebody it does
     not know, where it has the target (else 0), ``z`` the standardised features of the tuned
     model, and ``W_p`` a ridge solution, so that with few stories a head stays near the prior. The
     penalty is the one with the least error on runs left out, one for all.
+
+    Parameters
+    ----------
+    tuned : BrainTunedFeatures or its ``frozen()``
+        Fitted; it stays as it is.
 
     Attributes
     ----------
@@ -42,14 +50,19 @@ class AdaptedHead:
     alpha_ : float
     """
 
-    def __init__(
-        self, model: TuningModel, cut: WindowSettings, stems: StemCache, batch_size: int
-    ) -> None:
-        self.model, self.cut, self.stems, self.batch_size = model, cut, stems, batch_size
+    def __init__(self, tuned: Any) -> None:
+        self.tuned = tuned
 
-    def fit(self, runs: Runs, tuned_keys: Sequence[str] | None, *, z_score: bool) -> "AdaptedHead":
-        """Fit the heads on ``runs``; ``tuned_keys`` name what the tuned head predicts."""
-        self.places = align(runs.responses, runs.n_trs, z_score=z_score, own_targets=True)
+    def fit(self, X: Sequence[Stimulus], y: Any) -> Self:
+        """Fit a head for each participant of ``y``, see `BrainTunedFeatures.adapt`."""
+        model, settings = self.tuned._fitted_model(), self.tuned.settings()
+        tuned_keys = self.tuned.targets_
+        chosen = settings.targets
+        if isinstance(chosen, AgreementSelector):
+            chosen = KeySelector(tuned_keys)
+        self.tuned.warn_if_tuned_on(X)
+        runs = match_runs(X, y, chosen, "adaptation")
+        self.places = align(runs.responses, runs.n_trs, z_score=settings.z_score, own_targets=True)
         self.participants_, self.targets_ = self.places.participants, self.places.keys
         if not self.targets_:
             raise ValueError(
@@ -57,10 +70,90 @@ class AdaptedHead:
                 "pass them in the same space, or set_params(targets=None) to take all"
             )
         self.template = _targets_of(runs.responses)
-        native = any(is_native(run) for run in runs.responses)
-        self.prior = _same_keys(self.places, None if native else tuned_keys)
-        clips = TuningClips(runs.stimuli, self.places, self.model.backbone, self.cut, self.stems)
-        rows = collect_rows(self.model, clips, self.batch_size, apart=True)
+        strange = any(is_native(run) for run in runs.responses)
+        strange |= len(tuned_keys) != self.tuned.n_targets_
+        self.prior = _same_keys(self.places, None if strange else tuned_keys)
+        clips = self._clips(runs.stimuli, self.places)
+        self._start(collect_rows(model, clips, settings.batch_size, apart=True))
+        return self
+
+    def save(self, path: str | Path) -> Path:
+        """Write the heads and the tuned model to a folder: JSON, safetensors, no pickle.
+
+        The pretrained backbone is named, not copied, as in `BrainTunedFeatures.save`.
+        """
+        self._check_fitted()
+        return save(self, path, classes=[AdaptedHead])
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the heads saved in a folder, every file verified against its manifest.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is no saved model, or its writing never ended.
+        ValueError
+            Where a file is damaged, the folder holds something else, or the backbone has other
+            weights.
+        """
+        loaded = load(path, classes=[AdaptedHead])
+        if not isinstance(loaded, cls):
+            raise ValueError(
+                f"folder {str(path)!r} holds a {type(loaded).__name__}, expected an "
+                f"{cls.__name__}: ek.load(path) reads it"
+            )
+        return loaded
+
+    def _save_state(self, _folder: Path) -> dict[str, Any]:
+        """Return what was fitted as values that `encodekit.save` packs."""
+        self._check_fitted()
+        slots = self.places.slots
+        return {
+            "participants": self.participants_,
+            "targets": self.targets_,
+            "slots": None if slots is None else [(*whose, n) for whose, n in slots.items()],
+            "prior": self.prior,
+            "template": self.template,
+            "alpha": self.alpha_,
+            "head": {name: part.numpy() for name, part in self.head.state_dict().items()},
+        }
+
+    def _load_state(self, _folder: Path, state: Mapping[str, Any]) -> None:
+        slots = state["slots"]
+        self.participants_, self.targets_ = state["participants"], state["targets"]
+        self.places = SharedTargets(
+            self.targets_, self.participants_, {},
+            None if slots is None else {(person, key): n for person, key, n in slots},
+        )  # fmt: skip
+        self.prior, self.template, self.alpha_ = state["prior"], state["template"], state["alpha"]
+        tensors = {name: torch.from_numpy(part) for name, part in state["head"].items()}
+        n_participants, n_features, n_targets = tensors["weight"].shape
+        with torch.random.fork_rng(devices=[]):
+            head = IndividualHead(n_features, n_targets, n_participants)
+        head.load_state_dict(tensors)
+        self.head = head.eval()
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "head"):
+            raise NotFittedError(
+                "this AdaptedHead is not fitted yet: call fit(stimuli, responses), or "
+                "AdaptedHead.load(path)"
+            )
+
+    @torch.no_grad()
+    def predict(self, X: Sequence[Stimulus]) -> xr.DataArray:
+        """Return the fMRI (time, target) of every participant, z-scored as the tuning's was.
+
+        TRs whose history the windows do not hold are NaN.
+        """
+        self._check_fitted()
+        parts = [self._predicted(stimulus) for stimulus in X]
+        joined: xr.DataArray = concat_runs(parts)
+        return joined
+
+    def _start(self, rows: Rows) -> None:
+        """Make the heads, each the ridge solution of what the prior leaves."""
         head = IndividualHead(rows.pooled.shape[1], self.places.n_slots, len(self.participants_))
         head.set_statistics(rows.pooled, rows.coverage)
         x = head.standardise(rows.pooled, rows.coverage).double().numpy()
@@ -73,17 +166,12 @@ class AdaptedHead:
         weights, bias = (torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True))
         head.start_from(weights, bias, rows.pooled)
         self.head = head.eval()
-        return self
 
-    @torch.no_grad()
-    def predict(self, X: Sequence[Stimulus]) -> xr.DataArray:
-        """Return the fMRI (time, target) of every participant, z-scored as the tuning's was.
-
-        TRs whose history the windows do not hold are NaN.
-        """
-        parts = [self._predicted(stimulus) for stimulus in X]
-        joined: xr.DataArray = concat_runs(parts)
-        return joined
+    def _clips(self, stimuli: list[Stimulus], targets: SharedTargets) -> TuningClips:
+        backbone, settings = self.tuned._fitted_model().backbone, self.tuned.settings()
+        return TuningClips(
+            stimuli, targets, backbone, window_settings(settings), stem_cache(settings)
+        )
 
     def _prior_of(self, rows: Rows) -> NDArray[np.float64]:
         return self._prior(rows.pooled, rows.coverage).double().numpy()
@@ -94,20 +182,22 @@ class AdaptedHead:
         ours, theirs = self.prior
         prior = torch.zeros(len(pooled), self.places.n_slots)
         if len(ours):
-            device = self.model.backbone.device
-            known = self.model.head(pooled.to(device), coverage.to(device))[0].float().cpu()
+            model = self.tuned._fitted_model()
+            device = model.backbone.device
+            known = model.head(pooled.to(device), coverage.to(device))[0].float().cpu()
             prior[:, ours] = known[:, theirs]
         return prior[None]
 
     def _predicted(self, stimulus: Stimulus) -> xr.DataArray:
         run = stimulus.run_name
         any_target = _everything(run, stimulus.n_trs)
-        clips = TuningClips([stimulus], any_target, self.model.backbone, self.cut, self.stems)
+        clips = self._clips([stimulus], any_target)
+        model, batch_size = self.tuned._fitted_model(), self.tuned.settings().batch_size
         shape = (len(self.participants_), stimulus.n_trs, self.places.n_slots)
         values = torch.full(shape, torch.nan)
-        for indices in EqualLengthBatches(clips, self.batch_size):
-            batch = to_device(clips.batch(indices), self.model.backbone.device)
-            pooled, coverage = self.model.pool(batch["frames"], batch["mixing"])
+        for indices in EqualLengthBatches(clips, batch_size):
+            batch = to_device(clips.batch(indices), model.backbone.device)
+            pooled, coverage = model.pool(batch["frames"], batch["mixing"])
             for place, index in enumerate(indices):
                 rows = clips.clips[index].rows
                 z, c = (part[place, : rows.size].cpu() for part in (pooled, coverage))

@@ -36,7 +36,7 @@ from encodekit_brain_tuning._losses import resolve_loss
 from encodekit_brain_tuning._model import TuningModel
 from encodekit_brain_tuning._parameters import TuningParameters, show_settings
 from encodekit_brain_tuning._ridge_start import start_head
-from encodekit_brain_tuning._selection import AgreementSelector, KeySelector, fitted_selector
+from encodekit_brain_tuning._selection import fitted_selector
 from encodekit_brain_tuning._tuned_on import warn_of
 from encodekit_brain_tuning._tuning_data import match_runs, target_weights, validation_runs
 from encodekit_brain_tuning._windows import POOLING
@@ -308,21 +308,11 @@ class BrainTunedFeatures(TuningParameters):
         Returns
         -------
         AdaptedHead
-            ``predict(stimuli)`` gives their fMRI.
+            ``predict(stimuli)`` gives their fMRI; ``save(path)`` writes it with this model.
         """
         from encodekit_brain_tuning._adapt import AdaptedHead
 
-        model, settings = self._fitted_model(), self.settings()
-        targets = settings.targets
-        if isinstance(targets, AgreementSelector):
-            targets = KeySelector(self.targets_)
-        self.warn_if_tuned_on(X)
-        runs = match_runs(X, y, targets, "adaptation")
-        keys = self.targets_ if len(self.targets_) == self.n_targets_ else None
-        head = AdaptedHead(
-            model, window_settings(settings), stem_cache(settings), settings.batch_size
-        )
-        return head.fit(runs, keys, z_score=settings.z_score)
+        return AdaptedHead(self.frozen()).fit(X, y)
 
     def frame_blocks(self, stimulus: Stimulus) -> Iterator[xr.DataArray]:
         """Yield the frames (time, feature) of one window, or some clips, after the other."""
@@ -407,7 +397,8 @@ class BrainTunedFeatures(TuningParameters):
     def merge(self, path: str | Path, *, notes: CardNotes | None = None) -> None:
         """Write the tuned backbone as a plain transformers model, adapters merged, without head.
 
-        `transformers.AutoModel` loads it, and so do `encodekit.SpeechFeatures` and this class.
+        `transformers.AutoModel` loads it, and so do `encodekit.SpeechFeatures` and this class. Of
+        Whisper it is the whole model, with the pretrained decoder.
         """
         from encodekit_brain_tuning._sharing import merge
 

@@ -8,32 +8,36 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from encodekit.data import atomic_write, whole_folder
-from encodekit.features import load_backbone
+from encodekit.features import load_whole_model
 from encodekit_brain_tuning._card import CardNotes, model_card
 
 if TYPE_CHECKING:
     from encodekit_brain_tuning._extractor import BrainTunedFeatures
 
 KIND = "merged model"
+_UNTOUCHED = (  # what no tuning reaches: frozen stems, and Whisper's decoder
+    "feature_extractor.", "encoder.conv1.", "encoder.conv2.", "decoder.",
+)  # fmt: skip
 _USE = """```python
 from transformers import AutoModel
 
 model = AutoModel.from_pretrained("this-folder")
 ```
 
-The adapters are merged into the weights; the head is not part of this folder.
+The adapters are merged into the weights; the head is not part of this folder, and a decoder is the
+pretrained one.
 """
 
 
 def merge(extractor: "BrainTunedFeatures", folder: Path, notes: CardNotes | None = None) -> None:
     """Write the tuned backbone as `save_pretrained` would, adapters merged into its weights."""
-    plain, reader = load_backbone(extractor.backbone)
-    stem = {name for name in plain.state_dict() if name.startswith("feature_extractor.")}
+    plain, reader = load_whole_model(extractor.backbone)
+    untouched = {name for name in plain.state_dict() if name.startswith(_UNTOUCHED)}
     missing, unexpected = plain.load_state_dict(
         merged_state(extractor.model_.backbone.model), strict=False
     )
-    if set(missing) != stem or unexpected:
-        differ = sorted(set(missing) ^ stem | set(unexpected))
+    if set(missing) != untouched or unexpected:
+        differ = sorted(set(missing) ^ untouched | set(unexpected))
         raise ValueError(
             f"the tuned {type(plain).__name__} and the backbone {extractor.backbone!r} differ in "
             f"{len(differ)} weights, the first {differ[0]!r}: load it with the original backbone"
