@@ -98,6 +98,8 @@ class _Writer:
             if not hasattr(value, "get_params"):
                 return None
             name = type(value).__name__
+            if hasattr(value, "best_estimator_"):
+                raise TypeError(f"{where} is a {name}: save what it found, its best_estimator_")
             raise TypeError(
                 f"{where} is a {name}, which encodekit does not know: register it by a plugin, "
                 f"or pass save(..., classes=[{name}])"

@@ -228,3 +228,12 @@ def reseal():
         write_manifest(folder, "model")
 
     return change
+
+
+def test_a_search_is_answered_with_what_it_found(tmp_path):
+    from sklearn.model_selection import GridSearchCV
+
+    search = GridSearchCV(ek.RidgeCV(), {"purge": [0]})
+    search.best_estimator_ = ek.RidgeCV()
+    with pytest.raises(TypeError, match="is a GridSearchCV: save what it found, its best_estim"):
+        ek.save(search, tmp_path / "search")
