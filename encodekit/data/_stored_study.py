@@ -95,7 +95,7 @@ def _store_stimuli(study: Study, folder: Path, packer: Packer) -> Json:
             **{name: packer.pack(getattr(s, name), f"stimuli.{n}.{name}") for name in _FIELDS},
             "tr_times": packer.pack(s.tr_times, f"stimuli.{n}.tr_times"),
             "audio": None if s.audio is None else _store_sound(s, folder, files),
-            "audio_hash": s.audio_hash,
+            "samples_hash": s.audio_hash,
             "words": _store_table(s.words, "words", folder, files),
             "phones": _store_table(s.phones, "phones", folder, files),
         }
@@ -204,7 +204,8 @@ def _open_stimulus(item: Json, folder: Path, unpacker: Unpacker) -> Stimulus:
         words=_open_table(item["words"], folder),
         phones=_open_table(item["phones"], folder),
     )
-    vars(stimulus)["audio_hash"] = item["audio_hash"]
+    if "samples_hash" in item:  # else of an earlier version, whose hash knew the sign of zeros
+        vars(stimulus)["audio_hash"] = item["samples_hash"]
     return stimulus
 
 

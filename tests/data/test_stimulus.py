@@ -241,6 +241,12 @@ class TestHashes:
         from_array = Stimulus("b", from_file.load_audio(), RATE)
         assert from_file.audio_hash == from_array.audio_hash
 
+    def test_a_zero_has_no_sign(self):
+        audio = np.linspace(-1, 1, 4 * RATE)
+        audio[::2], negative = 0.0, audio.copy()
+        negative[::2] = -0.0
+        assert Stimulus("a", audio, RATE).audio_hash == Stimulus("b", negative, RATE).audio_hash
+
     def test_words_change_the_content_and_not_the_audio(self):
         audio = np.zeros(4 * RATE)
         plain, told = Stimulus("a", audio, RATE), Stimulus("a", audio, RATE, words=words())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import encodekit as ek
-from encodekit.data import Stimulus, Study, load_study
+from encodekit.data import Stimulus, Study, check_disjoint, load_study, write_manifest
 from encodekit.data._stored_audio import store_audio
 
 
@@ -55,6 +55,24 @@ class TestRoundTrip:
         stated = stimulus.audio_hash
         del vars(stimulus)["audio_hash"]
         assert stimulus.audio_hash == stated
+
+    def test_the_stored_file_has_the_hash_of_the_sound_that_was_saved(self, new_response, tmp_path):
+        whole = np.clip(np.round(np.linspace(-3, 3, 8000)), -2, 2) / 32768  # with negative zeros
+        assert np.signbit(whole[whole == 0]).any()
+        stimulus = Stimulus("s", whole, 1000, t_r=2.0)
+        study = Study("s", [stimulus], {"P1": {"s": new_response(stimulus)}})
+        again = load_study(study.save(tmp_path / "s")).stimuli[0]
+        alone = Stimulus("other", again.audio)
+        assert alone.audio.suffix == ".flac"
+        assert alone.audio_hash == again.audio_hash == stimulus.audio_hash
+        with pytest.raises(ValueError, match="have the same audio"):
+            check_disjoint({"fit": [again], "test": [alone]})
+
+    def test_a_study_that_states_no_hash_of_its_samples_is_hashed_when_asked(self, study, saved):
+        stated = saved / "study.json"
+        stated.write_text(stated.read_text().replace('"samples_hash"', '"audio_hash"'))
+        write_manifest(saved, "study")
+        assert load_study(saved).stimuli[0].audio_hash == study.stimuli[0].audio_hash
 
     def test_the_truth_survives(self, study, tmp_path):
         truth = xr.Dataset({"share": ("target", np.arange(5.0)), "signal": study.responses()[0]})
