@@ -41,11 +41,10 @@ def score(
 
     The score is the correlation over held-out stimuli, within runs; where these were repeated it
     is divided by the noise ceiling, and the raw score stands beside it. Name the stimuli that the
-    model was not fitted on with --test; a model that was fitted on one of them is told of.
+    model was not fitted on with --test; a model that was fitted or validated on one is told of.
     """
     import encodekit as ek
-    from encodekit.data import runs_heard_in, say_fitted_on
-    from encodekit.reports import fitted_runs
+    from encodekit.reports import heard_before
 
     _check_output(output)
     studied = ek.load_study(study).select(stimuli=test or None, participants=participant or None)
@@ -56,8 +55,8 @@ def score(
             "ridge, make_pipeline(features, ek.Delayer(...), ek.RidgeCV()), fit that on some "
             "stories and ek.save it"
         )
-    if again := runs_heard_in(studied.stimuli, fitted_runs(fitted)):
-        typer.echo(f"warning: {say_fitted_on(again, 'the model')}, with --test", err=True)
+    for said in heard_before(studied.stimuli, fitted, "the model"):
+        typer.echo(f"warning: {said}, with --test", err=True)
     predicted = fitted.predict(studied.stimuli)
     true = _in_model(studied.responses(), predicted)
     names = true[0].coords["target"].values

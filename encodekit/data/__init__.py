@@ -10,7 +10,9 @@ from encodekit.data._files import (
 )
 from encodekit.data._heard import (
     FittedOnWarning,
+    is_same_sound,
     runs_heard_in,
+    say_chosen_on,
     say_fitted_on,
     warn_caller,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "check_manifest",
     "concat_runs",
     "drop_history",
+    "is_same_sound",
     "load",
     "load_study",
     "make_response",
@@ -53,6 +56,7 @@ __all__ = [
     "response_like",
     "runs_heard_in",
     "save",
+    "say_chosen_on",
     "say_fitted_on",
     "split_runs",
     "validate",

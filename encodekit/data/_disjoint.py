@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+from encodekit.data._heard import is_same_sound
 from encodekit.data._mistakes import refuse
 from encodekit.data._stimulus import Stimulus
 
@@ -40,7 +41,7 @@ def _overlaps(
         for theirs in right:
             if mine.name == theirs.name:
                 yield mine, theirs, f"are the same stimulus {mine.name!r}"
-            elif _same_sound(mine, theirs) and not _apart(mine, theirs):
+            elif _overlap(mine, theirs):
                 yield mine, theirs, _how(mine, theirs)
 
 
@@ -50,19 +51,8 @@ def _how(mine: Stimulus, theirs: Stimulus) -> str:
     return f"are less than {max(mine.gap, theirs.gap):g} s apart in the same audio"
 
 
-def _same_sound(mine: Stimulus, theirs: Stimulus) -> bool:
+def _overlap(mine: Stimulus, theirs: Stimulus) -> bool:
     if mine is theirs:
         return True
     lengths = [(item.audio_duration, item.sampling_rate) for item in (mine, theirs)]
-    return lengths[0] == lengths[1] and mine.audio_hash == theirs.audio_hash
-
-
-def _apart(mine: Stimulus, theirs: Stimulus) -> bool:
-    if mine.gap is None or theirs.gap is None:
-        return False
-    first, second = sorted((_span(mine), _span(theirs)))
-    return second[0] - first[1] >= max(mine.gap, theirs.gap) - 1e-6
-
-
-def _span(stimulus: Stimulus) -> tuple[float, float]:
-    return float(stimulus.grid[0]), float(stimulus.grid[-1]) + float(stimulus.t_r or 0)
+    return lengths[0] == lengths[1] and is_same_sound(mine.heard_hash, theirs.heard_hash)

@@ -252,6 +252,17 @@ class Stimulus:
             return hash_table(self.words, "word")
         return hashlib.sha256(f"name {self.name}".encode()).hexdigest()
 
+    @property
+    def heard_hash(self) -> str:
+        """What tells what was heard from what others heard: ``audio_hash``, and of a segment when.
+
+        Two segments of one audio have two, see `check_disjoint` for which of them overlap.
+        """
+        if self.gap is None:
+            return self.audio_hash
+        start, stop = float(self.grid[0]), float(self.grid[-1]) + self._repetition_time()
+        return f"{self.audio_hash} {start:.10g} {stop:.10g} {self.gap:.10g}"
+
     @cached_property
     def content_hash(self) -> str:
         """The sha256 of everything heard: audio, words, phones."""

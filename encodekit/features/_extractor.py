@@ -126,8 +126,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         -------
         DataArray (time, feature), float32
             time: ``run``, ``stimulus``, ``tr`` (negative for history), ``seconds``; feature:
-            ``name`` and what ``frames`` gave; the attribute ``heard`` has the audio hash of each
-            run, as JSON.
+            ``name`` and what ``frames`` gave; the attribute ``heard`` has `Stimulus.heard_hash` of
+            each run, as JSON.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
                 "in each: z-score every run (RunScaler) before one weight serves all",
                 stacklevel=2,
             )
-        rows.attrs["heard"] = json.dumps({item.run_name: item.audio_hash for item in stimuli})
+        rows.attrs["heard"] = json.dumps({item.run_name: item.heard_hash for item in stimuli})
         return rows
 
     def _run_rows(self, stimulus: Stimulus, tick: Tick) -> xr.DataArray:

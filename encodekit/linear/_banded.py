@@ -73,7 +73,8 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     band_means_ : (band, target)
         Mean over the training rows of what each band predicts.
     fitted_on_ : dict of str to str
-        Audio hash to run name of the runs of the fit, where an extractor made X; else empty.
+        `Stimulus.heard_hash` to run name of the runs of the fit; empty where X does not say it of
+        every run, as what extractors make does.
     degenerate_ : array
         As in `encodekit.RidgeCV`.
 

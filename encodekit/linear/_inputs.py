@@ -117,11 +117,17 @@ def _plain(estimator: Any, X: Any, y: Any, *, groups: Any, runs: Any, targets: A
 
 
 def heard_in_fit(training: Training) -> dict[str, str]:
-    """Return audio hash to run of the runs of a fit; none of plain arrays, which do not say."""
+    """Return `Stimulus.heard_hash` to run of the runs of a fit.
+
+    None where X does not say it of every run, as plain arrays do not: a part would be taken for
+    all.
+    """
     if training.features is None:
         return {}
     fitted = set(training.features.coords["run"].values.tolist())
     heard = json.loads(training.features.attrs.get("heard", "{}"))
+    if fitted - heard.keys():
+        return {}
     return {sha: run for run, sha in heard.items() if run in fitted}
 
 

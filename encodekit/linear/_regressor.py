@@ -51,7 +51,8 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
     degenerate_ : array
         Names (positions, for arrays) of targets that were not fitted.
     fitted_on_ : dict of str to str
-        Audio hash to run name of the runs of the fit, where an extractor made X; else empty.
+        `Stimulus.heard_hash` to run name of the runs of the fit; empty where X does not say it of
+        every run, as what extractors make does.
 
     Examples
     --------

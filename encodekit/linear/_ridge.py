@@ -68,7 +68,8 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     best_scores_ : (target,)
         The score of the chosen alpha, optimistic as any maximum.
     fitted_on_ : dict of str to str
-        Audio hash to run name of the runs of the fit, where an extractor made X; else empty.
+        `Stimulus.heard_hash` to run name of the runs of the fit; empty where X does not say it of
+        every run, as what extractors make does.
     degenerate_ : array
         Names (positions, for arrays) of targets that were not fitted and predict NaN: constant,
         or NaN in a row in which others of the same participant have values.

@@ -2,7 +2,7 @@
 
 from encodekit.reports._audit import audit
 from encodekit.reports._curves import plot_learning_curve
-from encodekit.reports._decisions import Decision, fitted_runs, heard_in
+from encodekit.reports._decisions import Decision, fitted_runs, heard_before, heard_in
 from encodekit.reports._difference import plot_difference
 from encodekit.reports._evaluate import describe_study, evaluate, recorded_steps
 from encodekit.reports._fir import plot_fir
@@ -37,6 +37,7 @@ __all__ = [
     "environment",
     "evaluate",
     "fitted_runs",
+    "heard_before",
     "heard_in",
     "methods",
     "methods_panel",

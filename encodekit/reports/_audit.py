@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from encodekit.data import is_same_sound
 from encodekit.reports._decisions import Decision
 
 if TYPE_CHECKING:
@@ -59,8 +60,11 @@ def _judged(decision: Decision, test: Mapping[str, str]) -> tuple[str, str]:
         return OK, "divides the scores, chooses nothing"
     if decision.stimuli is None:
         return UNKNOWN, "the model does not know its runs: pass fit= to evaluate"
-    hashes = set(test.values())
-    shared = [run for run, sha in decision.stimuli.items() if sha in hashes]
+    shared = [
+        run
+        for run, sha in decision.stimuli.items()
+        if any(is_same_sound(sha, scored) for scored in test.values())
+    ]
     if shared:
         return TEST, f"{_some(shared)} is scored too"
     return OK, "nothing that is scored"

@@ -1,13 +1,13 @@
 """What was decided on the way to a result, and on which data."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from encodekit._errors import unknown_name
-from encodekit.data import Study
+from encodekit.data import Stimulus, Study, runs_heard_in, say_chosen_on, say_fitted_on
 
 ROLES = ("set", "chosen", "fitted", "divisor")
 
@@ -56,7 +56,7 @@ class Decision:
 
 def heard_in(study: Study | None) -> dict[str, str] | None:
     """Return run to content hash of what was heard in a study; None without one."""
-    return None if study is None else {s.run_name: s.audio_hash for s in study.stimuli}
+    return None if study is None else {s.run_name: s.heard_hash for s in study.stimuli}
 
 
 def decisions_of(model: Any, fit: Study | None) -> Iterator[Decision]:
@@ -64,23 +64,45 @@ def decisions_of(model: Any, fit: Study | None) -> Iterator[Decision]:
 
     ``fit`` is the study that fitted the regression; without it, ``fitted_on_`` of the steps says
     what they heard. Of tuned features, ``tuned_on_`` and
-    ``validated_on_`` (content hash to run) say what tuned them and what chose the epoch.
+    ``validated_on_`` (hash of what was heard to run) say what tuned them and what chose the epoch.
     """
     heard = heard_in(fit)
     people = () if fit is None else tuple(fit.participants)
     for step in steps_of(model):
         yield from _of_step(step, heard, people)
+        for _, space in getattr(step, "spaces_", ()):
+            yield from decisions_of(space, fit)
 
 
 def fitted_runs(model: Any) -> dict[str, str]:
-    """Return audio hash to run of all that a pipeline's regressions were fitted on, if known."""
-    steps = [part for step in steps_of(model) for part in (step, *getattr(step, "estimators_", ()))]
-    return {sha: run for step in steps for sha, run in getattr(step, "fitted_on_", {}).items()}
+    """Return hash of what was heard to run, of all that a pipeline was fitted on, if known."""
+    return _heard_by(model, "fitted_on_")
+
+
+def heard_before(stimuli: Sequence[Stimulus], model: Any, name: str) -> Iterator[str]:
+    """Yield why a score of the model on ``stimuli`` would be too good: it knows some of them."""
+    if again := runs_heard_in(stimuli, fitted_runs(model)):
+        yield say_fitted_on(again, name)
+    if again := runs_heard_in(stimuli, _heard_by(model, "validated_on_")):
+        yield say_chosen_on(again, name)
+
+
+def _heard_by(model: Any, which: str) -> dict[str, str]:
+    return {sha: run for part in _parts_of(model) for sha, run in getattr(part, which, {}).items()}
+
+
+def _parts_of(model: Any) -> Iterator[Any]:
+    """Yield the steps of a pipeline, and the estimators and feature spaces inside each."""
+    for step in steps_of(model):
+        yield step
+        inside = [space for _, space in getattr(step, "spaces_", ())]
+        for part in (*inside, *getattr(step, "estimators_", ())):
+            yield from _parts_of(part)
 
 
 def _people_of(step: Any) -> tuple[str, ...]:
     """Return the participants whose targets a regression predicts."""
-    for part in (step, *getattr(step, "estimators_", ())):
+    for part in _parts_of(step):
         coords = getattr(getattr(part, "coef_", None), "coords", {})
         if "participant" in coords:
             return tuple(dict.fromkeys(coords["participant"].values.astype(str).tolist()))
@@ -88,9 +110,17 @@ def _people_of(step: Any) -> tuple[str, ...]:
 
 
 def steps_of(model: Any) -> list[Any]:
-    """Return the estimators of a pipeline in order, without the wrappers that freeze them."""
-    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
-    return [_thawed(step) for step in steps if step is not None and not isinstance(step, str)]
+    """Return the estimators of a pipeline in order, without the wrappers that freeze them.
+
+    Those of a pipeline inside it too, and after a search, such as GridSearchCV, what it kept.
+    """
+    model = _thawed(model)
+    if hasattr(model, "best_estimator_"):
+        return [model, *steps_of(model.best_estimator_)]
+    if not hasattr(model, "steps"):
+        return [model]
+    steps = [step for _, step in model.steps if step is not None and not isinstance(step, str)]
+    return [part for step in steps for part in steps_of(step)]
 
 
 def _thawed(step: Any) -> Any:
@@ -105,6 +135,9 @@ def _of_step(
     if heard is None and (known := fitted_runs(step)):
         heard, people = {run: sha for sha, run in known.items()}, _people_of(step)
     on: dict[str, Any] = {"stimuli": heard, "participants": people}
+    if hasattr(step, "best_params_"):
+        value = _shown(step.best_params_)
+        yield Decision("parameters", value, f"best score of {type(step).__name__}", "chosen", **on)
     if getattr(step, "targets", None) is not None:
         yield Decision("targets", _shown(step.targets), "passed as targets=")
     if hasattr(step, "tuned_on_"):

@@ -11,12 +11,10 @@ from encodekit.data import (
     FittedOnWarning,
     Study,
     check_disjoint,
-    runs_heard_in,
-    say_fitted_on,
     warn_caller,
 )
 from encodekit.regions import RegionSelector
-from encodekit.reports._decisions import Decision, decisions_of, fitted_runs, heard_in, steps_of
+from encodekit.reports._decisions import Decision, decisions_of, heard_before, heard_in, steps_of
 from encodekit.reports._provenance import environment
 from encodekit.reports._result import Result
 from encodekit.scoring import correlation, noise_ceiling, permutation_test
@@ -81,7 +79,8 @@ def evaluate(
     Warns
     -----
     FittedOnWarning
-        If a model was fitted on a run of ``test``, by the content of its audio.
+        If a model was fitted on a run of ``test``, or validated on one, which kept its best
+        weights; by the content of the audio, and of segments by their time in it.
     """
     if not hasattr(test, "responses"):
         raise TypeError(
@@ -92,8 +91,8 @@ def evaluate(
     if fit is not None:
         check_disjoint({"fit": fit.stimuli, "test": test.stimuli})
     for key, model in named.items():
-        if again := runs_heard_in(test.stimuli, fitted_runs(model)):
-            warn_caller(say_fitted_on(again, f"model {key!r}"), FittedOnWarning)
+        for said in heard_before(test.stimuli, model, f"model {key!r}"):
+            warn_caller(said, FittedOnWarning)
     truth = test.responses()
     fixed = region_masks(regions, truth[0]) if regions else None
     predicted = {key: model.predict(test.stimuli) for key, model in named.items()}

@@ -192,6 +192,22 @@ def test_validation_on_a_tuning_story_is_refused(tuned, stories, responses):
         tuned().fit(stories[:2], responses[:2], validation=(stories[1:3], responses[1:3]))
 
 
+def test_segments_of_one_story_may_tune_and_validate(tuned, make_story, make_responses):
+    story = make_story("long")
+    (heard,) = make_responses([story], ["P1"])
+    cut = ek.Study("long", [story], {"P1": {"long": heard}}).segment("long", 2, gap=4)
+    parts = cut.split(tune=["long/part-1"], validate=["long/part-2"])
+    features = tuned(epochs=1).fit(
+        parts.tune.stimuli, parts.tune.responses(), validation=parts.validate
+    )
+    assert list(features.validated_on_.values()) == ["long/part-2"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert features.warn_if_tuned_on(parts.validate.stimuli) == []
+    with pytest.warns(TunedOnWarning, match="'long'"):
+        features.warn_if_tuned_on([story])
+
+
 def test_validation_without_the_tuning_participants_is_refused(tuned, stories, responses):
     own = responses[0].isel(target=responses[0].participant.values == "P1")
     others = responses[3].isel(target=responses[3].participant.values == "P2")

@@ -161,6 +161,15 @@ def test_stories_that_fitted_the_model_are_told(saved, capsys):
     assert "fitted on" not in capsys.readouterr().err
 
 
+def test_a_story_that_validated_the_tuning_is_told(saved, capsys, monkeypatch):
+    model = ek.load(saved / "model")
+    model[0].validated_on_ = {story("four", 3).heard_hash: "four"}
+    monkeypatch.setattr(ek, "load", lambda path: model)
+    assert score(saved, "--test", "four") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 of the runs that the model is scored on ('four') validated its tuning" in said
+
+
 def test_a_folder_that_predicts_nothing_is_answered_with_what_would(saved, capsys):
     ek.save(ek.Delayer(), saved / "delays")
     assert score(saved, model="delays") == 2

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from encodekit.data import Stimulus, Study, check_disjoint, concat_runs
+from encodekit.data import Stimulus, Study, check_disjoint, concat_runs, runs_heard_in
 
 
 class TestSplit:
@@ -119,6 +119,20 @@ class TestSegment:
         with pytest.raises(ValueError, match="are less than 4 s apart in the same audio"):
             check_disjoint({"a": [halves[0]], "b": [thirds[1]]})
         check_disjoint({"a": [halves[0]], "b": [thirds[2]]})
+
+    def test_runs_heard_before_are_told_as_parts_are_split(self, study):
+        whole = study.stimuli[0]
+        halves = study.segment("story-00", 2, gap=4).stimuli[:2]
+        thirds = study.segment("story-00", 3, gap=4).stimuli[:3]
+        assert len({one.heard_hash for one in (whole, *halves)}) == 3
+        for known, heard in [
+            (whole, [whole, *halves, *thirds]),
+            (halves[0], [whole, halves[0], thirds[0], thirds[1]]),
+            (thirds[2], [whole, halves[1], thirds[2]]),
+        ]:
+            everything = [whole, *halves, *thirds, study.stimuli[1]]
+            runs = [one.run_name for one in everything if one in heard]
+            assert runs_heard_in(everything, [known.heard_hash]) == runs
 
     def test_repeats_and_short_participants_are_cut_too(self, study):
         cut = study.segment("story-03", 2, gap=4).repeats()

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
@@ -253,6 +255,68 @@ def test_a_layer_selector_knows_what_its_ridges_were_fitted_on(parts):
     model.fit(parts.fit.stimuli, parts.fit.responses())
     heard = {stimulus.audio_hash: stimulus.run_name for stimulus in parts.fit.stimuli}
     assert fitted_runs(model) == heard
+
+
+def test_segments_of_one_run_are_known_apart(study):
+    cut = study.segment("a", 4)
+    names = [f"a/part-{k}" for k in range(1, 5)]
+    parts = cut.split(fit=names[:2], test=names[2:])
+    model = road().set_params(ridgecv__alphas=[1.0]).fit(parts.fit.stimuli, parts.fit.responses())
+    assert list(model[-1].fitted_on_.values()) == names[:2]
+    result = ek.evaluate(model, parts.test, fit=parts.fit)
+    assert set(ek.audit(result).verdict) == {"ok"}
+    for scored in (study.select(["a"]), cut.select(names[1:])):
+        with pytest.warns(ek.FittedOnWarning, match="on 1 of the runs"):
+            result = ek.evaluate(model, scored)
+        assert ek.audit(result).set_index("what").verdict["weights"] == "TEST DATA"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: make_pipeline(model[:2], model[2:]),
+        lambda model: GridSearchCV(
+            model, {"ridgecv__alphas": [[1.0], [10.0]]}, cv=3, scoring=ek.correlation_scorer
+        ),
+        lambda model: FrozenEstimator(make_pipeline(FrozenEstimator(model))),
+    ],
+    ids=["pipeline", "search", "frozen"],
+)
+def test_a_model_inside_others_is_known_by_its_runs(wrap, study, parts):
+    model = road()
+    model = wrap(model.fit(parts.fit.stimuli, parts.fit.responses()))
+    model.fit(parts.fit.stimuli, parts.fit.responses())
+    assert list(fitted_runs(model).values()) == ["a", "b", "c"]
+    with pytest.warns(ek.FittedOnWarning, match=r"\('a'\)"):
+        result = ek.evaluate(model, study.select(["a"]))
+    table = ek.audit(result).set_index("what")
+    assert (table.verdict["weights"], table.participants["weights"]) == ("TEST DATA", "P1, P2")
+    if "parameters" in table.index:
+        assert table.verdict["parameters"] == "TEST DATA"
+        assert table.value["parameters"] == str(model.best_params_)
+
+
+def test_a_model_that_knows_a_part_of_its_runs_says_nothing(fitted, parts):
+    model = clone(fitted["loudness"])
+    runs = [model[:-1].fit_transform([one]) for one in parts.fit.stimuli]
+    model[-1].fit(xr.concat(runs, "time"), parts.fit.responses())
+    assert model[-1].fitted_on_ == {}
+    table = ek.audit(ek.evaluate(model, parts.test)).set_index("what")
+    assert table.verdict["weights"] == "unknown"
+
+
+@pytest.mark.parametrize("wrap", [lambda step: step, lambda step: ek.FeatureSpaces([("t", step)])])
+def test_scoring_a_run_that_chose_the_weights_warns(wrap, parts):
+    known = {parts.test.stimuli[0].heard_hash: "v"}
+    kept = {"participants_": ("P5",), "tuned_on_": {"0f": "t"}, "validated_on_": known}
+    tuned = type("Tuned", (Loudness,), kept)
+    model = make_pipeline(wrap(tuned()), ek.Delayer(), ek.RidgeCV([1.0]))
+    model.fit(parts.fit.stimuli, parts.fit.responses())
+    said = r"1 of the runs that model 'Pipeline' is scored on \('d'\) validated its tuning"
+    with pytest.warns(ek.FittedOnWarning, match=said) as caught:
+        result = ek.evaluate(model, parts.test)
+    assert caught[0].filename == __file__
+    assert ek.audit(result).set_index("what").verdict["epoch"] == "TEST DATA"
 
 
 def test_tuned_features_say_what_tuned_them_and_what_chose_the_epoch(parts, study):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from encodekit.data import Stimulus
+from encodekit.data import Stimulus, runs_heard_in
 from encodekit_brain_tuning._kept import say_kept_pretrained
 
 if TYPE_CHECKING:
@@ -136,9 +136,7 @@ def _scores(extractor: "BrainTunedFeatures", notes: CardNotes) -> str:
     if notes.scores is None:
         lines += ["None were given when this was saved.", ""]
     if notes.tested_on:
-        heard = [
-            item.run_name for item in notes.tested_on if item.audio_hash in extractor.tuned_on_
-        ]
+        heard = runs_heard_in(notes.tested_on, extractor.tuned_on_)
         names = ", ".join(item.run_name for item in notes.tested_on)
         lines.append(f"- Tested on: {names}. Also tuned on: {', '.join(heard) or 'none of them'}.")
     lines.append(f"- Overlap of pretraining and test audio: {_overlap(extractor, notes)}.")

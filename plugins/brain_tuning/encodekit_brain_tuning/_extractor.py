@@ -193,7 +193,7 @@ class BrainTunedFeatures(TuningParameters):
     n_targets_ : int
         How many values the head predicts per TR (of each participant, if heads are individual).
     tuned_on_, validated_on_ : dict of str to str
-        Audio hash to run name of every run of tuning, and of validation.
+        `Stimulus.heard_hash` to run name of every run of tuning, and of validation.
     tuned_seconds_ : float
         Length of the tuning runs together, each heard once.
     model_ : torch.nn.Module
@@ -281,10 +281,10 @@ class BrainTunedFeatures(TuningParameters):
         about = identifying(settings, self.seed_, self.backbone_hash_, shared.keys, stimuli)
         self.history_ = tune(model, clips, watched, loss, plan, about=about)
         self.targets_ = maker.strategy.keys(shared)
-        self.tuned_on_ = {item.audio_hash: item.run_name for item in runs.stimuli}
+        self.tuned_on_ = {item.heard_hash: item.run_name for item in runs.stimuli}
         self.tuned_seconds_ = float(sum(item.n_trs * float(item.t_r or 0) for item in runs.stimuli))
         watching = held.stimuli if held else []
-        self.validated_on_ = {item.audio_hash: item.run_name for item in watching}
+        self.validated_on_ = {item.heard_hash: item.run_name for item in watching}
         self._finish(model)
         if self.kept_pretrained_:
             warn_caller(say_kept_pretrained(self.history_), PretrainedKeptWarning)

@@ -91,8 +91,8 @@ def stimulus_tuned(
     tuned.loss = f"self-supervised: {task.name}"
     tuned.targets_ = tuple(f"{task.name}/{number:03d}" for number in range(tuned.n_targets_))
     tuned.head_alpha_ = None
-    tuned.tuned_on_ = {item.audio_hash: item.run_name for item in stimuli}
-    tuned.validated_on_ = {item.audio_hash: item.run_name for item in validation}
+    tuned.tuned_on_ = {item.heard_hash: item.run_name for item in stimuli}
+    tuned.validated_on_ = {item.heard_hash: item.run_name for item in validation}
     seconds = [item.audio_duration or 0.0 for item in stimuli]
     tuned.tuned_seconds_ = float(sum(seconds))
     tuned._finish(task.release())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from encodekit.data import RunList, Stimulus
+from encodekit.data import RunList, Stimulus, runs_heard_in
 from encodekit_brain_tuning._participants import (
     TargetWeights,
     run_list,
@@ -73,8 +73,7 @@ def validation_runs(
             "stop uses their runs only; pass stories that they heard, or validation=None"
         )
     held = match_runs(stimuli, responses, targets, "validation")
-    tuned = {stimulus.audio_hash: stimulus.run_name for stimulus in tuning.stimuli}
-    both = [stimulus.run_name for stimulus in held.stimuli if stimulus.audio_hash in tuned]
+    both = runs_heard_in(held.stimuli, [stimulus.heard_hash for stimulus in tuning.stimuli])
     if both:
         raise ValueError(
             f"the validation runs {', '.join(map(repr, both))} have audio that is also tuned on: "
