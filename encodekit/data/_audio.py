@@ -12,7 +12,7 @@ from encodekit.data._present import present_file
 
 Samples = NDArray[np.float32]
 
-_LOUDEST = 100.0  # decoding overshoots 1; more is the scale of integers
+_LOUDEST = 1000.0  # decoding overshoots 1; more is the scale of integers
 
 
 def describe_file(path: Path, stated: int | None) -> tuple[int, int]:
