@@ -117,14 +117,15 @@ def test_several_labels_at_once_are_scored_over_all_of_them():
 
 
 def test_a_stretch_is_the_mean_of_its_frames_in_the_order_of_the_table():
-    stories = [Stimulus(name, np.arange(2000, dtype="float32") + shift, RATE)
+    stories = [Stimulus(name, (np.arange(2000, dtype="float32") + shift) / 8192, RATE)
                for name, shift in (("a", 0), ("b", 5000))]  # fmt: skip
     table = pd.DataFrame(
         {"run": ["b", "a", "b"], "onset": [0.0, 0.5, 1.0], "duration": [0.5, 0.5, 0.001],
          "labels": [("x",)] * 3, "speaker": "s", "word": "w"}
     )  # fmt: skip
     means = stretch_means(Loudness(), LabelledAudio(stories, table))[1][:, 0]
-    np.testing.assert_allclose(means, [5249.5, 749.5, 6009.5])  # the last: one frame of 20 ms
+    expected = [5249.5, 749.5, 6009.5]  # the last: one frame of 20 ms
+    np.testing.assert_allclose(means * 8192, expected)
 
 
 def test_a_tuned_model_is_probed_like_any_other(tuned, stories, responses, backbone_folder):
