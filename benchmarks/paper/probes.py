@@ -2,9 +2,11 @@
 
     python benchmarks/paper/probes.py --digits ../shared/data/fsdd
 
-One simulated cohort of `campaign.py` tunes; the probes read words of its other stories (stories
-held out), the topic of words (words held out too), and recorded digits (Free Spoken Digit Dataset,
-CC BY-SA 4.0; speakers held out) with their phones. F1, the mean over folds.
+Simulated cohorts of `campaign.py` tune; the probes read the phones of words of their other
+stories (stories held out), the topic of words (words held out too), and recorded digits (Free
+Spoken Digit Dataset, CC BY-SA 4.0; speakers held out) with their phones. F1, the mean over folds
+and cohorts. The cohorts are those in which validation kept the weights tuned on four people and on
+one; in the others there are pretrained features to compare with themselves.
 """
 
 import argparse
@@ -18,13 +20,16 @@ import pandas as pd
 import encodekit as ek
 from encodekit.data import Stimulus
 from encodekit.simulation import VOCABULARY
-from encodekit_brain_tuning import LabelledAudio, probe, word_labels
+from encodekit_brain_tuning import LabelledAudio, phone_labels, probe, word_labels
 from encodekit_brain_tuning._experiment import pretrained_features
 
 PHONES = {
     "0": "Z IH R OW", "1": "W AH N", "2": "T UW", "3": "TH R IY", "4": "F AO R",
     "5": "F AY V", "6": "S IH K", "7": "S EH V AH N", "8": "EY T", "9": "N AY",
 }  # fmt: skip
+SINGLE = {4101: "P4", 4106: "P3", 4108: "P2", 4109: "P2"}  # the first that validation kept
+DEFAULT = [4101, 4106]
+MODELS = ["pretrained", "single", "multi"]
 TOPICS = {item.word: item.topic for item in VOCABULARY}
 
 
@@ -39,11 +44,8 @@ def load_campaign() -> Any:
 
 def tasks(stimuli: list[Stimulus], digits: Path | None, n_takes: int) -> dict[str, Any]:
     """Return what is probed: labelled audio, and what is held out."""
-    common = word_labels(stimuli)
-    counts = common.table.groupby("word")["run"].nunique()
-    known = {word: word for word in counts[counts > len(stimuli) // 2].index}
-    found = {
-        "word": (word_labels(stimuli, classes=known), "speaker"),
+    found: dict[str, Any] = {
+        "phones of a word": (known_phones(phone_labels(stimuli)), "speaker"),
         "topic of a new word": (word_labels(stimuli, classes=TOPICS), ("speaker", "word")),
     }
     if digits is None:
@@ -57,30 +59,52 @@ def tasks(stimuli: list[Stimulus], digits: Path | None, n_takes: int) -> dict[st
     return found
 
 
-def main() -> None:
-    """Tune, probe and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cohort", type=int, default=4001)
-    parser.add_argument("--digits", type=Path, default=None)
-    parser.add_argument("--takes", type=int, default=5, help="of each speaker and digit")
-    given = parser.parse_args()
-    campaign = load_campaign()
-    cohort = campaign.Cohort.simulate(given.cohort)
+def known_phones(labelled: LabelledAudio, n_words: int = 5) -> LabelledAudio:
+    """Keep the phones of ``n_words`` words or more: a fold must not test what no other has."""
+    each = labelled.table.explode("labels")
+    counts = each.groupby("labels")["word"].nunique()
+    common = set(counts[counts >= n_words].index)
+    labels = labelled.table["labels"].map(lambda some: tuple(p for p in some if p in common))
+    table = labelled.table.assign(labels=labels)
+    return LabelledAudio(labelled.stimuli, table[labels.map(len) > 0])
+
+
+def probed(seed: int, campaign: Any, digits: Path | None, n_takes: int) -> pd.DataFrame:
+    """Tune on one cohort and return F1 (task and layer, features), the mean over folds."""
+    cohort = campaign.Cohort.simulate(seed)
     features: dict[str, ek.FeatureExtractor] = {
         "pretrained": pretrained_features(campaign.READING),
-        "single": campaign.tuned(cohort, campaign.ARMS["single P1"]),
+        "single": campaign.tuned(cohort, campaign.ARMS[f"single {SINGLE.get(seed, 'P1')}"]),
         "multi": campaign.tuned(cohort, campaign.ARMS["joint"]),
     }
     stimuli = [*cohort.parts.fit.stimuli, *cohort.parts.test.stimuli]
-    rows = []
-    for task, (labelled, held) in tasks(stimuli, given.digits, given.takes).items():
-        table = probe(features, labelled, hold_out=held).assign(task=task)
-        rows.append(table.groupby(["task", "layer", "features"], sort=False)["f1"].mean())
-        rows.append(
-            table.assign(features="chance").groupby(["task", "layer", "features"])["chance"].mean()
-        )
-    wide = pd.concat(rows).unstack("features")[[*features, "chance"]]
-    print(wide.round(3).to_string())
+    tables = {}
+    for task, (labelled, held) in tasks(stimuli, digits, n_takes).items():
+        folds = probe(features, labelled, hold_out=held).groupby(["layer", "features"])
+        wide = folds["f1"].mean().unstack("features")[MODELS]
+        tables[task] = wide.assign(chance=folds["chance"].mean().groupby("layer").mean())
+    return pd.concat(tables, names=["task"])
+
+
+def main() -> None:
+    """Tune, probe and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cohorts", type=int, nargs="+", default=DEFAULT)
+    parser.add_argument("--digits", type=Path, default=None)
+    parser.add_argument("--takes", type=int, default=5, help="of each speaker and digit")
+    given = parser.parse_args()
+    campaign, tables = load_campaign(), {}
+    for seed in given.cohorts:
+        tables[seed] = probed(seed, campaign, given.digits, given.takes)
+        print(f"cohort {seed} is probed", file=sys.stderr)
+    every = pd.concat(tables, names=["cohort"])
+    mean = every.groupby(["task", "layer"], sort=False).mean()
+    for name in MODELS[1:]:
+        gain = (every[name] - every["pretrained"]).groupby(["task", "layer"], sort=False)
+        mean[f"{name} gain"] = gain.mean()
+        mean[f"{name} least"], mean[f"{name} most"] = gain.min(), gain.max()
+    print(f"cohorts {', '.join(map(str, given.cohorts))}")
+    print(mean.round(3).to_string())
 
 
 if __name__ == "__main__":
