@@ -14,6 +14,7 @@ from encodekit.data._heard import (
     runs_heard_in,
     say_chosen_on,
     say_fitted_on,
+    say_runs,
     warn_caller,
 )
 from encodekit.data._mistakes import refuse
@@ -24,6 +25,7 @@ from encodekit.data._progress import progress
 from encodekit.data._response import (
     concat_runs,
     drop_history,
+    heard_of,
     make_response,
     response_like,
     split_runs,
@@ -45,6 +47,7 @@ __all__ = [
     "check_manifest",
     "concat_runs",
     "drop_history",
+    "heard_of",
     "is_same_sound",
     "load",
     "load_study",
@@ -58,6 +61,7 @@ __all__ = [
     "save",
     "say_chosen_on",
     "say_fitted_on",
+    "say_runs",
     "split_runs",
     "validate",
     "warn_caller",

@@ -85,7 +85,7 @@ def array_mistakes(audio: NDArray[Any]) -> list[str]:
     if audio.size == 0:
         return ["audio is empty (0 samples): leave audio=None where there is none"]
     mistakes = finite_mistakes(audio)
-    loudest = 0.0 if mistakes else float(np.max(np.abs(audio)))
+    loudest = 0.0 if mistakes else float(max(audio.max(), -audio.min()))
     if loudest > _LOUDEST:
         mistakes.append(
             f"audio reaches {loudest:g}, expected float in -1..1: divide by the largest number of "

@@ -239,7 +239,9 @@ def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
     )
     joined = join_timing(joined, parts)
     if any("heard" in part.attrs for part in parts):
-        joined.attrs["heard"] = json.dumps({k: v for part in parts for k, v in _heard(part)})
+        joined.attrs["heard"] = json.dumps(
+            {k: v for part in parts for k, v in heard_of(part).items()}
+        )
     if len(counts) == len(parts):
         joined = joined.assign_coords(n_repeats=("target", common_repeats(np.stack(counts))))
     return joined
@@ -287,14 +289,15 @@ def split_runs(joined: xr.DataArray) -> RunList:
     )
     for name, run in zip(_unique(names), runs, strict=True):
         if "heard" in run.attrs:
-            own = {other: sha for other, sha in _heard(run) if other == name}
+            own = {other: sha for other, sha in heard_of(run).items() if other == name}
             run.attrs["heard"] = json.dumps(own)
     return runs
 
 
-def _heard(rows: xr.DataArray) -> list[tuple[str, str]]:
-    """Return (run, audio hash), which features say of what they were made from."""
-    return list(json.loads(rows.attrs.get("heard", "{}")).items())
+def heard_of(features: xr.DataArray) -> dict[str, str]:
+    """Return run to `Stimulus.heard_hash`, as features say what they were made from."""
+    heard: dict[str, str] = json.loads(features.attrs.get("heard", "{}"))
+    return heard
 
 
 def _unique(names: NDArray[Any]) -> list[Any]:

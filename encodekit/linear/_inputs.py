@@ -1,6 +1,5 @@
 """What goes into a fit: labelled runs joined by (run, tr), or plain arrays."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
-from encodekit.data import validate
+from encodekit.data import heard_of, validate
 from encodekit.data._timing import t_r_of_runs
 from encodekit.linear._folds import expand
 from encodekit.linear._patterns import Problem
@@ -125,7 +124,7 @@ def heard_in_fit(training: Training) -> dict[str, str]:
     if training.features is None:
         return {}
     fitted = set(training.features.coords["run"].values.tolist())
-    heard = json.loads(training.features.attrs.get("heard", "{}"))
+    heard = heard_of(training.features)
     if fitted - heard.keys():
         return {}
     return {sha: run for run, sha in heard.items() if run in fitted}

@@ -125,10 +125,10 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
         n_features, n_targets = problem.features.shape[1], problem.targets.shape[1]
         given = read_bands(training, bands) if self.needs_bands else np.zeros(n_features)
         bands_there, numbers = np.unique(given, return_inverse=True)
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)  # of an earlier fit, to other targets
         if self.needs_bands:
             self.bands_ = bands_there
-        for name in [name for name in vars(self) if name.endswith("_") and name != "bands_"]:
-            delattr(self, name)  # of an earlier fit, to other targets
         patterns, _ = find_patterns(problem)
         found = _Found(n_targets)
         nothing = np.zeros(0, dtype=np.intp)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from encodekit.data import warn_caller
+from encodekit.data import say_runs, warn_caller
 
 
 class TunedOnWarning(UserWarning):
@@ -15,9 +15,8 @@ def warn_of(runs: Sequence[str], participants: Sequence[str]) -> None:
     """Warn that the model was tuned on ``runs`` of ``participants``; nothing if there are none."""
     if not runs:
         return
-    shown = ", ".join(map(repr, runs[:4])) + (" ..." if len(runs) > 4 else "")
     warn_caller(
-        f"the model was tuned on {len(runs)} of these runs ({shown}) with the fMRI of "
+        f"the model was tuned on {len(runs)} of these runs ({say_runs(runs)}) with the fMRI of "
         f"{', '.join(participants)}: a ridge fitted or a score taken on them uses their noise "
         "twice, for everyone who heard them. Use other stories: study.split(tune=, fit=, test=)",
         TunedOnWarning,
