@@ -180,7 +180,8 @@ def _seed(extractor: "BrainTunedFeatures") -> str:
 def _windows(settings: SimpleNamespace) -> str:
     if settings.windows == "exact":
         return "exact, 10 s per TR"
-    return f"streamed, {settings.chunk:g} s with {settings.overlap:g} s of overlap"
+    joined = "" if settings.stretch is None else f", joined over {settings.stretch:g} s"
+    return f"streamed, {settings.chunk:g} s with {settings.overlap:g} s of overlap{joined}"
 
 
 def _loss_table(extractor: "BrainTunedFeatures") -> str:

@@ -242,7 +242,7 @@ def _digest(clips: TuningClips | None) -> str:
         for name in ("values", "weights", "spread")
     }
     cuts = {
-        f"{number} {run} {clip.start} {clip.stop}": torch.from_numpy(clip.mixing)
+        f"{number} {run} {clip.windows}": torch.from_numpy(clip.mixing)
         for number, (run, clip) in enumerate(zip(clips.runs, clips.clips, strict=True))
     }
     return hash_tensors(fmri | cuts)

@@ -23,11 +23,12 @@ N_PARTS = 4  # of a validation run, for the error of its r
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """How audio is cut (``kind``; ``chunk`` and ``overlap`` in s) and its frames are pooled."""
+    """How audio is cut (``kind``; the lengths in s) and its frames are pooled, see `make_clips`."""
 
     kind: WindowKind = "streamed"
     chunk: float = 30.0
     overlap: float = 8.0
+    stretch: float | None = None
     pooling: Pooling | None = None
 
 
@@ -47,7 +48,8 @@ class TuningClips(Dataset[int]):
     Attributes
     ----------
     n_frames : list of int
-        Frames of each clip, silence that the stem fills it with included.
+        Frames of each clip, over all of its windows, silence that the stem fills them with
+        included. Clips with as many frames have as many windows.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class TuningClips(Dataset[int]):
         self.runs: list[str] = []
         self.clips: list[Clip] = []
         self.n_frames: list[int] = []
-        self._stems: list[tuple[StemFrames, int]] = []
+        self._stems: list[tuple[StemFrames, list[int]]] = []
         for stimulus in stimuli:
             self._add(stimulus, backbone, windows, stems or StemCache())
 
@@ -74,19 +76,21 @@ class TuningClips(Dataset[int]):
         begins = stimulus.grid + stimulus.offset - float(stimulus.t_r or 0) / 2
         clips = make_clips(
             windows.kind, audio.size, backbone.grid, begins, float(stimulus.t_r or 0),
-            chunk=windows.chunk, overlap=windows.overlap, pooling=windows.pooling,
+            chunk=windows.chunk, overlap=windows.overlap, stretch=windows.stretch,
+            pooling=windows.pooling,
         )  # fmt: skip
         # the stem sees all clips, whoever heard them: everybody's tuning then finds one file
-        frames = stems.frames(
-            backbone, stimulus, audio, [(clip.start, clip.stop) for clip in clips]
-        )
+        spans = list(dict.fromkeys(span for clip in clips for span in clip.windows))
+        frames = stems.frames(backbone, stimulus, audio, spans)
+        place = {span: number for number, span in enumerate(spans)}
         heard = np.any(self.targets.runs[run].weights, axis=(0, 2))
-        for index, clip in enumerate(clips):
+        n_outputs = backbone.grid.stem.n_outputs
+        for clip in clips:
             if heard[clip.rows].any():
                 self.runs.append(run)
                 self.clips.append(clip)
-                self.n_frames.append(backbone.grid.stem.n_outputs(clip.stop - clip.start))
-                self._stems.append((frames, index))
+                self.n_frames.append(sum(n_outputs(stop - start) for start, stop in clip.windows))
+                self._stems.append((frames, [place[span] for span in clip.windows]))
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -95,9 +99,9 @@ class TuningClips(Dataset[int]):
         return index
 
     def frames(self, index: int) -> Tensor:
-        """Return what the stem made of a clip, (n_channels, n_frames), in the dtype it is kept."""
-        stem, place = self._stems[index]
-        return stem.clip(place)
+        """Return the stem's frames (n_windows, n_channels, n_frames), in the dtype kept."""
+        stem, places = self._stems[index]
+        return torch.stack([stem.clip(place) for place in places])
 
     def parts(self, index: int) -> NDArray[np.intp]:
         """Return, for each row of a clip, which of four equal parts of its run it is in."""
@@ -108,18 +112,21 @@ class TuningClips(Dataset[int]):
     def batch(self, indices: Sequence[int]) -> Batch:
         """Return clips of one length as tensors; rows that a clip has less than others weigh 0.
 
-        ``frames`` (clip, channel, frame), ``mixing`` (clip, row, frame), ``true`` and ``mask``
-        (participant, clip, row, target), ``spread`` (clip, row).
+        ``frames`` (clip x window, channel, frame), ``mixing`` (clip, row, window x frame),
+        ``true`` and ``mask`` (participant, clip, row, target), ``spread`` (clip, row).
         """
         n_rows = max(self.clips[i].rows.size for i in indices)
-        frames = torch.stack([self.frames(i) for i in indices])
-        mixing = np.zeros((len(indices), n_rows, frames.shape[-1]), np.float32)
+        n_windows = len(self.clips[indices[0]].windows)
+        frames = torch.cat([self.frames(i) for i in indices])
+        mixing = np.zeros((len(indices), n_rows, n_windows * frames.shape[-1]), np.float32)
+        by_window = mixing.reshape(len(indices), n_rows, n_windows, -1)  # a view
         first = self.targets.runs[self.runs[indices[0]]].values
         true = np.zeros((first.shape[0], len(indices), n_rows, first.shape[2]), np.float32)
         mask, spread = np.zeros_like(true), np.zeros((len(indices), n_rows))
         for place, i in enumerate(indices):
             rows, run = self.clips[i].rows, self.targets.runs[self.runs[i]]
-            mixing[place, : rows.size, : self.clips[i].mixing.shape[1]] = self.clips[i].mixing
+            mixed = self.clips[i].mixing.reshape(rows.size, n_windows, -1)
+            by_window[place, : rows.size, :, : mixed.shape[2]] = mixed
             true[:, place, : rows.size] = run.values[:, rows]
             mask[:, place, : rows.size] = run.weights[:, rows]
             spread[place, : rows.size] = run.spread[rows]

@@ -50,7 +50,7 @@ _TRAINING = (  # what the tuned weights already say
     "accumulate", "warmup", "weight_decay", "patience", "validate_every", "precision",
     "n_workers", "checkpoint", "checkpoint_every", "tensorboard", "z_score", "device",
     "random_state", "dropout", "pooled_layer", "gradient_checkpointing", "stem_cache",
-    "stem_dtype", "stem_cache_gb",
+    "stem_dtype", "stem_cache_gb", "stretch",
 )  # fmt: skip
 
 
@@ -120,6 +120,11 @@ class BrainTunedFeatures(TuningParameters):
         over time. ``transform`` uses the same windows, without the haemodynamic weights.
     chunk, overlap : float
         s, of streamed windows. Whisper encodes 30 s at a time, whatever the clip.
+    stretch : float, optional
+        s of audio, at most, whose windows are joined in tuning before their frames are weighed:
+        the 8 s of history are then held once a stretch, and windows may overlap by less, such as
+        ``chunk=16, overlap=2, stretch=114``. The joined windows are one clip of ``batch_size``.
+        If not given each window is a clip, and overlaps by at least 8 s.
     pooled_layer : int, optional
         Layer that the head reads; the last if not given. No block above it is computed or tuned.
     pooling : {"haemodynamic", "mean", "last"}, optional

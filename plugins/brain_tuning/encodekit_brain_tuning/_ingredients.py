@@ -24,7 +24,9 @@ _ELSEWHERE = (  # of no effect on the tuned weights, or told otherwise
 
 def window_settings(settings: Any) -> WindowSettings:
     """Return how audio is cut and pooled."""
-    return WindowSettings(settings.windows, settings.chunk, settings.overlap, settings.pooling)
+    return WindowSettings(
+        settings.windows, settings.chunk, settings.overlap, settings.stretch, settings.pooling
+    )
 
 
 def stem_cache(settings: Any) -> StemCache:

@@ -22,8 +22,13 @@ class TuningModel(nn.Module):
         self.head = head
 
     def pool(self, frames: Tensor, mixing: Tensor) -> tuple[Tensor, Tensor]:
-        """Return rows (n_clips, n_rows, n_features) and the sum of their weights (..., 1)."""
-        rows = torch.bmm(mixing, self.backbone(frames))
+        """Return rows (n_clips, n_rows, n_features) and the sum of their weights (..., 1).
+
+        The windows of a clip are encoded apart and their frames joined.
+        """
+        at_once = len(frames) if frames.is_cuda else len(mixing)  # large batches slow a CPU down
+        encoded = torch.cat([self.backbone(some) for some in torch.split(frames, at_once)])
+        rows = torch.bmm(mixing, encoded.reshape(len(mixing), -1, encoded.shape[-1]))
         return rows, mixing.sum(dim=-1, keepdim=True)
 
     def forward(self, frames: Tensor, mixing: Tensor, people: Tensor | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from encodekit.plugins import unknown_name
 from encodekit_brain_tuning._recipes import recipe_parameters
 from encodekit_brain_tuning._steps import check_budget
 from encodekit_brain_tuning._strategies import STRATEGIES
-from encodekit_brain_tuning._windows import SUPPORT
+from encodekit_brain_tuning._windows import SUPPORT, check_stretch
 
 CHOICES = {
     "strategy": tuple(STRATEGIES),
@@ -54,6 +54,7 @@ class TuningParameters(FeatureExtractor):
         windows: str = "streamed",
         chunk: float = 30.0,
         overlap: float = 8.0,
+        stretch: float | None = None,
         pooled_layer: int | None = None,
         pooling: str | None = None,
         gradient_checkpointing: bool = False,
@@ -100,6 +101,7 @@ class TuningParameters(FeatureExtractor):
         self.windows = windows
         self.chunk = chunk
         self.overlap = overlap
+        self.stretch = stretch
         self.pooled_layer = pooled_layer
         self.pooling = pooling
         self.gradient_checkpointing = gradient_checkpointing
@@ -162,13 +164,24 @@ def _mistakes(settings: SimpleNamespace) -> Iterator[str]:
     for name, choices in CHOICES.items():
         if getattr(settings, name) not in choices:
             yield unknown_name(name, getattr(settings, name), choices)
-    if settings.windows == "streamed" and settings.overlap < SUPPORT:
-        yield (
-            f"overlap={settings.overlap:g} s is shorter than the {SUPPORT:g} s of haemodynamic "
-            f"history, so TRs would be lost between windows: pass at least {SUPPORT:g}"
-        )
+    yield from _window_mistakes(settings)
     numbers = {name: getattr(settings, name) for name in AT_LEAST_ONE}
     few = [f"{name}={n}" for name, n in numbers.items() if n is not None and n < 1]
     if few:
         yield f"{' and '.join(few)}: expected at least 1"
     yield from check_budget(settings.budget)
+
+
+def _window_mistakes(settings: SimpleNamespace) -> Iterator[str]:
+    if settings.stretch is not None and settings.windows != "streamed":
+        yield (
+            f"stretch={settings.stretch:g} joins streamed windows, and windows="
+            f"{settings.windows!r}: pass windows='streamed', or leave stretch out"
+        )
+    elif settings.stretch is not None:
+        yield from check_stretch(settings.chunk, settings.overlap, settings.stretch)
+    elif settings.windows == "streamed" and settings.overlap < SUPPORT:
+        yield (
+            f"overlap={settings.overlap:g} s is shorter than the {SUPPORT:g} s of haemodynamic "
+            f"history, so TRs would be lost between windows: pass at least {SUPPORT:g}, or stretch="
+        )

@@ -48,7 +48,7 @@ class ClipCounts:
     heard : array of bool (n_clips, n_people)
         Whether each of the people has any value in it, combined or not.
     seconds : array (n_clips,)
-        Of audio.
+        Of audio that is encoded.
     """
 
     def __init__(self, clips: TuningClips, by: Literal["values", "pairs"], rate: int) -> None:
@@ -59,7 +59,7 @@ class ClipCounts:
             found = weights if by == "values" else np.any(weights > 0, axis=2, keepdims=True)
             amount.append(found.sum(axis=(1, 2), dtype=np.float64))
             heard.append(np.any(targets.heard[:, clip.rows], axis=1))
-            seconds.append((clip.stop - clip.start) / rate)
+            seconds.append(clip.n_samples / rate)
         self.amount: NDArray[np.float64] = np.array(amount)
         self.heard: NDArray[np.bool_] = np.array(heard)
         self.seconds: NDArray[np.float64] = np.array(seconds)

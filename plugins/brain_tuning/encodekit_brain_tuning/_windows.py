@@ -1,10 +1,13 @@
 """Which audio is encoded together, and how its frames become one row per TR.
 
-A clip is what one forward pass sees: samples ``start`` to ``stop``, the TRs it answers for
-(``rows``) and ``mixing`` (n_rows, n_frames), the weights of its frames in each of those TRs.
+A clip is audio that gives rows together: its ``windows`` (start, stop), in samples, each encoded
+by itself, the TRs it answers for (``rows``) and ``mixing`` (n_rows, n_frames), the weights of the
+frames of all its windows, one after the other, in each of those TRs.
 
 ``streamed``: a long window encoded once. A window answers for the TRs whose 0-8 s of history it
-holds (or whose history reaches back before the audio's start).
+holds (or whose history reaches back before the audio's start). With ``stretch`` a clip has several
+windows: their frames are joined, as `transform` joins them, before the history is weighed, so that
+windows overlap by their acoustic context alone and the history is encoded twice once a stretch.
 
 ``exact``: 10 s that end with the TR, one clip per TR, each by itself (as published by Moussa &
 Toneva 2025, arXiv 2510.21520). Clips near the start are shorter, never padded.
@@ -31,6 +34,8 @@ EXACT_SECONDS = 10.0
 _SECONDS = np.array([0.0, 2.0, 4.0, 6.0, 8.0])
 _WEIGHTS = np.array([0.01, 0.09, 0.33, 0.36, 0.21])
 SUPPORT = float(_SECONDS[-1])
+Span = tuple[int, int]
+Window = tuple[int, int, int]  # start, stop and keep_from, see `stream_windows`
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,26 @@ class FrameGrid:
 
 @dataclass(frozen=True)
 class Clip:
-    """Samples ``start:stop``, the TRs ``rows`` it answers for and their frame weights."""
+    """Windows (start, stop) of equal length, the TRs ``rows`` and their frame weights."""
 
-    start: int
-    stop: int
+    windows: tuple[Span, ...]
     rows: NDArray[np.intp]
     mixing: NDArray[np.float32]
+
+    @property
+    def start(self) -> int:
+        """The first sample."""
+        return self.windows[0][0]
+
+    @property
+    def stop(self) -> int:
+        """The sample after the last."""
+        return self.windows[-1][1]
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples are encoded, those of overlaps twice."""
+        return sum(stop - start for start, stop in self.windows)
 
 
 def haemodynamic_weights(t_r: float) -> Floats:
@@ -101,6 +120,7 @@ def make_clips(
     *,
     chunk: float = 30.0,
     overlap: float = 8.0,
+    stretch: float | None = None,
     pooling: Pooling | None = None,
 ) -> list[Clip]:
     """Return the clips of one run, every TR in at most one of them.
@@ -114,13 +134,58 @@ def make_clips(
         Onset of each TR within the audio, s.
     t_r, chunk, overlap : float
         Seconds.
+    stretch : float, optional
+        Seconds of audio, at most, whose streamed windows make one clip; each makes its own if not
+        given.
     pooling : "haemodynamic", "mean" or "last", optional
         ``"haemodynamic"`` for streamed windows and ``"mean"`` for exact ones, if not given.
     """
     pool = _Pool(pooling or POOLING[kind], n_samples, grid, t_r)
     if kind == "exact":
         return list(_exact_clips(pool, onsets))
-    return list(_streamed_clips(pool, stream_windows(n_samples, grid.rate, chunk, overlap), onsets))
+    windows = stream_windows(n_samples, grid.rate, chunk, overlap)
+    if stretch is None:
+        joined = [[(start, stop, start)] for start, stop, _ in windows]
+    else:
+        joined = stretches(windows, *_stretch_sizes(chunk, overlap, stretch))
+    return list(_streamed_clips(pool, joined, onsets))
+
+
+def check_stretch(chunk: float, overlap: float, stretch: float) -> Iterator[str]:
+    """Say what is wrong with a stretch that has no more windows than two stretches share."""
+    if not 0 <= overlap < chunk:
+        return  # `stream_windows` refuses them
+    if not np.isfinite(stretch):
+        yield f"stretch={stretch:g}: expected a number of seconds, or None"
+        return
+    n_windows, n_shared = _stretch_sizes(chunk, overlap, stretch)
+    if not n_windows > n_shared:
+        yield (
+            f"stretch={stretch:g} s is too short to join windows of {chunk:g} s that overlap by "
+            f"{overlap:g} s: pass at least {chunk + n_shared * (chunk - overlap):g}, or None"
+        )
+
+
+def _stretch_sizes(chunk: float, overlap: float, stretch: float) -> tuple[int, int]:
+    """Windows of a stretch, and how many of them the next one has again: 8 s of history."""
+    hop = chunk - overlap
+    n_windows = 1 + int(np.floor((stretch - chunk) / hop + 1e-9))
+    return n_windows, int(np.ceil(SUPPORT / hop - 1e-9))
+
+
+def stretches(windows: Sequence[Window], n_windows: int, n_shared: int) -> list[list[Window]]:
+    """Return ``n_windows`` consecutive windows at a time, at the end of the audio those left.
+
+    Examples
+    --------
+    >>> windows = [(0, 4, 0), (3, 7, 4), (6, 10, 7), (8, 12, 10)]
+    >>> for stretch in stretches(windows, n_windows=3, n_shared=1):
+    ...     print(stretch)
+    [(0, 4, 0), (3, 7, 4), (6, 10, 7)]
+    [(6, 10, 7), (8, 12, 10)]
+    """
+    firsts = range(0, max(1, len(windows) - n_shared), n_windows - n_shared)
+    return [list(windows[first : first + n_windows]) for first in firsts]
 
 
 def exact_bounds(n_samples: int, rate: int, onset: float, t_r: float) -> tuple[int, int]:
@@ -138,11 +203,15 @@ class _Pool:
     grid: FrameGrid
     t_r: float
 
-    def mix(self, start: int, stop: int, onsets: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Frame weights (n_onsets, n_frames), and whether the window has each TR's history."""
+    def mix(self, windows: Sequence[Window], onsets: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Frame weights (n_onsets, n_frames), and whether the windows have each TR's history.
+
+        Of each window the frames from its ``keep_from`` on count.
+        """
         rate, t_r = self.grid.rate, self.t_r
-        centres = self.grid.centres(start, stop)
-        window, audio = (start / rate, stop / rate), (0.0, self.n_samples / rate)
+        centres = np.concatenate([self._centres(*window) for window in windows])
+        window = (windows[0][2] / rate, windows[-1][1] / rate)
+        audio = (0.0, self.n_samples / rate)
         mixing = np.zeros((len(onsets), len(centres)))
         held = np.ones(len(onsets), dtype=bool)
         for lag, weight in enumerate(lag_weights(self.pooling, t_r)):
@@ -152,12 +221,18 @@ class _Pool:
             mixing += weight * _interval_mean(centres, begin, begin + t_r)
         return (_last_of_each(mixing) if self.pooling == "last" else mixing), held
 
+    def _centres(self, start: int, stop: int, keep_from: int) -> Floats:
+        """Seconds of a window's frames; never, where the window before has them."""
+        centres = self.grid.centres(start, stop)
+        centres[: self.grid.n_frames(keep_from - start)] = np.nan
+        return centres
+
     def one(self, start: int, stop: int, onset: float) -> Floats:
         """Frame weights (1, n_frames) of an exact clip."""
         n_frames = self.grid.n_frames(stop - start)
         if self.pooling == "mean":
             return np.full((1, n_frames), 1 / n_frames)
-        return self.mix(start, stop, np.array([onset]))[0]
+        return self.mix([(start, stop, start)], np.array([onset]))[0]
 
 
 def _exact_clips(pool: _Pool, onsets: Floats) -> Iterator[Clip]:
@@ -165,17 +240,18 @@ def _exact_clips(pool: _Pool, onsets: Floats) -> Iterator[Clip]:
         start, stop = exact_bounds(pool.n_samples, pool.grid.rate, float(onset), pool.t_r)
         if pool.grid.n_frames(stop - start) > 0:
             mixing = pool.one(start, stop, float(onset)).astype(np.float32)
-            yield Clip(start, stop, np.array([row]), mixing)
+            yield Clip(((start, stop),), np.array([row]), mixing)
 
 
 def _streamed_clips(
-    pool: _Pool, windows: Sequence[tuple[int, int, int]], onsets: Floats
+    pool: _Pool, joined: Sequence[Sequence[Window]], onsets: Floats
 ) -> Iterator[Clip]:
     pending = np.arange(len(onsets))
-    for start, stop, _ in windows:
-        mixing, held = pool.mix(start, stop, onsets[pending])
+    for windows in joined:
+        mixing, held = pool.mix(windows, onsets[pending])
         if held.any():
-            yield Clip(start, stop, pending[held], mixing[held].astype(np.float32))
+            spans = tuple((start, stop) for start, stop, _ in windows)
+            yield Clip(spans, pending[held], mixing[held].astype(np.float32))
         pending = pending[~held]
 
 
