@@ -425,7 +425,7 @@ def main() -> None:
     """Print the table of one size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=["base", "small", "tiny"], default="base")
-    parser.add_argument("--repeats", type=int, default=2, help="of each step; the fastest counts")
+    parser.add_argument("--repeats", type=int, default=3, help="of each step; the fastest counts")
     parser.add_argument("--loss", choices=["l2", "correlation"], default="l2", help='of "tiny"')
     parser.add_argument("--published-lr", type=float, default=3e-4)
     parser.add_argument("--minutes", type=float, default=0.75, help="of each simulated story")
