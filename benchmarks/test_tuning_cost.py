@@ -26,9 +26,24 @@ def made(tmp_path_factory):
     return bench._calls(ready, [10, 11])
 
 
-@pytest.mark.parametrize("program", ["published", "joint", "exact 8", "streamed 30"])
+@pytest.mark.parametrize(
+    "program", ["published", "joint", "exact 8", "streamed 30", "streamed stretch l2"]
+)
 def test_a_step(benchmark, made, program):
     benchmark.pedantic(made[program], rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.filterwarnings("ignore::encodekit_brain_tuning.PretrainedKeptWarning")
+def test_the_two_programs_of_the_tiny_table_begin_at_one_score():
+    cohort = bench.make_cohort(0.34, 0.4, seed=0)
+    rows = list(bench.published_epochs(cohort, bench.correlation, 1, 3e-4))
+    spent, ours = bench.our_epochs(
+        cohort, bench.correlation, 1, windows="exact", batch_size=16, learning_rate=1e-3
+    )
+    assert min(spent, rows[1][0]) > 0
+    assert ours[0] == pytest.approx(rows[0][1], abs=1e-4)
+    assert ours[1] != ours[0]
+    assert rows[1][1] != rows[0][1]
 
 
 @pytest.mark.gpu

@@ -94,6 +94,7 @@ ARMS: dict[str, Arm | None] = {
     "correlation": Arm(tuning={"loss": "correlation"}),
     "correlation, a quarter": Arm(stories=QUARTER, tuning={"loss": "correlation"}),
     "exact": Arm(tuning={"windows": "exact", "batch_size": 20}),  # about the TRs of one story
+    "joined": Arm(tuning={"chunk": 10.0, "overlap": 1.0, "stretch": 46.0}),  # one clip a story
     "sequential, equal steps": Arm(tuning={"strategy": "sequential"}),
     "sequential, equal pairs": Arm(passes=N_TUNED, tuning={"strategy": "sequential"}),
     "srm": Arm(tuning={"strategy": "srm"}),
@@ -136,7 +137,11 @@ QUESTIONS: dict[str, tuple[Difference, ...]] = {
             ("4 people, the same quarter",),
         ),
     ),
-    "windows": (("streamed - exact", ("joint",), ("exact",)),),
+    "windows": (
+        ("streamed - exact", ("joint",), ("exact",)),
+        ("joined - exact", ("joined",), ("exact",)),
+        ("joined - streamed", ("joined",), ("joint",)),
+    ),
     "strategies": tuple(
         (f"{name} - joint", (name,), ("joint",))
         for name in ("sequential, equal steps", "sequential, equal pairs", "srm")
@@ -211,7 +216,8 @@ def tuned(cohort: Cohort, arm: Arm) -> BrainTunedFeatures:
         validate_every=steps // 4, **{**TUNING, **arm.tuning},
     )  # fmt: skip
     extractor.fit(stimuli, responses, validation=validation)
-    return extractor.set_params(windows="streamed")  # however it was tuned, it is read in one way
+    read_in_one_way = {"windows": "streamed", "chunk": TUNING["chunk"], "overlap": 8.0}
+    return extractor.set_params(**read_in_one_way, stretch=None)
 
 
 def measure(cohort: Cohort, name: str) -> dict[str, Any]:

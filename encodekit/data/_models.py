@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,9 @@ def save(model: Any, path: str | Path, *, classes: Sequence[type] = ()) -> Path:
     return Path(path)
 
 
-def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
+def load(
+    path: str | Path, *, classes: Sequence[type] = (), moved: Mapping[str, str] | None = None
+) -> Any:
     """Return the estimator that `save` wrote; every file is checked, and no code is executed.
 
     Parameters
@@ -59,18 +61,24 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
     path : path
     classes : sequence of type, optional
         Classes of your own that the model holds.
+    moved : mapping of str to str, optional
+        Parameters, of text or paths, that are others here, such as a backbone's folder:
+        ``{"/old/wav2vec2": "/new/wav2vec2"}``. A tuned model verifies that its backbone has the
+        same weights.
 
     Raises
     ------
     FileNotFoundError
         Where there is no saved model, or its writing never ended.
     ValueError
-        Where a file is damaged, the schema is newer, or a class is unknown here.
+        Where a file is damaged, the schema is newer, a class is unknown here, or no parameter is
+        what has moved.
     """
     folder = Path(path)
     check_manifest(folder, "model")
     tree, arrays = read_packed(folder, "model")
-    return _Reader(folder, arrays, classes).unpacker.unpack(tree["model"])
+    _check_moved(moved or {}, tree["model"], folder)
+    return _Reader(folder, arrays, classes, moved or {}).unpacker.unpack(tree["model"])
 
 
 class _Writer:
@@ -129,16 +137,26 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, folder: Path, arrays: dict[str, Any], classes: Sequence[type]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arrays: dict[str, Any],
+        classes: Sequence[type],
+        moved: Mapping[str, str],
+    ) -> None:
         self._folder = folder
         self._classes = classes
+        self._moved = moved
         self.unpacker = Unpacker(arrays, self._estimator)
 
     def _estimator(self, packed: Json) -> Any:
         if packed["$"] != "estimator":
             raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder)!r}")
         cls = find_class(packed["class"], self._classes)
-        params = self._named(packed["params"])
+        params = {
+            name: self._moved.get(str(value), value) if isinstance(value, str | Path) else value
+            for name, value in self._named(packed["params"]).items()
+        }
         is_made = hasattr(cls, "get_params") or is_dataclass(cls)
         value = _made(cls, params) if is_made else object.__new__(cls)
         for name, item in self._named(packed.get("fitted", {})).items():
@@ -151,6 +169,30 @@ class _Reader:
 
     def _named(self, packed: Json) -> dict[str, Any]:
         return {name: self.unpacker.unpack(item) for name, item in packed.items()}
+
+
+def _check_moved(moved: Mapping[str, str], model: Json, folder: Path) -> None:
+    texts = set(_texts(model))
+    for old in moved:
+        if old not in texts:
+            raise ValueError(
+                f"moved={dict(moved)!r}: no parameter of the model in {str(folder)!r} is {old!r}; "
+                f"those that are text or paths: {sorted(texts)}"
+            )
+
+
+def _texts(packed: Any) -> Iterator[str]:
+    """Parameters that are text or a path, of all estimators in what was saved."""
+    if isinstance(packed, dict):
+        if packed.get("$") == "estimator":
+            for value in packed["params"].values():
+                is_path = isinstance(value, dict) and value.get("$") == "path"
+                text = value["value"] if is_path else value
+                yield from [text] if isinstance(text, str) else []
+        packed = list(packed.values())
+    if isinstance(packed, list):
+        for part in packed:
+            yield from _texts(part)
 
 
 def _params(value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit.data import RunList, make_response
@@ -151,6 +152,20 @@ def test_a_loaded_head_is_the_saved_one(heads, stories, tmp_path):
         assert again.targets_ == head.targets_
         assert again.alpha_ == head.alpha_
         assert again.tuned.tuned_on_ == head.tuned.tuned_on_
+
+
+def test_a_head_is_loaded_with_a_backbone_that_moved(heads, stories, save_backbone, tmp_path):
+    head = heads["shared"]
+    folder, old = head.save(tmp_path / "head"), head.tuned.backbone
+    moved = {old: save_backbone(tmp_path / "moved")}
+    again = AdaptedHead.load(folder, moved=moved)
+    assert again.tuned.backbone == moved[old]
+    xr.testing.assert_identical(again.predict(stories[3:]), head.predict(stories[3:]))
+    pipeline = ek.save(make_pipeline(head.tuned.frozen(), ek.Delayer([1])), tmp_path / "pipeline")
+    assert ek.load(pipeline, moved=moved)[0].backbone == moved[old]
+    other = save_backbone(tmp_path / "other", seed=5)
+    with pytest.raises(ValueError, match=r"other weights .* by ek\.load\(path, moved="):
+        AdaptedHead.load(folder, moved={old: other})
 
 
 def test_a_damaged_head_is_refused(heads, tmp_path):

@@ -69,19 +69,21 @@ def test_what_was_measured_is_not_measured_again(campaign, results, monkeypatch)
     assert sorted(asked) == sorted((s, arm) for s in (7, 8) for arm in campaign.arms_of("loss"))
     asked.clear()
     again = campaign.run("windows", [7, 8], path)
-    assert sorted(asked) == [(7, "exact"), (8, "exact")]
+    assert sorted(asked) == [(seed, arm) for seed in (7, 8) for arm in ("exact", "joined")]
     assert len(first) == 2 * len(campaign.arms_of("loss"))
-    assert set(again["arm"]) == {"joint", "exact"}
+    assert set(again["arm"]) == {"joint", "exact", "joined"}
     monkeypatch.setattr(campaign, "STEPS", campaign.STEPS + 1)
     assert campaign.read_results(path).empty
 
 
 def test_differences_are_within_cohorts(campaign):
-    rows = [(0, "joint", 0.30), (1, "joint", 0.50), (0, "exact", 0.29), (1, "exact", 0.51)]
+    scores = {"joint": (0.30, 0.50), "exact": (0.29, 0.51), "joined": (0.32, 0.52)}
+    rows = [(cohort, arm, r) for arm, pair in scores.items() for cohort, r in enumerate(pair)]
     table = pd.DataFrame(rows, columns=["cohort", "arm", "score"])
-    ((name, gain),) = campaign.differences(table, "windows")
-    assert name == "streamed - exact"
-    np.testing.assert_allclose(gain, [0.01, -0.01])
+    gains = dict(campaign.differences(table, "windows"))
+    assert list(gains) == ["streamed - exact", "joined - exact", "joined - streamed"]
+    np.testing.assert_allclose(gains["streamed - exact"], [0.01, -0.01])
+    np.testing.assert_allclose(gains["joined - exact"], [0.03, 0.01])
     assert "| streamed - exact | +0.0000 | -0.1271 to +0.1271 | 1 of 2 |" in campaign.show(
         table, "windows"
     )

@@ -147,6 +147,21 @@ def test_a_prediction_that_does_not_vary_has_finite_gradients(loss, batch):
     assert torch.isfinite(flat.grad).all()
 
 
+def test_correlation_is_exact_in_float32_far_from_zero_and_under_autocast():
+    rng = np.random.default_rng(0)
+    true = rng.standard_normal((3, 4, 20_000)) - 50
+    predicted = true[:1] + 3 * rng.standard_normal((1, 4, 20_000)) + 200
+    mask = rng.random(true.shape) < 0.7
+    expected = np.mean([
+        1 - np.corrcoef(predicted[0, row][mask[one, row]], true[one, row][mask[one, row]])[0, 1]
+        for one, row in np.ndindex(3, 4)
+    ])  # fmt: skip
+    tensors = [torch.from_numpy(part).float() for part in (predicted, true, mask)]
+    assert float(correlation(*tensors)) == pytest.approx(expected, abs=2e-6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert float(correlation(*tensors)) == pytest.approx(expected, abs=2e-6)
+
+
 def test_only_l2_says_that_joint_tuning_equals_the_mean():
     assert [joint_equals_mean(loss) for loss in LOSSES] == [True, *[False] * 5]
 

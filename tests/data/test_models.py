@@ -105,6 +105,20 @@ class TestRoundTrip:
         assert [step.weights_ for _, step in again.steps] == [b"www", b"wwwww"]
         assert [step.mean_.tolist() for _, step in again.steps] == [[0.0], [1.0]]
 
+    def test_texts_among_the_parameters_may_have_moved(self, tmp_path):
+        model = make_pipeline(
+            ek.SpeechFeatures("/old/speech"), Toy(inner=ek.TextFeatures(Path("/old/words")))
+        )
+        saved = save(model, tmp_path / "m", classes=OWN)
+        again = load(saved, classes=OWN, moved={"/old/words": "/new/words"})
+        assert again[0].model == "/old/speech"
+        assert again[1].inner.model == "/new/words"
+
+    def test_what_has_moved_must_be_a_parameter(self, tmp_path):
+        saved = save(ek.SpeechFeatures("/old/speech"), tmp_path / "m")
+        with pytest.raises(ValueError, match=r"is '/old/spech'; those that .*'/old/speech'"):
+            load(saved, moved={"/old/spech": "/new/speech"})
+
     def test_an_atlas_in_a_parameter_comes_back(self, tmp_path):
         labels = {"left": np.array([0, 1, 1]), "right": np.array([1, 0, 0])}
         atlas = ek.Atlas("toy", labels, ["A1"], "native")

@@ -86,8 +86,14 @@ class AdaptedHead(BaseEstimator):
         return save(self, path, classes=[AdaptedHead])
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, moved: Mapping[str, str] | None = None) -> Self:
         """Return the heads saved in a folder, every file verified against its manifest.
+
+        Parameters
+        ----------
+        path : path
+        moved : mapping of str to str, optional
+            Where the backbone is now, see `encodekit.load`.
 
         Raises
         ------
@@ -97,7 +103,7 @@ class AdaptedHead(BaseEstimator):
             Where a file is damaged, the folder holds something else, or the backbone has other
             weights.
         """
-        loaded = load(path, classes=[AdaptedHead])
+        loaded = load(path, classes=[AdaptedHead], moved=moved)
         if not isinstance(loaded, cls):
             raise ValueError(
                 f"folder {str(path)!r} holds a {type(loaded).__name__}, expected an "

@@ -94,8 +94,9 @@ def load_state(extractor: "BrainTunedFeatures", folder: Path, state: Mapping[str
     if extractor.backbone_hash_ != state["backbone_hash_"]:
         raise ValueError(
             f"the backbone {extractor.backbone!r} has other weights than the one that was tuned "
-            f"({extractor.backbone_hash_[:12]} against {state['backbone_hash_'][:12]}): pass "
-            "load(path, backbone=...) with the original"
+            f"({extractor.backbone_hash_[:12]} against {state['backbone_hash_'][:12]}): name the "
+            "original by BrainTunedFeatures.load(path, backbone=...), or in a pipeline by "
+            f"ek.load(path, moved={{{extractor.backbone!r}: ...}})"
         )
     _check_names(set(tensors), model, folder)
     model.load_state_dict(tensors, strict=False)

@@ -85,8 +85,19 @@ def correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
     >>> float(correlation(2 * true + 1, true, torch.ones(1, 3))) < 1e-6
     True
     """
-    predicted, true, weights = _filled(predicted, true, mask)
-    return _per_pair(1 - _cosine(*_centred(predicted, true, weights), weights), weights)
+    weights = mask.to(predicted.dtype)
+    total = weights.sum(-1)
+    least = total.clamp_min(_EPSILON)
+    # sums of products alone: the rest of the batch would be copied per participant otherwise
+    y = torch.where(weights > 0, true, 0.0).to(predicted.dtype)
+    y = y - (_dot(weights, y) / least)[..., None]
+    weighted = weights * y
+    x = predicted - predicted.detach().mean(-1, keepdim=True)  # any shift: it keeps sums small
+    x_spread = _dot(weights, x * x) - _dot(weights, x) ** 2 / least
+    squares = x_spread.clamp_min(0) * _dot(weighted, y)
+    apart = 1 - _dot(weighted, x) / torch.sqrt(squares + _EPSILON)
+    present = (total > 0).expand_as(apart)
+    return torch.where(present, apart, 0.0).sum() / present.sum().clamp_min(1)
 
 
 def temporal_correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
@@ -231,6 +242,12 @@ def _centred(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     total = weights.sum(-1, keepdim=True).clamp_min(_EPSILON)
     x_mean = (weights * x).sum(-1, keepdim=True) / total
     return x - x_mean, y - (weights * y).sum(-1, keepdim=True) / total
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """Sum of products over the last axis; the others broadcast, without copies."""
+    with torch.autocast(x.device.type, enabled=False):  # which would round sums to bfloat16
+        return torch.einsum("...t,...t->...", x, y)
 
 
 def _cosine(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:

@@ -26,7 +26,8 @@ class TuningModel(nn.Module):
 
         The windows of a clip are encoded apart and their frames joined.
         """
-        at_once = len(frames) if frames.is_cuda else len(mixing)  # a CPU maps large buffers anew each time
+        # a CPU maps large buffers anew each time, which costs more than a small batch
+        at_once = len(frames) if frames.is_cuda else len(mixing)
         encoded = torch.cat([self.backbone(some) for some in torch.split(frames, at_once)])
         rows = torch.bmm(mixing, encoded.reshape(len(mixing), -1, encoded.shape[-1]))
         return rows, mixing.sum(dim=-1, keepdim=True)
