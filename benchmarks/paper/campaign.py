@@ -299,7 +299,7 @@ def show(table: pd.DataFrame, question: str) -> str:
     lines += ["", "| difference | mean | 95 % interval | above 0 |", "|---|---|---|---|"]
     for name, gain in differences(table, question):
         mean, low, high, n = t_interval(gain)
-        above = int((gain > 0).sum())
+        above = int((gain.round(4) > 0).sum())  # less is rounding: equal weights, another version
         between = f"{low:+.4f} to {high:+.4f}" if n > 1 else "too few cohorts"
         lines.append(f"| {name} | {mean:+.4f} | {between} | {above} of {n} |")
     return "\n".join(lines)
