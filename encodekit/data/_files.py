@@ -107,6 +107,8 @@ def _advice(manifest: dict[str, Any]) -> str:
 
 
 def _read_manifest(root: Path) -> dict[str, Any]:
+    if root.is_file():
+        raise NotADirectoryError(f"{str(root)!r} is a file: name the folder that it is in")
     if not root.is_dir():
         raise FileNotFoundError(f"folder {str(root)!r} is not there: check the path")
     path = root / MANIFEST

@@ -73,6 +73,11 @@ def take_responses(name: str, stimuli: Sequence[Stimulus], given: Given) -> dict
 
 
 def _keyed(runs: Mapping[str, xr.DataArray] | Iterable[xr.DataArray], subject: str) -> ByRun:
+    if isinstance(runs, xr.DataArray):
+        raise TypeError(
+            f"{subject}: the responses are one DataArray, expected one for each run: {{run: "
+            "response}, a list, or split_runs(responses)"
+        )
     arrays = list(runs.values()) if isinstance(runs, Mapping) else list(runs)
     for array in arrays:
         if not isinstance(array, xr.DataArray):

@@ -51,7 +51,9 @@ def make_response(
         Where the targets are; one string stands for all.
     target : sequence of str, optional
         Unique names; built from the coordinates if not given (``P1/left/00123``).
-    space : {"native", "fsaverage5", "fsaverage6", "fsaverage7", "fsLR-32k", "volume"}
+    space : str
+        ``"native"``, ``"fsaverage5"``, ``"fsaverage6"``, ``"fsaverage7"``, ``"fsLR-32k"``,
+        ``"fsLR-164k"``, ``"volume"``, or a name of your own.
     sample_offset : float, optional
         s after a TR's onset; half a TR if not given.
     n_repeats : int, optional
@@ -81,6 +83,7 @@ def make_response(
     subject = f"response of {participant!r} in run {run!r}"
     labels = places if target is None else {**places, "target": np.asarray(target)}
     _check_lengths(subject, values, {"tr_times": seconds, "tr": trs}, labels)
+    _check_places(subject, places)
     n_targets = values.shape[-1]
     places = {name: np.broadcast_to(item, (n_targets,)).copy() for name, item in places.items()}
     names = _target_names(participant, places, n_targets) if target is None else target
@@ -191,6 +194,19 @@ def _check_lengths(
         for name, item in labels.items()
         if item.shape != (n_targets,) and not (item.ndim == 0 and item.dtype.kind == "U")
     ]
+    refuse(subject, mistakes)
+
+
+def _check_places(subject: str, places: dict[str, NDArray[Any]]) -> None:
+    mistakes = []
+    sides = np.unique(places.get("hemisphere", np.array("left"))).tolist()
+    if not {"left", "right"}.issuperset(sides):
+        mistakes.append(f"hemisphere has {sides}, expected 'left' and 'right'")
+    for name in ("vertex", "voxel"):
+        numbers = places.get(name, np.zeros(1, int))
+        if numbers.dtype.kind not in "iu" or numbers.min(initial=0) < 0:
+            found = f"{numbers.dtype} from {numbers.min()}"
+            mistakes.append(f"{name} is {found}, expected whole numbers from 0 up")
     refuse(subject, mistakes)
 
 

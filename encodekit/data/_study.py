@@ -386,6 +386,11 @@ class Study:
         return [name for name in self.participants if name in asked]
 
     def _named(self, names: str | Iterable[str], part: str) -> list[Stimulus]:
+        if not isinstance(names, Iterable):
+            raise TypeError(
+                f"study {self.name!r}, {part}={names!r}: expected names of stimuli, such as "
+                f"{part}={self.stimuli[-1].name!r}; parts are whole stories, not shares of the TRs"
+            )
         asked = [names] if isinstance(names, str) else list(names)
         known = dict.fromkeys([*(s.name for s in self._stimuli), *self.runs])
         unknown = [unknown_name("stimulus", name, known) for name in asked if name not in known]

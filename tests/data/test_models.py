@@ -200,6 +200,10 @@ class TestRefusals:
         with pytest.raises(ValueError, match=f"is damaged.*{name} has sha256"):
             load(saved, classes=OWN)
 
+    def test_a_file_is_no_folder(self, saved):
+        with pytest.raises(NotADirectoryError, match=r"model\.json' is a file: name the folder"):
+            load(saved / "model.json")
+
     def test_an_unfinished_folder_is_refused(self, saved):
         (saved / "manifest.json").unlink()
         with pytest.raises(FileNotFoundError, match="has no manifest.json"):

@@ -134,3 +134,18 @@ def test_joined_features_know_what_all_their_runs_were_made_from():
         one.attrs["heard"],
         two.attrs["heard"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ({"vertex": [0.5, 1.0]}, "vertex is float64 from 0.5, expected whole numbers"),
+        ({"voxel": [-1, 1]}, "voxel is int64 from -1, expected whole numbers from 0 up"),
+        ({"hemisphere": ["left", "rihgt"]}, r"hemisphere has \['left', 'rihgt'\], expected 'left'"),
+        ({"hemisphere": "L", "vertex": [0.0, 1.0]}, "has 2 mistakes"),
+    ],
+)
+def test_places_that_no_brain_has_are_refused(places, message):
+    given = {"run": "a", "participant": "P1", "tr_times": [0, 2], "t_r": 2.0}
+    with pytest.raises(ValueError, match=message):
+        make_response(np.zeros((2, 2)), **given, **places)

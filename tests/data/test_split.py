@@ -49,6 +49,14 @@ class TestSplit:
         with pytest.raises(ValueError, match=message):
             study.split(**parts)
 
+    def test_a_share_is_answered_with_stories(self, study):
+        with pytest.raises(TypeError, match=r"test=0.2: expected names of stimuli, such as test="):
+            study.split(test=0.2)
+
+    def test_one_array_for_all_runs_is_answered(self, new_stimulus, new_response):
+        with pytest.raises(TypeError, match=r"'P1': the responses are one DataArray, expected one"):
+            Study("s", [new_stimulus(0)], {"P1": new_response(new_stimulus(0))})
+
     def test_the_same_audio_under_another_name_is_found(self, new_stimulus, new_response):
         stimuli = [new_stimulus(0), new_stimulus(1), new_stimulus(0, name="renamed")]
         study = Study("s", stimuli, {"P1": [new_response(s) for s in stimuli]})

@@ -128,7 +128,9 @@ def test_a_hemisphere_needs_the_coordinate_hemisphere():
 
 def test_an_unknown_hemisphere_is_refused(atlas):
     with pytest.raises(ValueError, match="unknown hemisphere 'lh'"):
-        RegionSelector(atlas, "A1").transform(response(hemisphere="lh"))
+        RegionSelector(atlas, "A1").transform(
+            response().assign_coords(hemisphere=("target", ["lh"] * response().sizes["target"]))
+        )
 
 
 def test_unknown_names_are_refused_at_fit(atlas):
