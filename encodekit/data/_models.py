@@ -52,7 +52,10 @@ def save(model: Any, path: str | Path, *, classes: Sequence[type] = ()) -> Path:
 
 
 def load(
-    path: str | Path, *, classes: Sequence[type] = (), moved: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    classes: Sequence[type] = (),
+    moved: Mapping[str | Path, str | Path] | None = None,
 ) -> Any:
     """Return the estimator that `save` wrote; every file is checked, and no code is executed.
 
@@ -61,10 +64,10 @@ def load(
     path : path
     classes : sequence of type, optional
         Classes of your own that the model holds.
-    moved : mapping of str to str, optional
-        Parameters, of text or paths, that are others here, such as a backbone's folder:
-        ``{"/old/wav2vec2": "/new/wav2vec2"}``. A tuned model verifies that its backbone has the
-        same weights.
+    moved : mapping of str or path to str or path, optional
+        What parameters name and is elsewhere here, such as a backbone's folder:
+        ``{"/old/wav2vec2": "/new/wav2vec2"}``. Every parameter that is the old text or path
+        becomes the new one. A tuned model verifies that its backbone has the same weights.
 
     Raises
     ------
@@ -77,8 +80,16 @@ def load(
     folder = Path(path)
     check_manifest(folder, "model")
     tree, arrays = read_packed(folder, "model")
-    _check_moved(moved or {}, tree["model"], folder)
-    return _Reader(folder, arrays, classes, moved or {}).unpacker.unpack(tree["model"])
+    moves = {str(old): str(new) for old, new in (moved or {}).items()}
+    _check_moved(moves, tree["model"], folder)
+    try:
+        return _Reader(folder, arrays, classes, moves).unpacker.unpack(tree["model"])
+    except OSError as error:
+        error.add_note(
+            "what the model's parameters name may be elsewhere here: load(path, "
+            "moved={the saved name: where it is now})"
+        )
+        raise
 
 
 class _Writer:
@@ -154,7 +165,9 @@ class _Reader:
             raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder)!r}")
         cls = find_class(packed["class"], self._classes)
         params = {
-            name: self._moved.get(str(value), value) if isinstance(value, str | Path) else value
+            name: type(value)(self._moved[str(value)])
+            if isinstance(value, str | Path) and str(value) in self._moved
+            else value
             for name, value in self._named(packed["params"]).items()
         }
         is_made = hasattr(cls, "get_params") or is_dataclass(cls)
@@ -177,7 +190,7 @@ def _check_moved(moved: Mapping[str, str], model: Json, folder: Path) -> None:
         if old not in texts:
             raise ValueError(
                 f"moved={dict(moved)!r}: no parameter of the model in {str(folder)!r} is {old!r}; "
-                f"those that are text or paths: {sorted(texts)}"
+                f"there are {sorted(t for t in texts if '/' in t) or sorted(texts)}"
             )
 
 

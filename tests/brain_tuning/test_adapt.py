@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit.data import RunList, make_response
+from encodekit.features import BackboneNotFoundError
 from encodekit_brain_tuning import AdaptedHead, BrainTunedFeatures, TunedOnWarning
 from encodekit_brain_tuning._selection import KeySelector
 
@@ -164,8 +165,11 @@ def test_a_head_is_loaded_with_a_backbone_that_moved(heads, stories, save_backbo
     pipeline = ek.save(make_pipeline(head.tuned.frozen(), ek.Delayer([1])), tmp_path / "pipeline")
     assert ek.load(pipeline, moved=moved)[0].backbone == moved[old]
     other = save_backbone(tmp_path / "other", seed=5)
-    with pytest.raises(ValueError, match=r"other weights .* by ek\.load\(path, moved="):
+    with pytest.raises(ValueError, match=r"other weights .* moved=\{the name it was saved"):
         AdaptedHead.load(folder, moved={old: other})
+    with pytest.raises(BackboneNotFoundError) as caught:
+        AdaptedHead.load(folder, moved={old: str(tmp_path / "nowhere")})
+    assert "moved={" in caught.value.__notes__[0]
 
 
 def test_a_damaged_head_is_refused(heads, tmp_path):

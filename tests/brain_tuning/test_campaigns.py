@@ -73,21 +73,21 @@ def test_what_was_measured_is_not_measured_again(campaign, results, monkeypatch)
     assert sorted(asked) == sorted((s, arm) for s in (7, 8) for arm in campaign.arms_of("loss"))
     asked.clear()
     again = campaign.run("windows", [7, 8], path)
-    assert sorted(asked) == [(seed, arm) for seed in (7, 8) for arm in ("exact", "joined")]
+    new = [arm for arm in campaign.arms_of("windows") if arm != "joint"]
+    assert sorted(asked) == sorted((seed, arm) for seed in (7, 8) for arm in new)
     assert len(first) == 2 * len(campaign.arms_of("loss"))
-    assert set(again["arm"]) == {"joint", "exact", "joined"}
+    assert set(again["arm"]) == {"joint", *new}
     monkeypatch.setattr(campaign, "STEPS", campaign.STEPS + 1)
     assert campaign.read_results(path).empty
 
 
 def test_differences_are_within_cohorts(campaign):
-    scores = {"joint": (0.30, 0.50), "exact": (0.29, 0.51), "joined": (0.32, 0.52)}
+    scores = {"correlation": (0.30, 0.50), "joint": (0.29, 0.51)}
+    scores |= {"correlation, a quarter": (0.2, 0.3), "4 people, the same quarter": (0.2, 0.3)}
     rows = [(cohort, arm, r) for arm, pair in scores.items() for cohort, r in enumerate(pair)]
     table = pd.DataFrame(rows, columns=["cohort", "arm", "score"])
-    gains = dict(campaign.differences(table, "windows"))
-    assert list(gains) == ["streamed - exact", "joined - exact", "joined - streamed"]
-    np.testing.assert_allclose(gains["streamed - exact"], [0.01, -0.01])
-    np.testing.assert_allclose(gains["joined - exact"], [0.03, 0.01])
-    assert "| streamed - exact | +0.0000 | -0.1271 to +0.1271 | 1 of 2 |" in campaign.show(
-        table, "windows"
-    )
+    (name, gain), (_, none) = campaign.differences(table, "loss")
+    assert name == "correlation - l2, all stories"
+    np.testing.assert_allclose(gain, [0.01, -0.01])
+    np.testing.assert_allclose(none, 0)
+    assert "all stories | +0.0000 | -0.1271 to +0.1271 | 1 of 2 |" in campaign.show(table, "loss")

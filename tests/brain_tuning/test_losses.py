@@ -162,6 +162,27 @@ def test_correlation_is_exact_in_float32_far_from_zero_and_under_autocast():
         assert float(correlation(*tensors)) == pytest.approx(expected, abs=2e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_does_not_vary_among_a_pairs_own_targets_has_no_correlation(dtype):
+    make = torch.Generator().manual_seed(0)
+    mask = torch.zeros(1, 3000, dtype=dtype)
+    mask[:, :200] = 1
+    noise = torch.randn(1, 3000, generator=make, dtype=dtype)
+    flat = torch.where(mask > 0, 3.0, noise)  # far from the rest
+    for predicted, true in ((flat, noise), (flat + mask * noise, torch.full_like(noise, 0.3))):
+        found = predicted.clone().requires_grad_()
+        loss = correlation(found, true, mask)
+        loss.backward()
+        assert float(loss.detach()) == pytest.approx(1, abs=1e-6)
+        assert float(found.grad.abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_one_weight_may_stand_for_all_targets(loss, batch):
+    predicted, true, mask = batch
+    torch.testing.assert_close(loss(predicted, true, mask[..., :1]), loss(predicted, true, mask))
+
+
 def test_only_l2_says_that_joint_tuning_equals_the_mean():
     assert [joint_equals_mean(loss) for loss in LOSSES] == [True, *[False] * 5]
 

@@ -70,6 +70,15 @@ def test_a_tr_has_the_whole_weight_of_its_history(sizes, pooling):
         np.testing.assert_allclose(clip.mixing[late].sum(axis=1), 1, atol=1e-6)
 
 
+def test_a_hop_that_rounds_to_less_than_a_part_of_the_history_loses_no_tr():
+    grid = FrameGrid(16000, Stem(stride=320, field=400))
+    onsets = np.array([10 + 7 * 21333 / 16000 - 1 + 1 / 16000])
+    clips = make_clips(
+        "streamed", 60 * 16000, grid, onsets, 2.0, chunk=10.0, overlap=10 - 4 / 3, stretch=19.334
+    )
+    assert [row for clip in clips for row in clip.rows] == [0]
+
+
 def test_a_moment_is_taken_from_the_window_that_transform_takes_it_from():
     _, clips = clips_of(203.7)
     new_from = {start: kept for start, _, kept in stream_windows(203_700, 1000, 16.0, 2.0)}
@@ -202,6 +211,7 @@ def test_a_checkpoint_of_other_stretches_is_refused(tuned, stories, responses, t
     [
         ({"stretch": 20.0}, r"stretch=20 s is too short .*12 s .* 2 s: pass at least 22, or None"),
         ({"chunk": 4.0, "overlap": 0.0, "stretch": 8.0}, "pass at least 12"),
+        ({"chunk": 10 / 3, "overlap": 0.0, "stretch": 13.333}, "pass at least 13.34"),
         ({"stretch": float("inf")}, "stretch=inf: expected a number of seconds"),
         (
             {"stretch": 22.0, "windows": "exact"},

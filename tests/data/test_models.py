@@ -110,13 +110,13 @@ class TestRoundTrip:
             ek.SpeechFeatures("/old/speech"), Toy(inner=ek.TextFeatures(Path("/old/words")))
         )
         saved = save(model, tmp_path / "m", classes=OWN)
-        again = load(saved, classes=OWN, moved={"/old/words": "/new/words"})
+        again = load(saved, classes=OWN, moved={Path("/old/words"): "/new/words"})
         assert again[0].model == "/old/speech"
-        assert again[1].inner.model == "/new/words"
+        assert again[1].inner.model == Path("/new/words")
 
     def test_what_has_moved_must_be_a_parameter(self, tmp_path):
         saved = save(ek.SpeechFeatures("/old/speech"), tmp_path / "m")
-        with pytest.raises(ValueError, match=r"is '/old/spech'; those that .*'/old/speech'"):
+        with pytest.raises(ValueError, match=r"is '/old/spech'; there are \['/old/speech'\]"):
             load(saved, moved={"/old/spech": "/new/speech"})
 
     def test_an_atlas_in_a_parameter_comes_back(self, tmp_path):

@@ -86,13 +86,15 @@ class AdaptedHead(BaseEstimator):
         return save(self, path, classes=[AdaptedHead])
 
     @classmethod
-    def load(cls, path: str | Path, *, moved: Mapping[str, str] | None = None) -> Self:
+    def load(
+        cls, path: str | Path, *, moved: Mapping[str | Path, str | Path] | None = None
+    ) -> Self:
         """Return the heads saved in a folder, every file verified against its manifest.
 
         Parameters
         ----------
         path : path
-        moved : mapping of str to str, optional
+        moved : mapping of str or path to str or path, optional
             Where the backbone is now, see `encodekit.load`.
 
         Raises

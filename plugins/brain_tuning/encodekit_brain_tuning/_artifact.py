@@ -94,9 +94,9 @@ def load_state(extractor: "BrainTunedFeatures", folder: Path, state: Mapping[str
     if extractor.backbone_hash_ != state["backbone_hash_"]:
         raise ValueError(
             f"the backbone {extractor.backbone!r} has other weights than the one that was tuned "
-            f"({extractor.backbone_hash_[:12]} against {state['backbone_hash_'][:12]}): name the "
-            "original by BrainTunedFeatures.load(path, backbone=...), or in a pipeline by "
-            f"ek.load(path, moved={{{extractor.backbone!r}: ...}})"
+            f"({extractor.backbone_hash_[:12]} against {state['backbone_hash_'][:12]}): say where "
+            "the original is, by BrainTunedFeatures.load(path, backbone=...), or by "
+            "moved={the name it was saved with: where it is now} of ek.load and AdaptedHead.load"
         )
     _check_names(set(tensors), model, folder)
     model.load_state_dict(tensors, strict=False)

@@ -123,8 +123,9 @@ class BrainTunedFeatures(TuningParameters):
     stretch : float, optional
         s of audio, at most, whose windows are joined in tuning before their frames are weighed:
         the 8 s of history are then held once a stretch, and windows may overlap by less, such as
-        ``chunk=16, overlap=2, stretch=114``. The joined windows are one clip of ``batch_size``.
-        If not given each window is a clip, and overlaps by at least 8 s.
+        ``chunk=10, overlap=1, stretch=118``. The joined windows are one clip of ``batch_size``,
+        which is then better small, as memory grows with the windows of a batch. If not given each
+        window is a clip, and overlaps by at least 8 s.
     pooled_layer : int, optional
         Layer that the head reads; the last if not given. No block above it is computed or tuned.
     pooling : {"haemodynamic", "mean", "last"}, optional

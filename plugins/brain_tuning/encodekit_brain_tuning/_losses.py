@@ -85,19 +85,21 @@ def correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
     >>> float(correlation(2 * true + 1, true, torch.ones(1, 3))) < 1e-6
     True
     """
-    weights = mask.to(predicted.dtype)
+    weights = mask.to(predicted.dtype).expand(*mask.shape[:-1], predicted.shape[-1])
     total = weights.sum(-1)
     least = total.clamp_min(_EPSILON)
-    # sums of products alone: the rest of the batch would be copied per participant otherwise
+    # sums of products alone, as centring would copy the predictions for every participant
     y = torch.where(weights > 0, true, 0.0).to(predicted.dtype)
     y = y - (_dot(weights, y) / least)[..., None]
     weighted = weights * y
-    x = predicted - predicted.detach().mean(-1, keepdim=True)  # any shift: it keeps sums small
-    x_spread = _dot(weights, x * x) - _dot(weights, x) ** 2 / least
-    squares = x_spread.clamp_min(0) * _dot(weighted, y)
-    apart = 1 - _dot(weighted, x) / torch.sqrt(squares + _EPSILON)
-    present = (total > 0).expand_as(apart)
-    return torch.where(present, apart, 0.0).sum() / present.sum().clamp_min(1)
+    x = predicted - predicted.detach().mean(-1, keepdim=True)  # near zero, so that sums are exact
+    x_sum, x_square = _dot(weights, x), _dot(weights, x * x)
+    x_spread = x_square - x_sum**2 / least
+    product = _dot(weighted, x) - x_sum * weighted.sum(-1) / least
+    squares = torch.where(x_spread > _rounding(x) * x_square, x_spread * _dot(weighted, y), 0.0)
+    r = torch.where(squares > 0, product / torch.sqrt(squares + _EPSILON), 0.0)
+    present = (total > 0).expand_as(r)
+    return torch.where(present, 1 - r, 0.0).sum() / present.sum().clamp_min(1)
 
 
 def temporal_correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
@@ -242,6 +244,11 @@ def _centred(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     total = weights.sum(-1, keepdim=True).clamp_min(_EPSILON)
     x_mean = (weights * x).sum(-1, keepdim=True) / total
     return x - x_mean, y - (weights * y).sum(-1, keepdim=True) / total
+
+
+def _rounding(x: Tensor) -> float:
+    """Share of a sum of squares below which a spread is what rounding left."""
+    return 64 * torch.finfo(x.dtype).eps
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ windows overlap by their acoustic context alone and the history is encoded twice
 Toneva 2025, arXiv 2510.21520). Clips near the start are shorter, never padded.
 
 How frames are pooled: ``haemodynamic`` averages them within each TR and weighs the TRs of the last
-8 s; ``mean`` weighs these TRs evenly (an exact clip's
-frames); ``last`` takes the TR's last frame alone.
+8 s; ``mean`` weighs these TRs evenly (an exact clip's frames); ``last`` takes the TR's last frame
+alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -147,7 +147,8 @@ def make_clips(
     if stretch is None:
         joined = [[(start, stop, start)] for start, stop, _ in windows]
     else:
-        joined = stretches(windows, *_stretch_sizes(chunk, overlap, stretch))
+        n_windows, n_shared, _ = _stretch_sizes(chunk, overlap, stretch, grid.rate)
+        joined = stretches(windows, max(n_windows, n_shared + 1), n_shared)
     return list(_streamed_clips(pool, joined, onsets))
 
 
@@ -158,19 +159,21 @@ def check_stretch(chunk: float, overlap: float, stretch: float) -> Iterator[str]
     if not np.isfinite(stretch):
         yield f"stretch={stretch:g}: expected a number of seconds, or None"
         return
-    n_windows, n_shared = _stretch_sizes(chunk, overlap, stretch)
+    rate = 16000
+    n_windows, n_shared, hop = _stretch_sizes(chunk, overlap, stretch, rate)
     if not n_windows > n_shared:
+        least = np.ceil(100 * (chunk + n_shared * hop / rate) - 1e-6) / 100
         yield (
             f"stretch={stretch:g} s is too short to join windows of {chunk:g} s that overlap by "
-            f"{overlap:g} s: pass at least {chunk + n_shared * (chunk - overlap):g}, or None"
+            f"{overlap:g} s: pass at least {least:g}, or None"
         )
 
 
-def _stretch_sizes(chunk: float, overlap: float, stretch: float) -> tuple[int, int]:
-    """Windows of a stretch, and how many of them the next one has again: 8 s of history."""
-    hop = chunk - overlap
-    n_windows = 1 + int(np.floor((stretch - chunk) / hop + 1e-9))
-    return n_windows, int(np.ceil(SUPPORT / hop - 1e-9))
+def _stretch_sizes(chunk: float, overlap: float, stretch: float, rate: int) -> tuple[int, int, int]:
+    """Windows of a stretch, those that the next one has again (8 s of history), and their hop."""
+    hop = round((chunk - overlap) * rate)  # as `stream_windows` counts
+    n_windows = 1 + int(np.floor((stretch - chunk) * rate / hop + 1e-9))
+    return n_windows, -(-round(SUPPORT * rate) // hop), hop
 
 
 def stretches(windows: Sequence[Window], n_windows: int, n_shared: int) -> list[list[Window]]:
@@ -248,11 +251,14 @@ def _streamed_clips(
 ) -> Iterator[Clip]:
     pending = np.arange(len(onsets))
     for windows in joined:
-        mixing, held = pool.mix(windows, onsets[pending])
+        is_last = windows is joined[-1]
+        end = np.inf if is_last else windows[-1][1] / pool.grid.rate
+        rows = pending[onsets[pending] < end]  # no clip holds what comes after it
+        mixing, held = pool.mix(windows, onsets[rows])
         if held.any():
             spans = tuple((start, stop) for start, stop, _ in windows)
-            yield Clip(spans, pending[held], mixing[held].astype(np.float32))
-        pending = pending[~held]
+            yield Clip(spans, rows[held], mixing[held].astype(np.float32))
+        pending = np.setdiff1d(pending, rows[held])
 
 
 def _last_of_each(mixing: Floats) -> Floats:
