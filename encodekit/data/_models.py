@@ -164,12 +164,8 @@ class _Reader:
         if packed["$"] != "estimator":
             raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder)!r}")
         cls = find_class(packed["class"], self._classes)
-        params = {
-            name: type(value)(self._moved[str(value)])
-            if isinstance(value, str | Path) and str(value) in self._moved
-            else value
-            for name, value in self._named(packed["params"]).items()
-        }
+        saved = self._named(packed["params"])
+        params = {name: self._moved_to(value) for name, value in saved.items()}
         is_made = hasattr(cls, "get_params") or is_dataclass(cls)
         value = _made(cls, params) if is_made else object.__new__(cls)
         for name, item in self._named(packed.get("fitted", {})).items():
@@ -178,6 +174,11 @@ class _Reader:
             folder = self._folder / Path(packed["folder"]).name
             value._load_state(folder, self.unpacker.unpack(packed["state"]))
         _request(value, self.unpacker.unpack(packed["requests"]))
+        return value
+
+    def _moved_to(self, value: Any) -> Any:
+        if isinstance(value, str | Path) and str(value) in self._moved:
+            return type(value)(self._moved[str(value)])
         return value
 
     def _named(self, packed: Json) -> dict[str, Any]:

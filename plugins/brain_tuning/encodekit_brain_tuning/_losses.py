@@ -41,7 +41,7 @@ def _filled(predicted: Tensor, true: Tensor, mask: Tensor) -> tuple[Tensor, Tens
 
 def _per_pair(values: Tensor, weights: Tensor) -> Tensor:
     """Average ``values`` (pairs) over the pairs that have at least one target."""
-    present = (weights > 0).any(dim=-1)
+    present = (weights > 0).any(dim=-1).expand_as(values)
     return torch.where(present, values, 0.0).sum() / present.sum().clamp_min(1)
 
 
@@ -86,20 +86,18 @@ def correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
     True
     """
     weights = mask.to(predicted.dtype).expand(*mask.shape[:-1], predicted.shape[-1])
-    total = weights.sum(-1)
-    least = total.clamp_min(_EPSILON)
+    total = weights.sum(-1).clamp_min(_EPSILON)
     # sums of products alone, as centring would copy the predictions for every participant
     y = torch.where(weights > 0, true, 0.0).to(predicted.dtype)
-    y = y - (_dot(weights, y) / least)[..., None]
+    y = y - (_dot(weights, y) / total)[..., None]
     weighted = weights * y
     x = predicted - predicted.detach().mean(-1, keepdim=True)  # near zero, so that sums are exact
     x_sum, x_square = _dot(weights, x), _dot(weights, x * x)
-    x_spread = x_square - x_sum**2 / least
-    product = _dot(weighted, x) - x_sum * weighted.sum(-1) / least
+    x_spread = x_square - x_sum**2 / total
+    product = _dot(weighted, x) - x_sum * weighted.sum(-1) / total
     squares = torch.where(x_spread > _rounding(x) * x_square, x_spread * _dot(weighted, y), 0.0)
     r = torch.where(squares > 0, product / torch.sqrt(squares + _EPSILON), 0.0)
-    present = (total > 0).expand_as(r)
-    return torch.where(present, 1 - r, 0.0).sum() / present.sum().clamp_min(1)
+    return _per_pair(1 - r, weights)
 
 
 def temporal_correlation(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
