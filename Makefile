@@ -19,14 +19,15 @@ help: ## show the verbs
 demo: $(VENV)/.runtime ## tune a speech model on simulated participants, and write report.html
 	@$(BIN)/encodekit demo $(ARGS)
 
-test: lint ## lint, check types and floors, and run the tests
+test: lint ## lint, check types and imports, and run the tests
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
-lint: $(VENV)/.dev ## ruff, mypy and import-linter
+lint: $(VENV)/.dev ## ruff, mypy, the floors and circles of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tests/import_circles.py
 
 format: $(VENV)/.dev ## format the code, and mend what ruff can mend
 	@$(BIN)/ruff check --fix .

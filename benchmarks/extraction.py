@@ -100,13 +100,13 @@ def score(seed: int, window: str) -> float:
 
     study = ek.simulate_study(4, 5, minutes=0.75, n_test=1, vertices=150, seed=seed)
     train, test = study.split(test=study.truth.attrs["test_stories"])
-    road = make_pipeline(
+    pipeline = make_pipeline(
         ek.SpeechFeatures("tiny", layer=3, window=window, context=CONTEXT, stride=STRIDE),
         ek.Delayer(seconds=[2, 4, 6, 8]),
         ek.RidgeCV(alphas=np.logspace(0, 7, 15)),
     )
-    road.fit(train.stimuli, train.responses())
-    return float(ek.correlation(test.responses(), road.predict(test.stimuli)).mean())
+    pipeline.fit(train.stimuli, train.responses())
+    return float(ek.correlation(test.responses(), pipeline.predict(test.stimuli)).mean())
 
 
 def cohorts(n: int) -> None:

@@ -53,10 +53,10 @@ def plain(true: NDArray[Any], guess: NDArray[Any], n: int, null: str) -> xr.Data
         row[:] = (left * right).sum(axis=0) / np.sqrt((right**2).sum(axis=0))
     p = (1 + (r[1:] >= r[0]).sum(axis=0)) / (1 + n)
     z = (r - r.mean(axis=0)) / r.std(axis=0)
-    p_max = (1 + (z[1:].max(axis=1)[:, None] >= z[0]).sum(axis=0)) / (1 + n)
+    p_fwe = (1 + (z[1:].max(axis=1)[:, None] >= z[0]).sum(axis=0)) / (1 + n)
     values = {
         "p_over_stimulus": p,
-        "p_max_over_stimulus": p_max,
+        "p_fwe_over_stimulus": p_fwe,
         "q_over_stimulus": stats.false_discovery_control(p),
     }
     return xr.Dataset({name: ("target", value) for name, value in values.items()})
@@ -83,7 +83,7 @@ def turned(guess: NDArray[Any], n: int) -> Any:
 
 def check_equal(ours: xr.Dataset, theirs: xr.Dataset, n: int) -> None:
     """Assert the same p, but for draws within rounding of the observed value."""
-    for name in ("p_over_stimulus", "p_max_over_stimulus"):
+    for name in ("p_over_stimulus", "p_fwe_over_stimulus"):
         apart = np.abs(ours[name].values - theirs[name].values) * (1 + n)
         assert apart.max() < 2.5, (name, apart.max())
         assert (apart > 0.5).mean() < 0.01, name

@@ -27,19 +27,17 @@ def made(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "program", ["published", "joint", "exact 8", "streamed 30", "streamed stretch l2"]
+    "program", ["published", "joint", "exact 8", "streamed 30", "streamed joined l2"]
 )
 def test_a_step(benchmark, made, program):
     benchmark.pedantic(made[program], rounds=3, warmup_rounds=1)
 
 
-@pytest.mark.filterwarnings("ignore::encodekit_brain_tuning.PretrainedKeptWarning")
+@pytest.mark.filterwarnings("ignore::encodekit_brain_tuning.RevertedToPretrainedWarning")
 def test_the_two_programs_of_the_tiny_table_begin_at_one_score():
     cohort = bench.make_cohort(0.34, 0.4, seed=0)
     rows = list(bench.published_epochs(cohort, bench.correlation, 1, 3e-4))
-    spent, ours = bench.our_epochs(
-        cohort, bench.correlation, 1, windows="exact", batch_size=16, learning_rate=1e-3
-    )
+    spent, ours = bench.our_epochs(cohort, bench.correlation, 1, bench.Exact(), 16)
     assert min(spent, rows[1][0]) > 0
     assert ours[0] == pytest.approx(rows[0][1], abs=1e-4)
     assert ours[1] != ours[0]
@@ -51,7 +49,7 @@ def test_the_two_programs_of_the_tiny_table_begin_at_one_score():
 def test_a_gpu_is_kept_busy(benchmark, tmp_path):
     """Throughput (s of audio a second), memory and busy share of bf16 steps on streamed windows."""
     made = bench.make_bench("base", tmp_path, seconds=300)
-    model, clips = made.model.to("cuda"), made.clips("streamed", people=8, mean=True)
+    model, clips = made.model.to("cuda"), made.clips(bench.Streamed(), people=8, mean=True)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
     indices = list(range(1, 9))
 

@@ -23,27 +23,33 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from encodekit.data import Stimulus
 from encodekit.features import Stem
-from encodekit_brain_tuning import BrainTunedFeatures
-from encodekit_brain_tuning._alignment import RunningAlignment
-from encodekit_brain_tuning._backbone import Backbone, load_backbone, make_trainable
-from encodekit_brain_tuning._clips import Batch, TuningClips, WindowSettings
-from encodekit_brain_tuning._heads import SharedLinearHead
-from encodekit_brain_tuning._losses import correlation, l2
-from encodekit_brain_tuning._model import TuningModel
-from encodekit_brain_tuning._participants import (
-    RunTargets,
-    SharedTargets,
-    align,
-    weighted_mean,
+from encodekit_brain_tuning import (
+    AllWeights,
+    BrainTunedFeatures,
+    Exact,
+    Lora,
+    Runtime,
+    Streamed,
+    Training,
 )
-from encodekit_brain_tuning._ridge_start import start_head
-from encodekit_brain_tuning._stem_cache import StemCache
-from encodekit_brain_tuning._windows import FrameGrid, make_clips
+from encodekit_brain_tuning.backbones import Backbone, StemCache, load_backbone, make_clips
+from encodekit_brain_tuning.backbones._windows import FrameGrid
+from encodekit_brain_tuning.heads import SharedHeadModule
+from encodekit_brain_tuning.losses import correlation, l2
+from encodekit_brain_tuning.targets import RunTargets, SharedTargets, align, weighted_mean
+from encodekit_brain_tuning.training import (
+    Batch,
+    RunningAlignment,
+    TuningClips,
+    TuningModel,
+    start_head,
+)
 
 RATE, T_R = 16000, 2.0
 SIZES: dict[str, dict[str, Any]] = {
@@ -55,7 +61,7 @@ SIZES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 N_TARGETS = {"base": 30172, "small": 200}
 BATCH, WINDOWS = 128, 8  # clips and windows of a step, in the arithmetic of an epoch
-STRETCH = {"chunk": 10.0, "overlap": 1.0, "stretch": 118.0}  # 13 windows, of which one is shared
+JOINED = Streamed(10.0, 1.0, join=118.0)  # 13 windows, of which one is shared
 
 
 def _reference() -> Any:
@@ -92,7 +98,7 @@ class Bench:
     shared: SharedTargets
     stems: StemCache
 
-    def clips(self, kind: str, *, people: int, mean: bool = False, **windows: float) -> TuningClips:
+    def clips(self, windows: Streamed | Exact, *, people: int, mean: bool = False) -> TuningClips:
         """Return the clips for the first people; for their mean, as L2 is tuned on."""
         run = self.shared.runs["story"]
         some = RunTargets(run.values[:people], run.weights[:people], run.heard[:people], run.spread)
@@ -100,8 +106,7 @@ class Bench:
             self.shared.keys, self.shared.participants[:people],
             {"story": weighted_mean(some) if mean else some},
         )  # fmt: skip
-        cut = WindowSettings(kind, **windows)
-        return TuningClips([self.stimulus], targets, self.model.backbone, cut, self.stems)
+        return TuningClips([self.stimulus], targets, self.model.backbone, windows, self.stems)
 
 
 def make_bench(size: str, folder: Path, seconds: int = 60, people: int = 8) -> Bench:
@@ -114,8 +119,8 @@ def make_bench(size: str, folder: Path, seconds: int = 60, people: int = 8) -> B
         setattr(config, name, 0.0)
     whole.eval()  # dropout off on both sides
     backbone = Backbone(whole, rate=RATE, normalise=True, name=size)
-    make_trainable(backbone, "lora")
-    model = TuningModel(backbone, SharedLinearHead(backbone.n_features, n_targets))
+    Lora().prepare(backbone)
+    model = TuningModel(backbone, SharedHeadModule(backbone.n_features, n_targets))
     audio = rng.standard_normal(seconds * RATE, dtype=np.float32)
     stimulus = Stimulus("story", audio, RATE, t_r=T_R)
     true = rng.standard_normal((people, stimulus.n_trs, n_targets), dtype=np.float32)
@@ -135,7 +140,7 @@ def backward(
 ) -> float:
     """The forward and backward pass of encodekit's step; returns the loss."""
     with torch.autocast("cpu", dtype=dtype, enabled=dtype is not None):
-        predicted = model(batch["frames"], batch["mixing"])
+        predicted = model(batch["frames"], batch["pooling_weights"])
     found = loss(predicted.float(), batch["true"], batch["mask"])
     found.backward()
     return float(found.detach())
@@ -156,7 +161,7 @@ def check_equal(bench: Bench, people: int, rows: list[int]) -> float:
     worst = 0.0
     for loss, mean in ((correlation, False), (l2, True)):
         bench.loop.loss = loss
-        batch = bench.clips("exact", people=people, mean=mean).batch(rows)
+        batch = bench.clips(Exact(), people=people, mean=mean).batch(rows)
         ours = gradient(bench.model, lambda b=batch, f=loss: backward(bench.model, b, f))
         theirs = [
             gradient(bench.model, lambda p=p: bench.loop.backward(bench.story, np.array(rows), [p]))
@@ -204,20 +209,20 @@ def _calls(bench: Bench, rows: list[int]) -> dict[str, Callable[[], Any]]:
         "joint": lambda: loop.backward(story, where, names),
     }
     for people in (1, 2, 4, 8):
-        batch = bench.clips("exact", people=people).batch(rows)
+        batch = bench.clips(Exact(), people=people).batch(rows)
         calls[f"exact {people}"] = lambda b=batch: backward(model, b, correlation)
-    mean = bench.clips("exact", people=8, mean=True).batch(rows)
+    mean = bench.clips(Exact(), people=8, mean=True).batch(rows)
     calls["exact l2"] = lambda: backward(model, mean, l2)
     calls["exact bf16"] = lambda: backward(model, mean, l2, torch.bfloat16)
     for chunk in (16, 20, 30, 40):
-        window = bench.clips("streamed", people=8, chunk=chunk).batch([1])
+        window = bench.clips(Streamed(chunk), people=8).batch([1])
         calls[f"streamed {chunk}"] = lambda b=window: backward(model, b, correlation)
-    whole = bench.clips("streamed", people=8, mean=True).batch([1])
+    whole = bench.clips(Streamed(), people=8, mean=True).batch([1])
     calls["streamed l2"] = lambda: backward(model, whole, l2)
     calls["streamed bf16"] = lambda: backward(model, whole, l2, torch.bfloat16)
     for name, loss in (("correlation", correlation), ("l2", l2)):
-        joined = bench.clips("streamed", people=8, mean=loss is l2, **STRETCH).batch([0])
-        calls[f"streamed stretch {name}"] = lambda b=joined, f=loss: backward(model, b, f)
+        joined = bench.clips(JOINED, people=8, mean=loss is l2).batch([0])
+        calls[f"streamed joined {name}"] = lambda b=joined, f=loss: backward(model, b, f)
     calls["optimizer"] = loop.optimizer.step
     return calls
 
@@ -250,10 +255,10 @@ def _print_epoch(seconds: dict[str, float], n_rows: int) -> None:
     n = n_windows[30]
     for name, label in (("l2", "l2"), ("bf16", "l2, bfloat16")):
         epochs[f"+ streamed, 30 s, {label}"] = n * seconds[f"streamed {name}"] + n / WINDOWS * step
-    n = _n_stretches(3600)
+    n = _n_joined(3600)
     for name in ("correlation", "l2"):
         epochs[f"+ streamed, 10 s joined over 118 s, {name}"] = (
-            n * seconds[f"streamed stretch {name}"] + n * step
+            n * seconds[f"streamed joined {name}"] + n * step
         )
     for label, spent in epochs.items():
         times = epochs["published loop"] / spent
@@ -265,11 +270,11 @@ def _print_epoch(seconds: dict[str, float], n_rows: int) -> None:
     ))  # fmt: skip
 
 
-def _n_stretches(seconds: int) -> float:
-    """How many stretches so much audio has; the last, of fewer windows, counts as a part."""
+def _n_joined(seconds: int) -> float:
+    """How many clips so much audio has; the last, of fewer windows, counts as a part."""
     grid = FrameGrid(RATE, Stem.of(Wav2Vec2Config()))
     onsets = np.arange(0.0, seconds, T_R)
-    clips = make_clips("streamed", seconds * RATE, grid, onsets, T_R, **STRETCH)
+    clips = make_clips(JOINED, seconds * RATE, grid, onsets, T_R)
     return sum(len(clip.windows) for clip in clips) / len(clips[0].windows)
 
 
@@ -302,9 +307,9 @@ def published_epochs(cohort: Cohort, loss: Any, n_epochs: int, lr: float) -> Ite
     shared = align(cohort.responses, lengths, z_score=True)
     watched = align(cohort.held[1], lengths, z_score=True, like=shared)
     backbone = load_backbone("tiny", dropout=0.0)
-    make_trainable(backbone, "all")
-    model = TuningModel(backbone, SharedLinearHead(backbone.n_features, len(shared.keys)))
-    start_head(model, TuningClips(cohort.stimuli, shared, backbone, WindowSettings("exact")), 16)
+    AllWeights().prepare(backbone)
+    model = TuningModel(backbone, SharedHeadModule(backbone.n_features, len(shared.keys)))
+    start_head(model, TuningClips(cohort.stimuli, shared, backbone, Exact()), 16)
     stories = [_story(item, shared, backbone.rate) for item in cohort.stimuli]
     held = _story(cohort.held[0][0], watched, backbone.rate)
     n_steps = n_epochs * sum(-(-len(story.onsets) // 16) * len(story.measured) for story in stories)
@@ -343,17 +348,24 @@ def _validate(loop: Any, held: Any, watched: SharedTargets, name: str) -> float:
     return seen.found().r
 
 
-def our_epochs(cohort: Cohort, loss: Any, n_epochs: int, **settings: Any) -> tuple[float, Any]:
+def our_epochs(
+    cohort: Cohort,
+    loss: Any,
+    n_epochs: int,
+    windows: Streamed | Exact,
+    batch_size: int,
+    lr: float = 1e-3,
+) -> tuple[float, Any]:
     """Return (seconds of an epoch, validation r after 0, 1, ... epochs) of `BrainTunedFeatures`."""
-    lr = settings.pop("learning_rate")
     with tempfile.TemporaryDirectory() as folder:
-        given = dict(  # noqa: C408
-            loss=loss, trainable="all", learning_rate=lr, head_learning_rate=lr, dropout=0.0,
-            patience=None, stem_cache=folder, device="cpu",
-        ) | settings  # fmt: skip
-        plain = BrainTunedFeatures("tiny", epochs=3, **given).fit(cohort.stimuli, cohort.responses)
+        plain = BrainTunedFeatures(
+            "tiny", loss=loss, update=AllWeights(dropout=0.0), windows=windows,
+            training=Training(3, lr, batch_size, head_learning_rate=lr, patience=None),
+            runtime=Runtime("cpu", stem_cache=folder),
+        )  # fmt: skip
+        tuned = clone(plain).set_params(training__epochs=n_epochs)
+        plain.fit(cohort.stimuli, cohort.responses)
         spent = float(np.min(np.diff(plain.history_["seconds"])))
-        tuned = BrainTunedFeatures("tiny", epochs=n_epochs, **given)
         tuned.fit(cohort.stimuli, cohort.responses, validation=cohort.held)
     return spent, tuned.history_["validation_r"].to_numpy()
 
@@ -374,16 +386,15 @@ def tiny(label: str, minutes: float, seed: int, lr: float) -> None:
     rows = list(published_epochs(cohort, loss, 5, lr))
     slow = float(np.min([spent for spent, _ in rows[1:]]))
     found = {"published loop": (slow, np.array([r for _, r in rows]))}
-    exact = {"windows": "exact", "batch_size": 16, "learning_rate": 1e-3}
-    found["joint, exact, stem kept"] = our_epochs(cohort, loss, 8, **exact)
-    exact["pooling"] = "haemodynamic"
-    found["joint, exact, haemodynamic"] = our_epochs(cohort, loss, 8, **exact)
+    found["joint, exact, stem kept"] = our_epochs(cohort, loss, 8, Exact(), 16)
+    exact = Exact("haemodynamic")
+    found["joint, exact, haemodynamic"] = our_epochs(cohort, loss, 8, exact, 16)
     for chunk in (12.0, 20.0, 30.0):
-        streamed = {"chunk": chunk, "batch_size": 2, "learning_rate": 1e-3}
-        found[f"joint, streamed, {chunk:g} s"] = our_epochs(cohort, loss, 16, **streamed)
-    for stretch in (19.0, 28.0, 46.0):
-        joined = {**STRETCH, "stretch": stretch, "batch_size": 1, "learning_rate": 1e-3}
-        found[f"joint, streamed, 10 s over {stretch:g} s"] = our_epochs(cohort, loss, 16, **joined)
+        streamed = our_epochs(cohort, loss, 16, Streamed(chunk), 2)
+        found[f"joint, streamed, {chunk:g} s"] = streamed
+    for join in (19.0, 28.0, 46.0):
+        joined = our_epochs(cohort, loss, 16, JOINED.replace(join=join), 1)
+        found[f"joint, streamed, 10 s over {join:g} s"] = joined
     _print_scores(found)
     if loss is l2:
         _print_people(cohort)
@@ -402,7 +413,7 @@ def _print_scores(found: dict[str, tuple[float, Any]]) -> None:
 
 def _print_people(cohort: Cohort) -> None:
     """Seconds of an epoch by people tuned on jointly, under a loss that sees each of them."""
-    for windows, batch in (("exact", 16), ("streamed", 2)):
+    for windows, batch_size in ((Exact(), 16), (Streamed(), 2)):
         spent = {}
         for n in (1, 2, 4, 8):
             kept = [
@@ -413,11 +424,9 @@ def _print_people(cohort: Cohort) -> None:
             names = {str(run.run.values[0]) for run in heard}
             stimuli = [item for item in cohort.stimuli if item.run_name in names]
             some = Cohort(stimuli, heard, cohort.held, cohort.people[:n])
-            spent[n] = our_epochs(
-                some, correlation, 1, windows=windows, batch_size=batch, learning_rate=1e-3
-            )[0]
+            spent[n] = our_epochs(some, correlation, 1, windows, batch_size)[0]
         table = (f"{n}: {s:.2f} s an epoch, {s / spent[1]:.2f} x one" for n, s in spent.items())
-        print(f"people, {windows}: " + "; ".join(table))
+        print(f"people, {windows!r}: " + "; ".join(table))
 
 
 def main() -> None:

@@ -7,13 +7,14 @@ Every public name is imported when it is first used, so that ``import encodekit`
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+from encodekit.core import __version__ as __version__
 
 _HOME = {
-    "data": ("Stimulus", "Study", "load_study", "validate", "save", "load", "FittedOnWarning"),
+    "data": ("Stimulus", "Study", "validate", "FittedOnWarning"),
+    "saving": ("load_study", "save", "load"),
     "features": (
         "FeatureExtractor", "SpeechFeatures", "TextFeatures", "MelSpectrogram", "WordRate",
-        "PhoneRate", "Articulation", "Pitch",
+        "PhoneRate", "Articulation", "Pitch", "Streamed", "Context",
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
         "FeatureTransformer",
     ),
@@ -23,14 +24,15 @@ _HOME = {
     ),
     "scoring": (
         "correlation", "r2", "noise_ceiling", "normalise", "permutation_test",
-        "compare_models", "plan", "learning_curve", "data_to_reach", "seen_grid",
+        "compare_models", "plan", "learning_curve", "data_to_reach", "generalization_grid",
     ),
     "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),
     "reports": ("report", "Result", "evaluate", "audit", "methods"),
     "plugins": (
         "make_features", "make_regressor", "make_regions", "make_loss", "hookimpl",
-        "FeatureSpec", "RegressorSpec", "LossSpec", "RegionSpec", "MetricSpec", "StudySpec",
+        "FeatureSpec", "RegressorSpec", "LossSpec", "HeadSpec", "StrategySpec", "UpdateSpec",
+        "RegionSpec", "MetricSpec", "StudySpec",
         "CommandSpec", "BackboneSpec", "PanelSpec",
     ),
 }  # fmt: skip
@@ -40,7 +42,7 @@ __all__ = sorted(_ROOM)  # noqa: PLE0605 (ruff reads only literal lists)
 
 def __getattr__(name: str) -> Any:
     if name not in _ROOM:
-        from encodekit._errors import unknown_name
+        from encodekit.core import unknown_name
 
         raise AttributeError(f"encodekit: {unknown_name('name', name, __all__)}")
     value = getattr(import_module(f"encodekit.{_ROOM[name]}"), name)

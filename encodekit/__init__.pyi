@@ -2,13 +2,11 @@
 from encodekit.data import FittedOnWarning as FittedOnWarning
 from encodekit.data import Stimulus as Stimulus
 from encodekit.data import Study as Study
-from encodekit.data import load as load
-from encodekit.data import load_study as load_study
-from encodekit.data import save as save
 from encodekit.data import validate as validate
 from encodekit.features import Articulation as Articulation
 from encodekit.features import CanonicalHRF as CanonicalHRF
 from encodekit.features import ConfoundRemover as ConfoundRemover
+from encodekit.features import Context as Context
 from encodekit.features import Delayer as Delayer
 from encodekit.features import FeatureExtractor as FeatureExtractor
 from encodekit.features import FeatureSpaces as FeatureSpaces
@@ -19,6 +17,7 @@ from encodekit.features import PhoneRate as PhoneRate
 from encodekit.features import Pitch as Pitch
 from encodekit.features import RunScaler as RunScaler
 from encodekit.features import SpeechFeatures as SpeechFeatures
+from encodekit.features import Streamed as Streamed
 from encodekit.features import TextFeatures as TextFeatures
 from encodekit.features import WordRate as WordRate
 from encodekit.linear import BandedRidgeCV as BandedRidgeCV
@@ -32,12 +31,15 @@ from encodekit.linear import variance_partition as variance_partition
 from encodekit.plugins import BackboneSpec as BackboneSpec
 from encodekit.plugins import CommandSpec as CommandSpec
 from encodekit.plugins import FeatureSpec as FeatureSpec
+from encodekit.plugins import HeadSpec as HeadSpec
 from encodekit.plugins import LossSpec as LossSpec
 from encodekit.plugins import MetricSpec as MetricSpec
 from encodekit.plugins import PanelSpec as PanelSpec
 from encodekit.plugins import RegionSpec as RegionSpec
 from encodekit.plugins import RegressorSpec as RegressorSpec
+from encodekit.plugins import StrategySpec as StrategySpec
 from encodekit.plugins import StudySpec as StudySpec
+from encodekit.plugins import UpdateSpec as UpdateSpec
 from encodekit.plugins import hookimpl as hookimpl
 from encodekit.plugins import make_features as make_features
 from encodekit.plugins import make_loss as make_loss
@@ -51,16 +53,19 @@ from encodekit.reports import audit as audit
 from encodekit.reports import evaluate as evaluate
 from encodekit.reports import methods as methods
 from encodekit.reports import report as report
+from encodekit.saving import load as load
+from encodekit.saving import load_study as load_study
+from encodekit.saving import save as save
 from encodekit.scoring import compare_models as compare_models
 from encodekit.scoring import correlation as correlation
 from encodekit.scoring import data_to_reach as data_to_reach
+from encodekit.scoring import generalization_grid as generalization_grid
 from encodekit.scoring import learning_curve as learning_curve
 from encodekit.scoring import noise_ceiling as noise_ceiling
 from encodekit.scoring import normalise as normalise
 from encodekit.scoring import permutation_test as permutation_test
 from encodekit.scoring import plan as plan
 from encodekit.scoring import r2 as r2
-from encodekit.scoring import seen_grid as seen_grid
 from encodekit.simulation import simulate_study as simulate_study
 
 __version__: str

@@ -10,7 +10,7 @@ of their audio.
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
-from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector
+from encodekit_brain_tuning import AllWeights, BrainTunedFeatures, GlasserSelector, Training
 
 study = ek.simulate_study(3, 6, minutes=0.6, vertices=60, n_test=1, test_repeats=3, seed=4)
 story = [stimulus.name for stimulus in study.stimuli]
@@ -22,9 +22,8 @@ parts = study.split(tune=story[:2], validate=story[2:3], fit=story[3:5], test=st
 tuned = BrainTunedFeatures(
     "tiny",
     targets=GlasserSelector(["late_language", "early_auditory"]),
-    trainable="all",
-    learning_rate=1e-3,
-    epochs=1,
+    update=AllWeights(),
+    training=Training(learning_rate=1e-3, epochs=1),
 )
 tuned.fit(
     parts.tune.stimuli,

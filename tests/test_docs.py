@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sklearn.utils.validation
+import yaml
 
 import encodekit
 import encodekit.testing
@@ -88,7 +89,7 @@ def test_the_experiment_of_the_chapter_can_be_read(tmp_path):
     from encodekit.experiments import ExperimentError, read_experiment
 
     text = (DOCS / "experiments.md").read_text()
-    (source,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    source, _ = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "words.yaml").write_text(source)
     assert read_experiment(tmp_path / "words.yaml").content["seed"] == 1
     (tmp_path / "words.yaml").write_text(
@@ -98,3 +99,14 @@ def test_the_experiment_of_the_chapter_can_be_read(tmp_path):
         read_experiment(tmp_path / "words.yaml")
     shown = re.search(r"words\.yaml has 2 mistakes:\n(.*?)```", text, re.DOTALL).group(1)
     assert shown.strip() in str(caught.value)
+
+
+def test_the_nested_settings_of_the_chapter_are_what_it_says():
+    from encodekit.experiments._steps import made
+
+    text = (DOCS / "experiments.md").read_text()
+    _, nested = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    tuned = made("features", yaml.safe_load(nested)["features"])
+    assert (tuned.backbone, tuned.update.rank, tuned.windows) == ("tiny", 4, "streamed")
+    assert (tuned.training.batch_size, tuned.training.weight_decay) == (8, 0.01)
+    assert type(tuned.participants).__name__ == "Sequential"

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from encodekit.data import present_file
-from encodekit.plugins import unknown_name
+from encodekit.core import present_file, unknown_name
 from encodekit_adapters._hdf5 import hdf5_shapes, lazy_hdf5
 from encodekit_adapters._lazy import lazy_rows
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from encodekit.data import present_file
+from encodekit.core import present_file
 
 FILE = "dataset_description.json"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from encodekit.data import NotDownloadedError, present_file
+from encodekit.core import NotDownloadedError, present_file
 from encodekit_adapters._need import need
 
 OPENNEURO = "https://s3.amazonaws.com/openneuro.org"
@@ -96,14 +96,18 @@ def check_room(files: list[RemoteFile], root: Path) -> None:
 
 
 def fetch(
-    file: RemoteFile, root: Path, source: str, tick: Callable[[float], None] = lambda _: None
+    file: RemoteFile,
+    root: Path,
+    source: str,
+    tick: Callable[[float], None] = lambda _: None,
+    tries: int = _TRIES,
 ) -> Path:
     """Download one file, going on where an earlier download ended, and check it.
 
     Raises
     ------
     OSError
-        Where the connection breaks several times, or what came has another size or checksum.
+        Where the connection breaks ``tries`` times, or what came has another size or checksum.
     """
     pooch = need("pooch", extra="lebel2023", purpose="downloading")
     pooch.get_logger().setLevel("WARNING")
@@ -112,7 +116,7 @@ def fetch(
     part = path.with_name(f".{path.name}.part")
 
     def resumed(url: str, output: Any, _: Any) -> None:
-        _resume(url, part, file.size, tick)
+        _resume(url, part, file.size, tick, tries)
         shutil.move(part, output)
 
     if file.checksum is None:
@@ -130,10 +134,12 @@ def fetch(
     return path
 
 
-def _resume(url: str, part: Path, size: int | None, tick: Callable[[float], None]) -> None:
+def _resume(
+    url: str, part: Path, size: int | None, tick: Callable[[float], None], tries: int
+) -> None:
     requests = need("requests", extra="lebel2023", purpose="downloading")
     failed: Exception | None = None
-    for _ in range(_TRIES):
+    for _ in range(tries):
         try:
             for count in _blocks(requests, url, part):
                 tick(count)

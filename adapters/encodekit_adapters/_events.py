@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from encodekit.plugins import unknown_name
+from encodekit.core import unknown_name
 from encodekit_adapters._fmriprep import BoldRun
 from encodekit_adapters._tables import read_table
 

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from encodekit.data import present_file, refuse
-from encodekit.plugins import unknown_name
+from encodekit.core import present_file, refuse, unknown_name
 from encodekit_adapters._lazy import dask_array, lazy_rows
 from encodekit_adapters._need import need
 

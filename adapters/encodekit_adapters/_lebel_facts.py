@@ -5,8 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from encodekit.data import refuse
-from encodekit.plugins import unknown_name
+from encodekit.core import refuse, unknown_name
 
 T_R = 2.0  # s; 2.0045 in the authors' code stands in for missed triggers alone
 SOUND_STARTS = 10.0  # s after the first TR

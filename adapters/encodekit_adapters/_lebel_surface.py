@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.data import present_file
-from encodekit.plugins import unknown_name
+from encodekit.core import present_file, unknown_name
 from encodekit_adapters._need import need
 
 SPACES = {"fsaverage5": 10242, "fsaverage6": 40962, "fsaverage7": 163842}

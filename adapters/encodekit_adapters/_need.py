@@ -2,6 +2,6 @@
 
 from functools import partial
 
-from encodekit.plugins import import_extra
+from encodekit.core import import_extra
 
 need = partial(import_extra, distribution="encodekit-adapters")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import encodekit as ek
-from encodekit.data import progress
+from encodekit.core import progress
 
 
 def through_store(

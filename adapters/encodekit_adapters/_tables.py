@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from encodekit.data import present_file, read_textgrid
-from encodekit.plugins import unknown_name
+from encodekit.core import present_file, unknown_name
+from encodekit.data import read_textgrid
 
 
 def read_labels(

@@ -12,8 +12,8 @@ import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
 import encodekit as ek
-from encodekit.data import make_response, refuse, response_like
-from encodekit.plugins import unknown_name
+from encodekit.core import refuse, unknown_name
+from encodekit.data import make_response, response_like
 from encodekit_adapters._data_set import described
 from encodekit_adapters._events import Heard, read_heard
 from encodekit_adapters._fmriprep import (

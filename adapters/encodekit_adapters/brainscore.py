@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 import encodekit as ek
+from encodekit.core import atomic_write
 from encodekit.data import RunList, concat_runs, make_response
 
 _TIMING = ("t_r", "sample_offset")  # s; of all, or of each presentation
@@ -128,8 +129,6 @@ def _response(
 
 def save_assembly(assembly: xr.DataArray, path: str | Path) -> Path:
     """Write an assembly as netCDF, as brainscore_core publishes its own; its name is ``data``."""
-    from encodekit.data import atomic_write
-
     content = assembly.rename("data").to_netcdf(engine="scipy")
     return atomic_write(path, bytes(content))
 

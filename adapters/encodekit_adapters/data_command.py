@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from encodekit.plugins import unknown_name
+from encodekit.core import progress, unknown_name
 
 ACTIONS = ("get", "check", "convert")
 _SETS = ("lebel2023",)
@@ -79,7 +79,6 @@ def _get(
     source: str | None,
     dry_run: bool,
 ) -> None:
-    from encodekit.data import progress
     from encodekit_adapters._download import OPENNEURO, check_room, fetch, plan
     from encodekit_adapters.lebel2023 import remote_files
 

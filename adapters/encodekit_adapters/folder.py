@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 import encodekit as ek
-from encodekit.data import make_response, refuse, response_like
-from encodekit.plugins import unknown_name
+from encodekit.core import refuse, unknown_name
+from encodekit.data import make_response, response_like
 from encodekit_adapters._arrays import array_shape, lazy_array
 from encodekit_adapters._lazy import dask_array
 from encodekit_adapters._store import as_list, through_store

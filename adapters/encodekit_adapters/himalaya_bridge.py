@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encodekit.core import unknown_name
 from encodekit.linear import DEFAULT_ALPHAS, LinearRegressor, Weights, himalaya_backend
-from encodekit.plugins import unknown_name
 from encodekit_adapters._need import need
 
 SCORINGS = {"l2": "l2_neg_loss", "r2": "r2_score", "correlation": "correlation_score"}

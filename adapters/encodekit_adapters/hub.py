@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from encodekit.data import check_manifest
+from encodekit.core import check_manifest
 from encodekit_adapters._need import need
 
 

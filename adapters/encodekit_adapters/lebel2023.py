@@ -10,7 +10,8 @@ import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
 import encodekit as ek
-from encodekit.data import make_response, read_textgrid, refuse, response_like
+from encodekit.core import refuse
+from encodekit.data import make_response, read_textgrid, response_like
 from encodekit_adapters import _lebel_facts as facts
 from encodekit_adapters._download import RemoteFile
 from encodekit_adapters._hdf5 import hdf5_shapes, lazy_hdf5

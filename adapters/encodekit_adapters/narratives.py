@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import DTypeLike
 
 import encodekit as ek
-from encodekit.plugins import unknown_name
+from encodekit.core import unknown_name
 from encodekit_adapters._events import Heard
 from encodekit_adapters._fmriprep import BoldRun, find_runs
 from encodekit_adapters._store import as_list, through_store

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import encodekit as ek
-from encodekit.data import refuse
+from encodekit.core import atomic_write, refuse
 
 _TABLES = {"Word": "word", "Phoneme": "phone"}
 COLUMNS = ("type", "start", "duration", "timeline")
@@ -128,8 +128,6 @@ def _stimulus(name: str, rows: pd.DataFrame, t_r: float, duration: float | None)
 
 def save_events(events: pd.DataFrame, path: str | Path) -> Path:
     """Write an events table as .csv."""
-    from encodekit.data import atomic_write
-
     return atomic_write(path, events.to_csv(index=False).encode())
 
 

@@ -18,20 +18,20 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit.data import RunList, split_runs
 from encodekit.reports import t_interval
-from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector
-from encodekit_brain_tuning._controls import CONTROLS
-from encodekit_brain_tuning._experiment import Settings, evaluate, pretrained_features
-from encodekit_brain_tuning._heads import HEADS
+from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector, Streamed, Training
+from encodekit_brain_tuning.baselines import CONTROLS
 
 _COUNTS = 1e-4  # a gain; the pretrained features of two versions of libraries differ by less
 RESULTS = Path(__file__).with_name("results.jsonl")
@@ -44,11 +44,14 @@ COHORT = {
     "test_repeats": N_REPEATS, "snr": (0.05, 0.3), "vertices": 800,
 }  # fmt: skip
 TUNING = {
-    "trainable": "all", "learning_rate": 1e-3, "chunk": 40.0, "batch_size": 1, "patience": None,
-    "cache": None, "stem_cache": None, "stem_dtype": "float32", "device": "cpu",
+    "update": "all_weights", "windows__chunk": 40.0, "training__learning_rate": 1e-3,
+    "training__batch_size": 1, "training__patience": None, "training__keep": "two_se",
+    "runtime__cache": None, "runtime__stem_cache": None, "runtime__stem_dtype": "float32",
+    "runtime__device": "cpu",
 }  # fmt: skip
+READ = Streamed(chunk=40.0, overlap=8.0)
 SCORED = GlasserSelector(["late_language"])
-READING = Settings(tuning=TUNING, alphas=tuple(np.logspace(1, 6, 6)))
+DELAYS, ALPHAS = (2.0, 4.0, 6.0, 8.0), tuple(np.logspace(1, 6, 6))
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Arm:
     passes : int
         Multiple of `STEPS` optimizer steps.
     tuning : dict
-        Parameters of `BrainTunedFeatures` that differ.
+        Parameters of `BrainTunedFeatures` that differ, as of its ``set_params``.
     """
 
     people: tuple[int, ...] = tuple(range(N_TUNED))
@@ -82,6 +85,7 @@ class Arm:
     tuning: Mapping[str, Any] = field(default_factory=dict)
 
 
+HEADS = ("individual", "low_rank", "bottleneck", "mlp", "unseen")  # beside the shared one
 QUARTER = tuple(range(N_TUNE // 4))
 ARMS: dict[str, Arm | None] = {
     "pretrained": None,
@@ -94,22 +98,45 @@ ARMS: dict[str, Arm | None] = {
     "1 person, a quarter 4 times": Arm(people=(0,), stories=QUARTER, repeats=4),
     "correlation": Arm(tuning={"loss": "correlation"}),
     "correlation, a quarter": Arm(stories=QUARTER, tuning={"loss": "correlation"}),
-    "exact": Arm(tuning={"windows": "exact", "batch_size": 20}),  # about the TRs of one story
+    "exact": Arm(
+        tuning={"windows": "exact", "training__batch_size": 20}
+    ),  # about the TRs of one story
     "exact, haemodynamic": Arm(
-        tuning={"windows": "exact", "batch_size": 20, "pooling": "haemodynamic"}
+        tuning={"windows": "exact", "windows__pooling": "haemodynamic", "training__batch_size": 20}
     ),
-    "joined, whole stories": Arm(tuning={"chunk": 10.0, "overlap": 1.0, "stretch": 46.0}),
+    "joined, whole stories": Arm(
+        tuning={"windows__chunk": 10.0, "windows__overlap": 1.0, "windows__join": 46.0}
+    ),
     "joined": Arm(  # a story is two stretches that share a window
-        tuning={"chunk": 10.0, "overlap": 1.0, "stretch": 28.0, "batch_size": 2}
+        tuning={
+            "windows__chunk": 10.0,
+            "windows__overlap": 1.0,
+            "windows__join": 28.0,
+            "training__batch_size": 2,
+        }
     ),
-    "sequential, equal steps": Arm(tuning={"strategy": "sequential"}),
-    "sequential, equal pairs": Arm(passes=N_TUNED, tuning={"strategy": "sequential"}),
-    "srm": Arm(tuning={"strategy": "srm"}),
-    **{f"{head} head": Arm(tuning={"head": head}) for head in HEADS if head != "shared"},
+    "sequential, equal steps": Arm(tuning={"participants": "sequential"}),
+    "sequential, equal pairs": Arm(passes=N_TUNED, tuning={"participants": "sequential"}),
+    "srm": Arm(tuning={"participants": "shared_response"}),
+    **{f"{head} head": Arm(tuning={"head": head}) for head in HEADS},
+}
+KEPT = ("joint", "single P1", "shuffled")  # by two standard errors; others by what follows
+ARMS |= {
+    f"{name}, {keep}": replace(ARMS[name], tuning={"training__keep": keep})  # type: ignore[type-var]
+    for name in KEPT
+    for keep in ("last", "best")
 }
 Difference = tuple[str, tuple[str, ...], tuple[str, ...]]  # name, mean of these minus mean of those
 SINGLES = tuple(f"single P{n + 1}" for n in range(N_TUNED))
 QUESTIONS: dict[str, tuple[Difference, ...]] = {
+    "keep": tuple(
+        (f"{name}{rule} - pretrained", (f"{name}{rule}",), ("pretrained",))
+        for name in KEPT
+        for rule in ("", ", best", ", last")
+    )
+    + tuple(
+        (f"{name}, best - {name}, last", (f"{name}, best",), (f"{name}, last",)) for name in KEPT
+    ),
     "people": (
         ("multi - pretrained", ("joint",), ("pretrained",)),
         ("singles - pretrained", SINGLES, ("pretrained",)),
@@ -156,11 +183,7 @@ QUESTIONS: dict[str, tuple[Difference, ...]] = {
         (f"{name} - joint", (name,), ("joint",))
         for name in ("sequential, equal steps", "sequential, equal pairs", "srm")
     ),
-    "heads": tuple(
-        (f"{head} - shared head", (f"{head} head",), ("joint",))
-        for head in HEADS
-        if head != "shared"
-    ),
+    "heads": tuple((f"{head} - shared head", (f"{head} head",), ("joint",)) for head in HEADS),
 }
 
 
@@ -217,36 +240,50 @@ def _hearings(study: Any, people: list[str], n: int) -> RunList:
     return split_runs(mean)
 
 
+def pretrained_features() -> ek.SpeechFeatures:
+    """Return the features before tuning, read as those of a model tuned on streamed windows are."""
+    resample = BrainTunedFeatures.resample
+    return ek.SpeechFeatures("tiny", layer="all", resample=resample, windows=READ)
+
+
 def tuned(cohort: Cohort, arm: Arm) -> BrainTunedFeatures:
     """Tune as ``arm`` says, for `STEPS` steps times its passes; the best validated weights stay."""
     stimuli, responses, validation = cohort.tuning_data(arm)
     steps = STEPS * arm.passes
     extractor = BrainTunedFeatures(
-        "tiny", layer="all", random_state=cohort.seed, budget=("steps", steps),
-        validate_every=steps // 4, **{**TUNING, **arm.tuning},
-    )  # fmt: skip
+        "tiny",
+        layer="all",
+        random_state=cohort.seed,
+        training=Training(budget=("steps", steps), validate_every=steps // 4),
+    )
+    # exact windows have no chunk
+    common = {k: v for k, v in TUNING.items() if "windows" not in arm.tuning or k[:7] != "windows"}
+    extractor.set_params(**{**common, **arm.tuning})
     extractor.fit(stimuli, responses, validation=validation)
-    read_in_one_way = {"windows": "streamed", "chunk": TUNING["chunk"], "overlap": 8.0}
-    return extractor.set_params(**read_in_one_way, stretch=None)
+    return extractor.set_params(windows=READ)  # all are read in one way
 
 
 def measure(cohort: Cohort, name: str) -> dict[str, Any]:
     """Return what one arm gives in one cohort."""
     arm, began = ARMS[name], time.process_time()
     if arm is None:
-        extractor, kept, steps = pretrained_features(READING), 0, 0
+        extractor, kept, steps = pretrained_features(), 0, 0
     else:
         extractor = tuned(cohort, arm)
         history = extractor.history_
         kept, steps = int(history["step"][history["kept"]].iloc[0]), int(history["step"].iloc[-1])
     tuning = time.process_time() - began
     fit, test = cohort.held_out()
-    scores, layers = evaluate(extractor, fit, test, READING, {"language": SCORED})
-    by_person = ek.by_region(scores[0], by=["participant"])
+    model = make_pipeline(
+        FrozenEstimator(extractor), ek.Delayer(seconds=list(DELAYS)), ek.RunScaler(),
+        ek.LayerSelector(ek.RidgeCV(alphas=ALPHAS)),
+    )  # fmt: skip
+    model.fit(fit.stimuli, fit.responses(regions=SCORED))
+    by_person = ek.evaluate(model, test, fit=fit, targets=SCORED).table("participant")
     return {
         "score": float(by_person["score"].mean()),
         "raw": float(by_person["raw"].mean()),
-        "layer": int(layers[0].query("chosen")["layer"].iloc[0]),
+        "layer": int(model[-1].best_layer_),
         "steps": steps,
         "kept_step": kept,
         "cpu_seconds": round(tuning, 1),

@@ -21,7 +21,6 @@ import encodekit as ek
 from encodekit.data import Stimulus
 from encodekit.simulation import VOCABULARY
 from encodekit_brain_tuning import LabelledAudio, phone_labels, probe, word_labels
-from encodekit_brain_tuning._experiment import pretrained_features
 
 PHONES = {
     "0": "Z IH R OW", "1": "W AH N", "2": "T UW", "3": "TH R IY", "4": "F AO R",
@@ -73,7 +72,7 @@ def probed(seed: int, campaign: Any, digits: Path | None, n_takes: int) -> pd.Da
     """Tune on one cohort and return F1 (task and layer, features), the mean over folds."""
     cohort = campaign.Cohort.simulate(seed)
     features: dict[str, ek.FeatureExtractor] = {
-        "pretrained": pretrained_features(campaign.READING),
+        "pretrained": campaign.pretrained_features(),
         "single": campaign.tuned(cohort, campaign.ARMS[f"single {SINGLE.get(seed, 'P1')}"]),
         "multi": campaign.tuned(cohort, campaign.ARMS["joint"]),
     }

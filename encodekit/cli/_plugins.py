@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.plugins import Plugin, PluginWarning, Registry, installed_plugins
 from encodekit.plugins._discovery import BUILTINS
 from encodekit.plugins._probe import TIME_LIMIT, probe

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from encodekit.core import atomic_write
+
 
 def run(
     file: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
@@ -39,8 +41,8 @@ def run(
         passed = time.perf_counter() - began
         console.print(f"[dim]{passed:5.0f} s[/dim]  {text}", highlight=False)
 
-    table = run_experiment(file, set_ or (), output=output, fresh=fresh, say=say)
-    _show(table)
+    result = run_experiment(file, set_ or (), output=output, fresh=fresh, say=say)
+    _show(result.tables["scores"])
 
 
 def schema(
@@ -53,7 +55,6 @@ def schema(
     It has the options of everything that is registered. In VS Code, with the YAML extension, the
     first line of an experiment names it: # yaml-language-server: $schema=schema.json
     """
-    from encodekit.data import atomic_write
     from encodekit.experiments import experiment_schema
 
     text = json.dumps(experiment_schema(), indent=2)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from encodekit._errors import unknown_name
+from encodekit.core import atomic_write, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,9 +116,17 @@ def _show(table: "pd.DataFrame", title: str) -> None:
 
 
 def _write(output: Path, table: "pd.DataFrame", scores: "xr.DataArray") -> None:
-    from encodekit.data import atomic_write
-    from encodekit.experiments._results import netcdf
 
-    content = table.to_csv(index=False).encode() if output.suffix == ".csv" else netcdf(scores)
+    content = table.to_csv(index=False).encode() if output.suffix == ".csv" else _netcdf(scores)
     atomic_write(output, content)
     typer.echo(f"wrote {output}", err=True)
+
+
+def _netcdf(scores: "xr.DataArray") -> bytes:
+    """Return scores as a netCDF file, which knows no list of texts in attributes."""
+    named = scores.rename("score")
+    named.attrs = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in scores.attrs.items()
+    }
+    return bytes(named.to_dataset().to_netcdf(engine="scipy"))

@@ -1,27 +1,14 @@
 """Stimuli, studies and the data contract."""
 
 from encodekit.data._disjoint import check_disjoint
-from encodekit.data._files import (
-    atomic_write,
-    check_manifest,
-    whole_file,
-    whole_folder,
-    write_manifest,
+from encodekit.data._exact_joins import (
+    check_same_targets,
+    is_labelled,
+    join_rows,
+    one_array,
+    target_coords,
 )
-from encodekit.data._heard import (
-    FittedOnWarning,
-    is_same_sound,
-    runs_heard_in,
-    say_chosen_on,
-    say_fitted_on,
-    say_runs,
-    warn_caller,
-)
-from encodekit.data._mistakes import refuse
-from encodekit.data._models import load, save
-from encodekit.data._named_study import load_study
-from encodekit.data._present import NotDownloadedError, present_file
-from encodekit.data._progress import progress
+from encodekit.data._fitted_on import FittedOnWarning, say_chosen_on, say_fitted_on, say_runs
 from encodekit.data._response import (
     concat_runs,
     drop_history,
@@ -30,42 +17,53 @@ from encodekit.data._response import (
     response_like,
     split_runs,
 )
-from encodekit.data._runlist import RunList
+from encodekit.data._run_list import RunList
+from encodekit.data._run_names import check_run_names
+from encodekit.data._same_sound import is_same_sound, runs_heard_in
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._study import Study
+from encodekit.data._target_blocks import column_blocks, load_columns, over_blocks
+from encodekit.data._target_groups import (
+    N_TARGETS_AT_ONCE,
+    TargetGroup,
+    group_targets,
+    is_constant,
+    participants_of,
+)
 from encodekit.data._textgrid import read_textgrid
 from encodekit.data._validate import validate
 
 __all__ = [
+    "N_TARGETS_AT_ONCE",
     "FittedOnWarning",
-    "NotDownloadedError",
     "RunList",
     "Stimulus",
     "Study",
-    "atomic_write",
+    "TargetGroup",
     "check_disjoint",
-    "check_manifest",
+    "check_run_names",
+    "check_same_targets",
+    "column_blocks",
     "concat_runs",
     "drop_history",
+    "group_targets",
     "heard_of",
+    "is_constant",
+    "is_labelled",
     "is_same_sound",
-    "load",
-    "load_study",
+    "join_rows",
+    "load_columns",
     "make_response",
-    "present_file",
-    "progress",
+    "one_array",
+    "over_blocks",
+    "participants_of",
     "read_textgrid",
-    "refuse",
     "response_like",
     "runs_heard_in",
-    "save",
     "say_chosen_on",
     "say_fitted_on",
     "say_runs",
     "split_runs",
+    "target_coords",
     "validate",
-    "warn_caller",
-    "whole_file",
-    "whole_folder",
-    "write_manifest",
 ]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.data._mistakes import refuse
-from encodekit.data._present import present_file
+from encodekit.core import present_file, refuse
 
 Samples = NDArray[np.float32]
 

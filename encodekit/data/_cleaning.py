@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit.data._blocks import later, namespace
+from encodekit.data._dask import later, namespace
 
 
 def clean_run(

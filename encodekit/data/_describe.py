@@ -1,14 +1,10 @@
 """A study in a few lines: what is there and what is lacking."""
 
-from typing import TYPE_CHECKING
-
+from encodekit.data._study_contents import StudyContents
 from encodekit.data._timing import say_seconds
 
-if TYPE_CHECKING:
-    from encodekit.data._study import Study
 
-
-def describe(study: "Study") -> str:
+def describe(study: StudyContents) -> str:
     """Return what a study has, participant by participant."""
     lines = [
         f"{study.name}: {len(study.participants)} participants, {len(study.runs)} runs "
@@ -21,7 +17,7 @@ def describe(study: "Study") -> str:
     return "\n".join(lines)
 
 
-def _heard(study: "Study") -> str:
+def _heard(study: StudyContents) -> str:
     names = list(dict.fromkeys(stimulus.name for stimulus in study.stimuli))
     n_words = sum(
         {id(s.words): len(s.words) for s in study.stimuli if s.words is not None}.values()
@@ -31,9 +27,9 @@ def _heard(study: "Study") -> str:
     return f"  heard: {shown}" + (f" ({n_words:,} words)" if n_words else "")
 
 
-def _participant(study: "Study", participant: str) -> str:
-    runs = study._responses[participant]
-    n_targets = study._targets[participant]["target"].size
+def _participant(study: StudyContents, participant: str) -> str:
+    runs = study.responses[participant]
+    n_targets = study.targets[participant]["target"].size
     parts = [f"{n_targets:,} targets", f"{len(runs)} runs"]
     repeats = {run: array.sizes["repeat"] for run, array in runs.items()}
     repeated = [run for run, count in repeats.items() if count > 1]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
-from encodekit.data._heard import is_same_sound
-from encodekit.data._mistakes import refuse
+from encodekit.core import refuse
+from encodekit.data._same_sound import is_same_sound
 from encodekit.data._stimulus import Stimulus
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from encodekit.data._mistakes import refuse
-from encodekit.data._runlist import RunList
+from encodekit.core import refuse
+from encodekit.data._run_list import RunList
 from encodekit.data._timing import TIMING, join_timing, round_t_r, settle_timing
 
 _AGREE = ("space", "units", "extractor")
@@ -89,6 +89,7 @@ def make_response(
     names = _target_names(participant, places, n_targets) if target is None else target
     heard = run if stimulus is None else stimulus
     repeats = (values.shape[0] if values.ndim == 3 else 1) if n_repeats is None else n_repeats
+    offset = float(t_r / 2 if sample_offset is None else sample_offset)
     response = xr.DataArray(
         values,
         dims=("repeat", "time", "target")[-values.ndim :],
@@ -99,12 +100,7 @@ def make_response(
             **{name: ("target", item) for name, item in places.items()},
             "n_repeats": ("target", np.full(n_targets, repeats, dtype=np.int64)),
         },
-        attrs={
-            "t_r": round_t_r(t_r),
-            "sample_offset": float(t_r / 2 if sample_offset is None else sample_offset),
-            "space": space,
-            "units": units,
-        },
+        attrs={"t_r": round_t_r(t_r), "sample_offset": offset, "space": space, "units": units},
     )
     return response.rename(None)  # of a dask array, xarray takes the name
 

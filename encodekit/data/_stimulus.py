@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from encodekit.core import refuse
 from encodekit.data import _audio
-from encodekit.data._mistakes import refuse
 from encodekit.data._timing import round_t_r
-from encodekit.data._words import hash_table, table_mistakes
+from encodekit.data._word_tables import hash_table, table_mistakes
 
 _CLOSE = 1e-6  # s; rounding of onsets that are multiples of the TR
 _LONGEST_T_R = 60.0  # s; more is milliseconds

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.data._blocks import dask_array
+from encodekit.data._dask import dask_array
 
 _CHUNK = 8192  # targets
 

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit.data._files import MANIFEST, check_manifest, resumed_folder, whole_folder
-from encodekit.data._intake import ByRun, relabel
+from encodekit.core import MANIFEST, check_manifest, resumed_folder, whole_folder
 from encodekit.data._packing import Json, Packer, Unpacker, read_packed, write_packed
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._stored_audio import store_audio
 from encodekit.data._stored_runs import Journal, StoredRun, lazy_run, open_store, store_run
-from encodekit.data._study import Study
+from encodekit.data._study_checks import relabel
+from encodekit.data._study_contents import ByRun, StudyContents
 
 _FIELDS = ("name", "sampling_rate", "t_r", "duration", "run", "sample_offset", "gap")
 _OPENED = "ek.load_study(path) reads it"
@@ -28,7 +28,7 @@ Tick = Callable[[float], None]
 
 
 def save_study(
-    study: Study, path: str | Path, *, resume: bool = False, tick: Tick = lambda _: None
+    study: StudyContents, path: str | Path, *, resume: bool = False, tick: Tick = lambda _: None
 ) -> Path:
     """Write a study to a folder that appears whole or not at all; see `Study.save`."""
     if resume:
@@ -44,20 +44,21 @@ def save_study(
             "description": study.description,
             "stimuli": _store_stimuli(study, folder, packer),
             "participants": _store_responses(study, folder, packer, journal, tick),
-            "confounds": packer.pack(study._confounds, "confounds"),
+            "confounds": packer.pack(study.confounds, "confounds"),
             "truth": study.truth is not None,
         }
         write_packed(folder, "study", tree, packer.arrays)
         if study.truth is not None:
             truth = Packer()
-            write_packed(folder, "truth", truth.pack(study.truth, "truth"), truth.arrays)
+            packed = truth.pack(study.load_truth(), "truth")
+            write_packed(folder, "truth", packed, truth.arrays)
         journal.close()
     return Path(path)
 
 
-def check_room(study: Study, path: str | Path) -> None:
+def check_room(study: StudyContents, path: str | Path) -> None:
     """Raise OSError where the disk has less room than the study's responses take, uncompressed."""
-    needed = sum(a.nbytes for runs in study._responses.values() for a in runs.values())
+    needed = sum(a.nbytes for runs in study.responses.values() for a in runs.values())
     parent = Path(path).resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
     done = (file for file in parent.glob(f".{Path(path).name}.*.resumed/**/*") if file.is_file())
@@ -69,7 +70,7 @@ def check_room(study: Study, path: str | Path) -> None:
         )
 
 
-def _fingerprint(study: Study) -> str:
+def _fingerprint(study: StudyContents) -> str:
     """Return what tells this study from another: its stimuli, and its responses by source.
 
     A dask array is known by the name of its tasks, which sources on disk derive from what they
@@ -78,7 +79,7 @@ def _fingerprint(study: Study) -> str:
     digest = hashlib.sha256(f"{study.name} {study.description}".encode())
     for stimulus in study.stimuli:
         digest.update(f"{stimulus!r} {stimulus.offset} {stimulus.grid.tobytes()!r}".encode())
-    for participant, runs in study._responses.items():
+    for participant, runs in study.responses.items():
         for run, array in runs.items():
             source = getattr(array.data, "name", None)
             content = source or hashlib.sha256(np.ascontiguousarray(array.data).data).hexdigest()
@@ -86,7 +87,7 @@ def _fingerprint(study: Study) -> str:
     return digest.hexdigest()
 
 
-def _store_stimuli(study: Study, folder: Path, packer: Packer) -> Json:
+def _store_stimuli(study: StudyContents, folder: Path, packer: Packer) -> Json:
     for name in ("audio", "words", "phones"):
         (folder / name).mkdir(exist_ok=True)
     files: dict[Any, str] = {}
@@ -136,13 +137,13 @@ def _type_name(column: pd.Series, kind: str) -> str:
 
 
 def _store_responses(
-    study: Study, folder: Path, packer: Packer, journal: Journal, tick: Tick
+    study: StudyContents, folder: Path, packer: Packer, journal: Journal, tick: Tick
 ) -> Json:
     group = open_store(folder / _STORE)
     tree = {}
     for n, participant in enumerate(study.participants):
         runs = {}
-        for m, (run, array) in enumerate(study._responses[participant].items()):
+        for m, (run, array) in enumerate(study.responses[participant].items()):
             key, where = f"{n}/{m}", f"{participant}.{run}"
             journal.once(key, partial(store_run, group, key, array.data))
             tick(float(array.nbytes))
@@ -154,7 +155,7 @@ def _store_responses(
                 "n_repeats": packer.pack(_counts(array), f"{where}.n_repeats"),
                 "attrs": packer.pack(dict(array.attrs), f"{where}.attrs"),
             }
-        targets = packer.pack(study._targets[participant], f"{participant}.targets")
+        targets = packer.pack(study.targets[participant], f"{participant}.targets")
         tree[participant] = {"targets": targets, "runs": runs}
     return tree
 
@@ -163,7 +164,7 @@ def _counts(array: xr.DataArray) -> Any:
     return array.coords["n_repeats"].values if "n_repeats" in array.coords else None
 
 
-def open_study(path: str | Path, *, verify: bool = False) -> Study:
+def read_study(path: str | Path, *, verify: bool = False) -> StudyContents:
     """Return a saved study; its responses are read when they are computed.
 
     Parameters
@@ -180,14 +181,14 @@ def open_study(path: str | Path, *, verify: bool = False) -> Study:
     stimuli = [_open_stimulus(item, folder, unpacker) for item in tree["stimuli"]]
     token = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:16]
     read = _Responses(folder, unpacker, {s.run_name: s for s in stimuli}, token)
-    return Study._opened(
+    return StudyContents(
         name=tree["name"],
         description=tree["description"],
-        _stimuli=stimuli,
-        _responses={p: read.of(p, item) for p, item in tree["participants"].items()},
-        _targets={p: unpacker.unpack(i["targets"]) for p, i in tree["participants"].items()},
-        _confounds=unpacker.unpack(tree["confounds"]),
-        _truth=_open_truth(folder) if tree["truth"] else None,
+        stimuli=stimuli,
+        responses={p: read.of(p, item) for p, item in tree["participants"].items()},
+        targets={p: unpacker.unpack(i["targets"]) for p, i in tree["participants"].items()},
+        confounds=unpacker.unpack(tree["confounds"]),
+        truth=_open_truth(folder) if tree["truth"] else None,
     )
 
 

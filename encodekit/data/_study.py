@@ -3,6 +3,7 @@
 import copy
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,9 +11,22 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.data._cleaning import clean_run
-from encodekit.data._cutting import (
+from encodekit.data._describe import describe
+from encodekit.data._disjoint import check_disjoint
+from encodekit.data._joined_participants import (
+    Column,
+    coords_of,
+    join_means,
+    join_repeats,
+    keep,
+    union_coords,
+)
+from encodekit.data._joint_study import joined, renamed
+from encodekit.data._response import concat_runs
+from encodekit.data._run_list import RunList
+from encodekit.data._segments import (
     cut,
     cut_runs,
     cut_tables,
@@ -21,30 +35,16 @@ from encodekit.data._cutting import (
     keep_participants,
     keep_runs,
 )
-from encodekit.data._describe import describe
-from encodekit.data._disjoint import check_disjoint
-from encodekit.data._intake import (
+from encodekit.data._stimulus import Stimulus
+from encodekit.data._stored_study import save_study
+from encodekit.data._study_checks import (
     Given,
     check_stimuli,
     take_confounds,
     take_responses,
 )
-from encodekit.data._joining import (
-    Column,
-    TargetCoords,
-    join_means,
-    join_repeats,
-    keep,
-    union_coords,
-)
-from encodekit.data._joining import target_coords as coords_of
-from encodekit.data._response import concat_runs
-from encodekit.data._runlist import RunList
-from encodekit.data._stimulus import Stimulus
+from encodekit.data._study_contents import StudyContents, TargetCoords, Truth
 from encodekit.data._timing import say_seconds
-from encodekit.data._together import joint_state, renamed_state
-
-Truth = xr.Dataset | Callable[[], xr.Dataset] | None
 
 
 class Study:
@@ -93,27 +93,30 @@ class Study:
         truth: Truth = None,
         description: str | None = None,
     ) -> None:
-        self.name = name
-        self.description = description
-        self._stimuli = list(stimuli)
-        check_stimuli(name, self._stimuli)
-        self._responses = take_responses(name, self._stimuli, responses)
-        self._confounds = take_confounds(name, confounds, self._responses)
-        self._targets = {
-            participant: coords_of(next(iter(runs.values())))
-            for participant, runs in self._responses.items()
-        }
-        self._truth = truth
+        listed = list(stimuli)
+        check_stimuli(name, listed)
+        taken = take_responses(name, listed, responses)
+        self._contents = StudyContents(
+            name=name,
+            description=description,
+            stimuli=listed,
+            responses=taken,
+            targets={
+                person: coords_of(next(iter(runs.values()))) for person, runs in taken.items()
+            },
+            confounds=take_confounds(name, confounds, taken),
+            truth=truth,
+        )
 
-    def _with(self, **changes: Any) -> Self:
+    def _with(self, contents: StudyContents) -> Self:
         other = copy.copy(self)
-        for name, value in changes.items():
-            setattr(other, name, value)
+        other._contents = contents
         return other
 
     @classmethod
-    def _opened(cls, **state: Any) -> Self:
-        return cls.__new__(cls)._with(**state)
+    def _of(cls, contents: StudyContents) -> Self:
+        """Return the study of contents that were checked when they were saved."""
+        return cls.__new__(cls)._with(contents)
 
     def __repr__(self) -> str:
         return (
@@ -122,19 +125,29 @@ class Study:
         )
 
     @property
+    def name(self) -> str:
+        """The name of the study."""
+        return self._contents.name
+
+    @property
+    def description(self) -> str | None:
+        """What the study is, in words."""
+        return self._contents.description
+
+    @property
     def participants(self) -> list[str]:
         """Names of the participants."""
-        return list(self._targets)
+        return self._contents.participants
 
     @property
     def runs(self) -> list[str]:
         """Names of the runs."""
-        return [stimulus.run_name for stimulus in self._stimuli]
+        return self._contents.runs
 
     @property
     def stimuli(self) -> list[Stimulus]:
         """What was heard, one per run, in the order of `responses`."""
-        return list(self._stimuli)
+        return list(self._contents.stimuli)
 
     @property
     def t_r(self) -> float:
@@ -150,19 +163,20 @@ class Study:
     @property
     def t_rs(self) -> list[float]:
         """The repetition times of the runs, s, each once: one, or those of a joint study."""
-        return sorted({float(stimulus.t_r or 0) for stimulus in self._stimuli})
+        return self._contents.t_rs
 
     @property
     def minutes(self) -> float:
         """How long all runs last together, each at its own TR."""
-        return sum(s.n_trs * float(s.t_r or 0) for s in self._stimuli) / 60
+        return self._contents.minutes
 
     @property
     def truth(self) -> xr.Dataset | None:
         """What a simulation knows; None for a real study."""
-        if callable(self._truth):
-            self._truth = self._truth()
-        return self._truth
+        known = self._contents.load_truth()
+        if callable(self._contents.truth):
+            self._contents = replace(self._contents, truth=known)
+        return known
 
     def responses(self, participants: Iterable[str] | None = None, regions: Any = None) -> RunList:
         """Return one response (time, target) per run over all asked participants.
@@ -183,7 +197,7 @@ class Study:
         asked = self._participants(participants)
         kept = self._kept(asked, regions)
         places, attrs = self._places(kept), self._attrs(asked)
-        runs = (join_means(s, self._columns(s, kept), places, attrs) for s in self._stimuli)
+        runs = (join_means(s, self._columns(s, kept), places, attrs) for s in self.stimuli)
         return RunList(_select(run, regions) for run in runs)
 
     def repeats(
@@ -196,9 +210,9 @@ class Study:
         """
         asked = self._participants(participants)
         kept = self._kept(asked, regions)
-        columns = {s.run_name: self._columns(s, kept) for s in self._stimuli}
+        columns = {s.run_name: self._columns(s, kept) for s in self.stimuli}
         most = {run: max(column.n_repeats for column in of) for run, of in columns.items()}
-        repeated = [stimulus for stimulus in self._stimuli if most[stimulus.run_name] > 1]
+        repeated = [stimulus for stimulus in self.stimuli if most[stimulus.run_name] > 1]
         if not repeated:
             raise ValueError(
                 f"study {self.name!r} has no run that {', '.join(asked)} heard more than once: "
@@ -215,19 +229,20 @@ class Study:
         participants: str | Iterable[str] | None = None,
     ) -> Self:
         """Return the study of some stimuli (by name, or by run) and some participants."""
-        kept = self._stimuli if stimuli is None else self._named(stimuli, "select")
+        whole = self._contents
+        kept = whole.stimuli if stimuli is None else self._named(stimuli, "select")
         asked = self._participants(participants)
         runs = [stimulus.run_name for stimulus in kept]
-        truth = self._truth
-        if truth is not None:
-            truth = _later(self, lambda whole: keep_participants(keep_runs(whole, runs), asked))
-        return self._with(
-            _stimuli=list(kept),
-            _responses={p: _only(self._responses[p], runs) for p in asked},
-            _confounds={p: _only(self._confounds.get(p, {}), runs) for p in asked},
-            _targets={p: self._targets[p] for p in asked},
-            _truth=truth,
+        contents = StudyContents(
+            name=whole.name,
+            description=whole.description,
+            stimuli=list(kept),
+            responses={p: _only(whole.responses[p], runs) for p in asked},
+            confounds={p: _only(whole.confounds.get(p, {}), runs) for p in asked},
+            targets={p: whole.targets[p] for p in asked},
+            truth=_later(self, lambda known: keep_participants(keep_runs(known, runs), asked)),
         )
+        return self._with(contents)
 
     def split(self, **parts: str | Iterable[str]) -> Any:
         """Return a named tuple of studies that share nothing that was heard.
@@ -248,7 +263,7 @@ class Study:
             ((part, taken),) = named.items()
             if part == "train":
                 raise ValueError("split(train=...) alone: name the part held out, such as test=")
-            rest = [stimulus for stimulus in self._stimuli if stimulus not in taken]
+            rest = [stimulus for stimulus in self.stimuli if stimulus not in taken]
             if not rest:
                 raise ValueError(f"part {part!r} takes every stimulus: nothing is left to train on")
             named = {"train": rest, part: taken}
@@ -277,14 +292,14 @@ class Study:
         """
         studies: list[Study] = [self, *others]
         joint = "+".join(study.name for study in studies) if name is None else name
-        return self._with(**joint_state(joint, studies))
+        return self._with(joined(joint, [study._contents for study in studies]))
 
     def rename(self, participants: Mapping[str, str]) -> Self:
         """Return the study with other names of participants (old -> new), in their targets too.
 
         What a simulation knows is left out: it has the old names.
         """
-        return self._with(**renamed_state(self, participants))
+        return self._with(renamed(self._contents, participants))
 
     def segment(self, run: str, n: int, gap: str | float = "16s") -> Self:
         """Return the study with one long run cut into ``n`` runs, ``gap`` purged between them.
@@ -302,21 +317,20 @@ class Study:
         """
         if run not in self.runs:
             raise ValueError(f"study {self.name!r}: {unknown_name('run', run, self.runs)}")
-        at = self.runs.index(run)
-        segments = cut(self._stimuli[at], n, gap_seconds(gap))
-        stimuli = self._stimuli[:at] + [s.stimulus for s in segments] + self._stimuli[at + 1 :]
-        truth = self._truth
-        if truth is not None:
-            truth = _later(self, lambda whole: cut_truth(whole, run, segments))
-        return self._with(
-            _stimuli=stimuli,
-            _responses={p: cut_runs(runs, run, segments) for p, runs in self._responses.items()},
-            _confounds={
-                p: cut_tables(runs, run, segments, self._responses[p])
-                for p, runs in self._confounds.items()
+        whole, at = self._contents, self.runs.index(run)
+        segments = cut(whole.stimuli[at], n, gap_seconds(gap))
+        pieces = [segment.stimulus for segment in segments]
+        contents = replace(
+            whole,
+            stimuli=whole.stimuli[:at] + pieces + whole.stimuli[at + 1 :],
+            responses={p: cut_runs(runs, run, segments) for p, runs in whole.responses.items()},
+            confounds={
+                p: cut_tables(runs, run, segments, whole.responses[p])
+                for p, runs in whole.confounds.items()
             },
-            _truth=truth,
+            truth=_later(self, lambda known: cut_truth(known, run, segments)),
         )
+        return self._with(contents)
 
     def clean(
         self, remover: Any, sample_mask: Mapping[str, Mapping[str, Any]] | None = None
@@ -335,18 +349,18 @@ class Study:
                 run: clean_run(
                     remover,
                     array,
-                    self._confounds.get(participant, {}).get(run),
+                    self._contents.confounds.get(participant, {}).get(run),
                     (sample_mask or {}).get(participant, {}).get(run),
                 )
                 for run, array in runs.items()
             }
-            for participant, runs in self._responses.items()
+            for participant, runs in self._contents.responses.items()
         }
-        return self._with(_responses=cleaned, _confounds={})
+        return self._with(replace(self._contents, responses=cleaned, confounds={}))
 
     def describe(self) -> str:
         """Return what is there and what is lacking, in a few lines."""
-        return describe(self)
+        return describe(self._contents)
 
     def save(
         self,
@@ -369,16 +383,14 @@ class Study:
         tick : callable, optional
             Called with the bytes of each run once it is written, for a progress bar.
         """
-        from encodekit.data._stored_study import save_study
-
-        return save_study(self, path, resume=resume, tick=tick)
+        return save_study(self._contents, path, resume=resume, tick=tick)
 
     def _participants(self, names: str | Iterable[str] | None) -> list[str]:
         if names is None:
             return self.participants
         asked = [names] if isinstance(names, str) else list(names)
         for name in asked:
-            if name not in self._targets:
+            if name not in self._contents.targets:
                 message = unknown_name("participant", name, self.participants)
                 raise ValueError(f"study {self.name!r}: {message}")
         if not asked:
@@ -392,37 +404,38 @@ class Study:
                 f"{part}={self.stimuli[-1].name!r}; parts are whole stories, not shares of the TRs"
             )
         asked = [names] if isinstance(names, str) else list(names)
-        known = dict.fromkeys([*(s.name for s in self._stimuli), *self.runs])
+        known = dict.fromkeys([*(s.name for s in self.stimuli), *self.runs])
         unknown = [unknown_name("stimulus", name, known) for name in asked if name not in known]
         if unknown:
             raise ValueError(f"study {self.name!r}, {part}: " + "; ".join(unknown))
         if not asked:
             raise ValueError(f"study {self.name!r}, {part}: it has no stimuli: name at least one")
-        return [s for s in self._stimuli if s.name in asked or s.run_name in asked]
+        return [s for s in self.stimuli if s.name in asked or s.run_name in asked]
 
     def _kept(self, asked: Sequence[str], regions: Any) -> dict[str, NDArray[np.int64] | None]:
         if regions is None or hasattr(regions, "transform"):
             return dict.fromkeys(asked)
         wanted = [regions] if isinstance(regions, str) else list(regions)
-        return _by_region(self.name, {p: self._targets[p] for p in asked}, wanted)
+        return _by_region(self.name, {p: self._contents.targets[p] for p in asked}, wanted)
 
     def _columns(
         self, stimulus: Stimulus, kept: Mapping[str, NDArray[np.int64] | None]
     ) -> list[Column]:
         return [
             Column(
-                keep(self._targets[participant], positions),
+                keep(self._contents.targets[participant], positions),
                 positions,
-                self._responses[participant].get(stimulus.run_name),
+                self._contents.responses[participant].get(stimulus.run_name),
             )
             for participant, positions in kept.items()
         ]
 
     def _places(self, kept: Mapping[str, NDArray[np.int64] | None]) -> xr.Coordinates:
-        return union_coords([keep(self._targets[p], positions) for p, positions in kept.items()])
+        targets = self._contents.targets
+        return union_coords([keep(targets[p], positions) for p, positions in kept.items()])
 
     def _attrs(self, asked: Sequence[str]) -> dict[str, Any]:
-        arrays = [next(iter(self._responses[p].values()), None) for p in asked]
+        arrays = [next(iter(self._contents.responses[p].values()), None) for p in asked]
         found = [array.attrs for array in arrays if array is not None]
         return {"space": _one(found, "space", "native"), "units": _one(found, "units", "z")}
 
@@ -444,7 +457,11 @@ def _only(by_run: Mapping[str, Any], runs: Sequence[str]) -> dict[str, Any]:
     return {run: by_run[run] for run in runs if run in by_run}
 
 
-def _later(study: Study, change: Callable[[xr.Dataset], xr.Dataset]) -> Callable[[], xr.Dataset]:
+def _later(study: Study, change: Callable[[xr.Dataset], xr.Dataset]) -> Truth:
+    """Return what is known of a part of ``study``, made when asked for; None if nothing is."""
+    if study._contents.truth is None:
+        return None
+
     def load() -> xr.Dataset:
         whole = study.truth
         assert whole is not None

@@ -8,9 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from encodekit._errors import import_extra, unknown_name
-from encodekit.data._mistakes import refuse
-from encodekit.data._present import present_file
+from encodekit.core import import_extra, present_file, refuse, unknown_name
 
 SILENCE = frozenset({"", "#", "sp", "sil", "<sil>", "{sl}", "{ls}", "{lg}", "{ns}", "{br}"})
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}

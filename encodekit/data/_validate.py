@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import unknown_name
-from encodekit.data._mistakes import refuse
+from encodekit.core import refuse, unknown_name
+from encodekit.data._run_names import check_run_names
 from encodekit.data._timing import TIMING, timing
 
 Kept = TypeVar("Kept")
@@ -72,9 +72,7 @@ def _validate_list(runs: Sequence[Any], kind: str | None) -> None:
             )
         _validate_one(run, kind)
     names = [name for run in runs for name in dict.fromkeys(run.coords["run"].values.tolist())]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    refuse("list of runs", [f"run {name!r} comes more than once: give each run once"
-                            for name in twice])  # fmt: skip
+    check_run_names(names, "list of runs")
 
 
 def _validate_one(array: xr.DataArray, kind: str | None) -> None:

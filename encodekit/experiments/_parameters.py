@@ -6,12 +6,32 @@ import re
 import types
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, ForwardRef, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    ForwardRef,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
-from encodekit.plugins import KINDS, Entry, load_entry
+from encodekit.core import Settings
+from encodekit.plugins import (
+    KINDS,
+    Entry,
+    load_entry,
+    name_key,
+    name_of,
+    settings_class,
+    settings_in,
+    settings_names,
+)
 
 _PLAIN = (int, float, str, bool, type(None))
 _SERIES = (list, tuple, collections.abc.Sequence, collections.abc.Iterable)
@@ -56,22 +76,84 @@ def options_of(kind: str, entry: Entry) -> type[Strict]:
 
 @cache
 def _options_of(kind: str, name: str, loaded: Any) -> type[Strict]:
-    words = described(loaded)
+    named: dict[str, Any] = {"name": (Literal[name], ...)}
+    if hasattr(loaded, "recipe_names"):
+        recipes: Any = Literal[tuple(loaded.recipe_names())]
+        told = "A preset; what the file says beside it wins."
+        named["recipe"] = (recipes | None, Field(default=None, description=told))
+    return _model(f"{kind}: {name}", loaded, named)
+
+
+def _model(title: str, loaded: Any, more: dict[str, Any]) -> type[Strict]:
+    """Return the model of the parameters of a class or function, and of ``more`` fields."""
+    words, known = described(loaded), hints(loaded)
     given = {
-        parameter.name: _field(parameter, hints(loaded).get(parameter.name, Any), words)
+        parameter.name: _field(parameter, known.get(parameter.name, Any), words)
         for parameter in inspect.signature(loaded).parameters.values()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         and parameter.name not in _RUNTIME
     }
     first = (inspect.getdoc(loaded) or "").partition("\n")[0]
-    made: type[Strict] = create_model(
-        f"{kind}: {name}", __base__=Strict, __doc__=first, **{"name": (Literal[name], ...), **given}
-    )
+    made: type[Strict] = create_model(title, __base__=Strict, __doc__=first, **{**more, **given})
     return made
+
+
+def _settings(base: type[Settings], default: Any) -> Any:
+    """Return what a file may hold for settings: a mapping of their parameters, or a name.
+
+    A mapping without ``name`` is of the class of the default. Which model judges a mapping is told
+    by its name alone, so that a mistake is not answered by every class there is.
+    """
+    names = settings_names(base)
+    if not names:
+        return _model(base.__name__, base, {})
+    usual = name_of(base, type(default)) if isinstance(default, base) else None
+    every: Any = Literal[tuple(names)]
+    models = [
+        Annotated[
+            _model(
+                f"{base.__name__}: {name}",
+                settings_class(base, name, base.__name__),
+                {"name": (every, usual or ...)},
+            ),
+            Tag(name),
+        ]
+        for name in names
+    ]
+    keys = {name_key(name): name for name in names}
+
+    def tag(value: Any) -> str:
+        if isinstance(value, BaseModel):  # on the way out
+            given = str(value.name)  # type: ignore[attr-defined]
+        elif not isinstance(value, dict):
+            return "name"
+        else:
+            given = str(value.get("name", usual or names[0]))
+        # an unknown name is answered by the list of those there are, which every model holds
+        return keys.get(name_key(given), usual or names[0])
+
+    union: Any = Union[(Annotated[every, Tag("name")], *models)]
+    return Annotated[union, Discriminator(tag)]
+
+
+def settings_options(loaded: Any, parameter: inspect.Parameter, given: dict[str, Any]) -> list[str]:
+    """Return what a mapping for settings may hold; nothing where the parameter takes none."""
+    base = settings_in(hints(loaded).get(parameter.name))
+    if base is None:
+        return []
+    names = settings_names(base)
+    if not names:
+        return base.parameters()
+    name = given.get("name") or name_of(base, type(parameter.default))
+    return ["name", *settings_class(base, str(name), parameter.name).parameters()]
 
 
 def _field(parameter: inspect.Parameter, hint: Any, words: dict[str, tuple[str, str]]) -> Any:
     kind, text = words.get(parameter.name, ("", ""))
+    base = settings_in(hint)
+    if base is not None:
+        described_as = Field(default=None, description=text or None)
+        return (_settings(base, parameter.default), described_as)
     default = ... if parameter.default is parameter.empty else _default(parameter.default)
     return (_narrowed(plain(hint), kind), Field(default, description=text or None))
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.experiments._schema import Score, experiment_model
 from encodekit.experiments._yaml import Located, Path, parse_value
 from encodekit.plugins import known_names, registry
@@ -200,7 +200,25 @@ def _known(path: Path, content: Any) -> list[str]:
         from encodekit.experiments._parameters import options_of
 
         return list(options_of(kind, registry().find(kind, part["name"])).model_fields)
+    owner = kinds.get(path[:-2])
+    if owner and isinstance(part, dict):
+        known = _settings_at(owner, path, content, part)
+        if known:
+            return known
     return _fields_at(path[:-1])
+
+
+def _settings_at(kind: str, path: Path, content: Any, part: dict[str, Any]) -> list[str]:
+    """Return the parameters of the settings within which an unknown one stands."""
+    from inspect import signature
+
+    from encodekit.experiments._parameters import settings_options
+
+    for key in path[:-2]:
+        content = content[key]
+    made = registry().load(kind, content["name"])
+    parameter = signature(made).parameters.get(str(path[-2]))
+    return [] if parameter is None else settings_options(made, parameter, part)
 
 
 def _fields_at(path: Path) -> list[str]:

@@ -2,20 +2,15 @@
 
 import json
 import os
-from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
-
-from encodekit.data import atomic_write, check_manifest
+from encodekit.core import atomic_write, check_manifest
 from encodekit.experiments._steps import Step, Work, slug
 from encodekit.plugins import registry
-
-if TYPE_CHECKING:
-    import xarray as xr
+from encodekit.reports import Result, environment
 
 
 class Results:
@@ -23,10 +18,11 @@ class Results:
 
     ::
 
+        result.nc              everything, for ek.Result.load
         table.csv              one row per model, area and what else is kept apart
         provenance.json        versions, plugins, seed, stories by part with their hashes, steps
         experiment.json        the file as it was read, every default filled in
-        scores/*.json, *.nc    the rows of one model in one area, and the score of each target
+        scores/*.json, *.nc    the result of one model in one area, for ek.Result.load
         models/*               tuned features, as ``encodekit.save`` writes them
     """
 
@@ -39,7 +35,7 @@ class Results:
         if record.get("key") != step.key:
             return False
         if step.verb == "score":
-            return self._map(step).is_file()
+            return self._scores(step).is_file()
         try:
             check_manifest(self.model(step.model))
         except (OSError, ValueError):
@@ -50,25 +46,21 @@ class Results:
         """Return the folder of the tuned features of a model."""
         return self.folder / "models" / slug(name)
 
-    def rows(self, step: Step) -> pd.DataFrame:
-        """Return the table of a step that was kept."""
-        record = self._read(self._record(step))
-        return pd.DataFrame(record["rows"], columns=record["columns"])
+    def result(self, step: Step) -> Result:
+        """Return the result of one model in one area that was kept."""
+        return Result.load(self._scores(step))
 
-    def keep_rows(
-        self, step: Step, rows: pd.DataFrame, scores: "xr.DataArray", seconds: float
-    ) -> None:
-        """Write the scores of one model in one area."""
-        self._map(step).parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(self._map(step), netcdf(scores))
-        content = {"columns": list(rows), "rows": rows.to_numpy(dtype=object).tolist()}
-        self.note(step, seconds, content)
+    def keep(self, step: Step, result: Result, seconds: float) -> None:
+        """Write the result of one model in one area."""
+        self._scores(step).parent.mkdir(parents=True, exist_ok=True)
+        result.save(self._scores(step))
+        self.note(step, seconds)
 
-    def note(self, step: Step, seconds: float, content: Mapping[str, Any] | None = None) -> None:
+    def note(self, step: Step, seconds: float) -> None:
         """Write, last, that a step is done and what it took."""
-        record = {"step": step.name, "key": step.key, "seconds": seconds, **(content or {})}
+        record = {"step": step.name, "key": step.key, "seconds": seconds}
         self._record(step).parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(self._record(step), json.dumps(record, indent=1, default=_number).encode())
+        atomic_write(self._record(step), json.dumps(record, indent=1).encode())
         rates = self._read(_rates()) | {step.rate: seconds / max(step.seconds, 1.0)}
         _rates().parent.mkdir(parents=True, exist_ok=True)
         atomic_write(_rates(), json.dumps(rates, indent=1).encode())
@@ -78,9 +70,11 @@ class Results:
         rate = self._read(_rates()).get(step.rate)
         return None if rate is None else rate * step.seconds
 
-    def finish(self, work: Work, table: pd.DataFrame, computed: list[str]) -> None:
-        """Write the table and how it was made."""
-        atomic_write(self.folder / "table.csv", table.to_csv(index=False).encode())
+    def finish(self, work: Work, result: Result, computed: list[str]) -> None:
+        """Write the result, its table and how it was made."""
+        result.save(self.folder / "result.nc")
+        table = result.tables["scores"].to_csv(index=False)
+        atomic_write(self.folder / "table.csv", table.encode())
         content = json.dumps(work.content, indent=1).encode()
         atomic_write(self.folder / "experiment.json", content)
         told = json.dumps(_provenance(work, self, computed), indent=1).encode()
@@ -93,7 +87,7 @@ class Results:
     def _record(self, step: Step) -> Path:
         return self.folder / "scores" / f"{slug(step.name)}.json"
 
-    def _map(self, step: Step) -> Path:
+    def _scores(self, step: Step) -> Path:
         return self._record(step).with_suffix(".nc")
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -111,8 +105,6 @@ def _rates() -> Path:
 
 
 def _provenance(work: Work, results: Results, computed: list[str]) -> dict[str, Any]:
-    from encodekit.reports import environment
-
     file = work.experiment.path
     return {
         "title": work.content["title"],
@@ -136,17 +128,3 @@ def _provenance(work: Work, results: Results, computed: list[str]) -> dict[str, 
             for step in work.steps()
         ],
     }
-
-
-def netcdf(scores: "xr.DataArray") -> bytes:
-    """Return scores as a netCDF file, which knows no list of texts in attributes."""
-    named = scores.rename("score")
-    named.attrs = {
-        name: ", ".join(map(str, value)) if isinstance(value, list) else value
-        for name, value in scores.attrs.items()
-    }
-    return bytes(named.to_dataset().to_netcdf(engine="scipy"))
-
-
-def _number(value: Any) -> Any:
-    return value.item()

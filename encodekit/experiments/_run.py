@@ -3,16 +3,20 @@
 import inspect
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from encodekit.data import load, save
+from encodekit.experiments._features import RememberedFeatures
+from encodekit.experiments._joined import joined
 from encodekit.experiments._read import read_experiment
 from encodekit.experiments._results import Results
-from encodekit.experiments._steps import WHOLE, Step, Work, made, results_folder
+from encodekit.experiments._steps import Step, Work, made, results_folder
 from encodekit.plugins import load_spec
+from encodekit.reports import Result, evaluate
+from encodekit.saving import load, save
 
 Say = Callable[[str], None]
 
@@ -50,8 +54,8 @@ def run_experiment(
     output: str | Path | None = None,
     fresh: bool = False,
     say: Say | None = None,
-) -> pd.DataFrame:
-    """Run the experiment in a file and return its table.
+) -> Result:
+    """Run the experiment in a file and return its result.
 
     Steps whose result is in the folder, made from the same file, study and versions, are not
     taken again.
@@ -69,6 +73,14 @@ def run_experiment(
     say : callable, optional
         Told of each step.
 
+    Returns
+    -------
+    Result
+        Scores of all models and areas, with every decision and how models were made. Its table
+        ``scores`` has a row per model, area and what ``score.by`` keeps apart, with the layer
+        that was chosen; ``layers`` the cross-validated scores of every layer, ``training`` the
+        history of features that were tuned.
+
     Raises
     ------
     ExperimentError
@@ -80,21 +92,20 @@ def run_experiment(
     work = Work(experiment)
     results = Results(results_folder(experiment.path, None if output is None else Path(output)))
     results.folder.mkdir(parents=True, exist_ok=True)
-    tables, computed = [], []
-    models = {name: _Model(work, results, name) for name in work.content["models"]}
+    computed, found = [], {}
+    models = {name: _Model(work, results, name) for name in work.models}
     for step in work.steps():
         if fresh or not results.kept(step):
             tell(step.name)
-            began = time.perf_counter()
-            models[step.model].take(step, began)
+            models[step.model].take(step)
             computed.append(step.name)
         else:
             tell(f"{step.name}: kept")
         if step.verb == "score":
-            tables.append(results.rows(step))
-    table = pd.concat(tables, ignore_index=True)
-    results.finish(work, table, computed)
-    return table
+            found[step.model, step.area] = results.result(step)
+    result = joined(work, found)
+    results.finish(work, result, computed)
+    return result
 
 
 class _Model:
@@ -103,16 +114,16 @@ class _Model:
     def __init__(self, work: Work, results: Results, name: str) -> None:
         self.work, self.results, self.name = work, results, name
         self.given = work.content["models"][name]
-        self._rows: dict[str, Any] = {}
 
-    def take(self, step: Step, began: float) -> None:
+    def take(self, step: Step) -> None:
         """Take a step and keep its result."""
+        began = time.perf_counter()
         if step.verb == "tune":
             self._tune()
             self.results.note(step, time.perf_counter() - began)
             return
-        rows, scores = self._score(step)
-        self.results.keep_rows(step, rows, scores, time.perf_counter() - began)
+        result = self._score(step)
+        self.results.keep(step, result, time.perf_counter() - began)
 
     def _made(self) -> Any:
         """Make the extractor; rows are cached, and the seed of the file is taken, unless told."""
@@ -134,41 +145,30 @@ class _Model:
         self.results.model(self.name).parent.mkdir(parents=True, exist_ok=True)
         save(extractor, self.results.model(self.name))
 
-    def _features(self, part: str) -> Any:
-        if part not in self._rows:
-            if self.given.get("tune"):
-                extractor = load(self.results.model(self.name))
-            else:
-                extractor = self._made().fit(self.work.parts["fit"].stimuli)
-            self._rows[part] = extractor.transform(self.work.parts[part].stimuli)
-        return self._rows[part]
+    @cached_property
+    def _features(self) -> RememberedFeatures:
+        if self.given.get("tune") is not None:
+            return RememberedFeatures(load(self.results.model(self.name)))
+        return RememberedFeatures(self._made().fit(self.work.parts["fit"].stimuli))
 
-    def _score(self, step: Step) -> tuple[pd.DataFrame, Any]:
-        from encodekit.regions import by_region
-        from encodekit.scoring import noise_ceiling, normalise
-
-        asked = self.work.content["score"]
-        people = self.work.content["participants"]
-        given = self.work.areas[step.area]
-        regions = None if given is None else made("regions", given)
-        fit, test = (self.work.parts[part].select(participants=people) for part in ("fit", "test"))
-        road = self._road().fit(self._features("fit"), fit.responses(regions=regions))
-        predicted = road.predict(self._features("test"))
-        scores = load_spec("metrics", asked["metric"])(test.responses(regions=regions), predicted)
-        if asked["ceiling"]:
-            scores = normalise(scores, noise_ceiling(test.repeats(regions=regions)))
-        by = list(asked["by"])
-        if step.area != WHOLE:
-            scores = scores.assign_coords(area=("target", [step.area] * scores.sizes["target"]))
-            by = ["area", *by]
-        rows = by_region(scores, by=by)
-        rows.insert(0, "model", self.name)
-        if hasattr(road[-1], "best_layer_"):
-            rows["layer"] = road[-1].best_layer_
-        return rows, scores
+    def _score(self, step: Step) -> Result:
+        asked, given = self.work.content["score"], self.work.areas[step.area]
+        targets = None if given is None else made("regions", given)
+        fit, test = self.work.scored["fit"], self.work.scored["test"]
+        model = self._road().fit(fit.stimuli, fit.responses(regions=targets))
+        history = getattr(self._features, "history_", None)
+        return evaluate(
+            {self.name: model},
+            test,
+            fit=fit,
+            targets=targets,
+            metric=asked["metric"],
+            ceiling="required" if asked["ceiling"] else False,
+            tables={"training": history} if isinstance(history, pd.DataFrame) else None,
+        )
 
     def _road(self) -> Any:
-        """Return the pipeline behind the features, not fitted."""
+        """Return the pipeline from the features to the prediction, not fitted."""
         from sklearn.pipeline import make_pipeline
 
         from encodekit.features import Delayer, RunScaler
@@ -178,4 +178,5 @@ class _Model:
         regressor = made("regressors", content["regressor"])
         steps: list[Any] = [Delayer(seconds=content["delays"])] if content["delays"] else []
         steps += [RunScaler()] if content["scale"] else []
-        return make_pipeline(*steps, LayerSelector(regressor) if content["layers"] else regressor)
+        last = LayerSelector(regressor) if content["layers"] else regressor
+        return make_pipeline(self._features, *steps, last)

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Union
 
 from pydantic import Field, create_model
 
+from encodekit.core import MissingExtraError
 from encodekit.experiments._parameters import Strict, options_of
-from encodekit.plugins import MissingExtraError, known_names, registry
+from encodekit.plugins import known_names, registry
 
 Names = Mapping[str, Iterable[str]]
 _KINDS = ("studies", "features", "regressors", "regions")

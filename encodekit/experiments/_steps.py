@@ -1,20 +1,29 @@
 """The steps of an experiment, each with a key made of everything that decides its result."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from encodekit import __version__
+from encodekit.core import Settings, __version__, unknown_name
 from encodekit.experiments._read import Experiment
-from encodekit.plugins import load_spec, registry
+from encodekit.plugins import (
+    as_settings,
+    load_spec,
+    registry,
+    settings_class,
+    settings_names,
+    settings_of,
+)
 
 WHOLE = "all"  # the name of the area where no regions are given
+_FORMAT = 2  # of what a step keeps; a folder of another one is computed again
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class Work:
         )
 
     def _study(self) -> Any:
-        from encodekit.data import load_study
+        from encodekit.saving import load_study
 
         given = self.content["study"]
         if "path" in given:
@@ -78,8 +87,6 @@ class Work:
 
     def _check_names(self) -> None:
         """Refuse stories and participants that are not in the study, all at once."""
-        from encodekit._errors import unknown_name
-
         stories = list(dict.fromkeys([*(s.name for s in self.study.stimuli), *self.study.runs]))
         people = list(self.study.participants)
         mistakes: list[tuple[tuple[str | int, ...], str]] = [
@@ -102,6 +109,22 @@ class Work:
             tune = model.get("tune") or {}
             yield ("models", name, "tune", "participants"), tune.get("participants") or []
 
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, in the order of the file."""
+        return list(self.content["models"])
+
+    @property
+    def has_areas(self) -> bool:
+        """Whether the file names areas; otherwise there is one, of all targets."""
+        return bool(self.content["regions"])
+
+    @cached_property
+    def scored(self) -> dict[str, Any]:
+        """The parts ``fit`` and ``test``, of the people who are fitted and scored."""
+        people = self.content["participants"]
+        return {part: self.parts[part].select(participants=people) for part in ("fit", "test")}
+
     @cached_property
     def areas(self) -> dict[str, Any]:
         """The options of the region selector of each area; None for all targets."""
@@ -113,7 +136,7 @@ class Work:
         found = []
         for model, given in self.content["models"].items():
             upstream = self._key("features", given["features"], given.get("tune"))
-            if given.get("tune"):
+            if given.get("tune") is not None:
                 part = self.parts[given["tune"].get("on", "tune")]
                 rate = f"tune {given['features']['name']}"
                 found.append(Step("tune", model, WHOLE, upstream, rate, audio_seconds(part)))
@@ -132,7 +155,7 @@ class Work:
 
     def _key(self, *parts: Any) -> str:
         split = {part: study.runs for part, study in self.parts.items()}
-        whole = [__version__, self._versions, self.content["study"], self._saved, split,
+        whole = [_FORMAT, __version__, self._versions, self.content["study"], self._saved, split,
                  self.content["seed"], *parts]  # fmt: skip
         return sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -156,8 +179,52 @@ def audio_seconds(study: Any) -> float:
 
 def made(kind: str, given: dict[str, Any], **more: Any) -> Any:
     """Make what the options of a file describe."""
-    options = {name: value_of(item) for name, item in given.items() if name != "name"}
-    return load_spec(kind, given["name"])(**{**more, **options})
+    make = load_spec(kind, given["name"])
+    options = {n: item for n, item in given.items() if n not in ("name", "recipe")}
+    bases = settings_of(make) if isinstance(make, type) else {}
+    if given.get("recipe"):
+        # what the file says wins; a mapping without a name changes what the recipe has
+        return make.from_recipe(given["recipe"], **more, **dict(_nested(options, bases)))
+    whole = {name: _whole(name, item, make, bases) for name, item in options.items()}
+    return make(**{**more, **whole})
+
+
+def _nested(options: dict[str, Any], bases: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, item in options.items():
+        if name in bases and isinstance(item, dict) and "name" not in item:
+            yield from ((f"{name}__{key}", value_of(part)) for key, part in item.items())
+        elif name in bases and isinstance(item, dict):
+            yield name, settings_from(bases[name], item, None, name)
+        else:
+            yield name, value_of(item)
+
+
+def _whole(name: str, item: Any, make: Any, bases: Mapping[str, Any]) -> Any:
+    if name in bases and isinstance(item, dict):
+        default = signature(make).parameters[name].default
+        return settings_from(bases[name], item, default, name)
+    return value_of(item)
+
+
+def settings_from(base: type[Settings], given: dict[str, Any], default: Any, what: str) -> Any:
+    """Return the settings that a mapping of a file stands for.
+
+    Parameters
+    ----------
+    base : type of Settings
+        What the parameter takes.
+    given : dict
+        Parameters, and the ``name`` of the class; of the default's class without one.
+    default : Settings or str
+    what : str
+        The parameter's name.
+    """
+    cls = base
+    if "name" in given:
+        cls = settings_class(base, given["name"], what)
+    elif settings_names(base):
+        cls = type(as_settings(base, default, what))
+    return cls(**{key: value_of(part) for key, part in given.items() if key != "name"})
 
 
 def value_of(item: Any) -> Any:

@@ -1,6 +1,5 @@
 """Features from audio and words, on the grid of the fMRI."""
 
-from encodekit.data import progress
 from encodekit.features._articulation import Articulation
 from encodekit.features._backbones import (
     BackboneNotFoundError,
@@ -33,6 +32,7 @@ from encodekit.features._spaces import FeatureSpaces
 from encodekit.features._speech import SpeechFeatures
 from encodekit.features._text import TextFeatures
 from encodekit.features._transformer import FeatureTransformer
+from encodekit.features._window_settings import Context, Exact, Streamed, Windows
 from encodekit.features._windows import stream_windows
 
 __all__ = [
@@ -40,7 +40,9 @@ __all__ = [
     "BackboneNotFoundError",
     "CanonicalHRF",
     "ConfoundRemover",
+    "Context",
     "Delayer",
+    "Exact",
     "FeatureExtractor",
     "FeatureSpaces",
     "FeatureTransformer",
@@ -51,7 +53,9 @@ __all__ = [
     "RunScaler",
     "SpeechFeatures",
     "Stem",
+    "Streamed",
     "TextFeatures",
+    "Windows",
     "WordRate",
     "cache_folder",
     "canonical_hrf",
@@ -63,7 +67,6 @@ __all__ = [
     "load_whole_model",
     "normalise_waveform",
     "pick_layers",
-    "progress",
     "resolve_backbone",
     "stream_windows",
     "transformer_blocks",

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.data import Stimulus
 from encodekit.features._impulses import PhoneRate
 

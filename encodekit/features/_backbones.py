@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from encodekit._errors import import_extra, unknown_name
+from encodekit.core import import_extra, unknown_name
 from encodekit.features._hub import from_disk_or_hub
 from encodekit.plugins import known_names, load_spec
 

@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator
 
+from encodekit.core import Settings, atomic_write
+
 _FORMAT = "1"
 
 
@@ -67,7 +69,7 @@ def _plain_object(name: str, value: Any) -> Any:
         return {"dtype": str(value.dtype), "shape": value.shape, "sha256": make_key(value)}
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, BaseEstimator):
+    if isinstance(value, BaseEstimator | Settings):
         return [type(value).__qualname__, _plain(name, value.get_params(deep=False))]
     raise ValueError(
         f"the parameter {name!r} is a {type(value).__name__}, which has no lasting description "
@@ -93,8 +95,6 @@ def read_rows(path: Path) -> tuple[np.ndarray[Any, Any], dict[str, list[Any]]] |
 def write_rows(path: Path, rows: xr.DataArray) -> None:
     """Write rows and their coordinates of ``feature``; a folder that refuses only warns."""
     from safetensors.numpy import save
-
-    from encodekit.data import atomic_write
 
     values = np.ascontiguousarray(rows.values)
     coordinates = {

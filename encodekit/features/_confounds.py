@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.features._runs import Run, runs_of, runs_of_array
 
 Floats = NDArray[np.floating[Any]]

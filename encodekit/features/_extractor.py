@@ -13,19 +13,19 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from encodekit import __version__
-from encodekit._errors import unknown_name
-from encodekit.data import Stimulus, concat_runs, progress
+from encodekit.core import __version__, progress, unknown_name
+from encodekit.data import Stimulus, check_run_names, concat_runs
 from encodekit.data._timing import say_seconds
 from encodekit.features._cache import cache_folder, describe, make_key, read_rows, write_rows
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._resampling import TrRows
+from encodekit.plugins import HasSettings, settings_of
 
 Tick = Callable[[float], None]
 _BEYOND = 30.0  # s after the audio's end that frames may reach: the longest clip that models pad
 
 
-class FeatureExtractor(TransformerMixin, BaseEstimator):
+class FeatureExtractor(HasSettings, TransformerMixin, BaseEstimator):
     """A list of `Stimulus` in, one DataArray (time, feature) on the grid of the TRs out.
 
     A subclass writes ``frames(stimulus)``; the base resamples the frames to the TRs' sample
@@ -183,7 +183,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         )  # fmt: skip
 
     def _described(self) -> dict[str, Any]:
+        """Return what decides the features' values: settings as objects, also where named."""
         parameters = self.get_params(deep=False)
+        parameters |= {name: self.setting(name) for name in settings_of(type(self))}
         return {name: parameters[name] for name in parameters if name not in self._same_result}
 
     def _compute(self, stimulus: Stimulus, tick: Tick) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -256,13 +258,7 @@ def check_stimuli(X: Any, caller: str) -> list[Stimulus]:
             )
     if not stimuli:
         raise ValueError(f"{caller} got no stimulus: pass at least one run")
-    names = [stimulus.run_name for stimulus in stimuli]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"{caller}: {len(twice)} run names are not unique: {', '.join(map(repr, twice))}. "
-            "Name each with Stimulus(run=...)"
-        )
+    check_run_names((stimulus.run_name for stimulus in stimuli), caller)
     return stimuli
 
 

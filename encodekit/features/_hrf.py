@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.features._runs import earlier_rows, needed_t_r, runs_of, take_rows
 
 # delay and dispersion of the peak, of the undershoot (s), and the undershoot's share

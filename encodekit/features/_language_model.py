@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.features._hub import from_disk_or_hub
 
 _POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 
 
 class LoadedModel:

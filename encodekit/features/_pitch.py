@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.data import Stimulus
 from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._lanczos import Lanczos

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.features._lanczos import Lanczos, apply_weights
 
 Floats = NDArray[np.floating[Any]]

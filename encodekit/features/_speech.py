@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import unknown_name
 from encodekit.data import Stimulus
 from encodekit.features._backbones import load_backbone, wants_scaled, weights_hash
 from encodekit.features._encoding import (
@@ -21,8 +20,7 @@ from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._layers import pick_layers
 from encodekit.features._loaded_model import LoadedModel
-
-WINDOWS = ("stream", "context")
+from encodekit.features._window_settings import Context, Streamed, Windows
 
 
 class SpeechFeatures(LoadedModel, FeatureExtractor):
@@ -46,13 +44,9 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
         backbone (``"tiny"``).
     layer : int, list of int, "all" or None
         None is two thirds of the way up (8 of 12), where such models predict the brain best.
-    window : "stream" or "context"
-        ``"stream"``: the audio in windows of ``chunk`` s that overlap by ``overlap`` s, each
-        normalised and encoded by itself. ``"context"``: windows of ``context`` s that end every
-        ``stride`` s, of which the last frame counts: no feature sees the future, at 100 times
-        the cost.
-    chunk, overlap, context, stride : float
-        Seconds.
+    windows : Streamed, Context or str
+        How the audio is cut: `Streamed(chunk=30, overlap=8)` or `Context(length=16, stride=0.1)`,
+        or the name of one with its defaults, ``"streamed"`` or ``"context"``.
     resample, history, cache
         As in `FeatureExtractor`; the cache is on.
     device : str, optional
@@ -80,11 +74,7 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
         model: str | Path = "facebook/wav2vec2-base",
         layer: int | Sequence[int] | str | None = None,
         *,
-        window: str = "stream",
-        chunk: float = 30.0,
-        overlap: float = 8.0,
-        context: float = 16.0,
-        stride: float = 0.1,
+        windows: Windows | str = Streamed(),
         resample: str | Lanczos = "lanczos",
         device: str | None = None,
         history: float = 16.0,
@@ -93,11 +83,7 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
     ) -> None:
         self.model = model
         self.layer = layer
-        self.window = window
-        self.chunk = chunk
-        self.overlap = overlap
-        self.context = context
-        self.stride = stride
+        self.windows = windows
         self.resample = resample
         self.device = device
         self.history = history
@@ -126,17 +112,20 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
         self, model: Any, waveform: NDArray[np.float32], layers: list[int], rate: int
     ) -> Iterator[Frames]:
         normalise = wants_scaled(self._loaded()[1])
-        if self.window == "stream":
+        windows = self.setting("windows")
+        if isinstance(windows, Streamed):
             return stream_blocks(
-                model, waveform, layers, rate=rate, chunk=self.chunk, overlap=self.overlap,
+                model, waveform, layers, rate=rate, chunk=windows.chunk, overlap=windows.overlap,
                 normalise=normalise, batch_size=self.batch_size,
             )  # fmt: skip
-        if self.window == "context":
+        if isinstance(windows, Context):
             return context_blocks(
-                model, waveform, layers, rate=rate, context=self.context, stride=self.stride,
+                model, waveform, layers, rate=rate, context=windows.length, stride=windows.stride,
                 normalise=normalise, batch_size=self.batch_size,
             )  # fmt: skip
-        raise ValueError(unknown_name("window", self.window, WINDOWS))
+        raise ValueError(
+            f"windows={windows!r} are of tuning: pass windows=Streamed(...) or Context(...)"
+        )
 
     def _loaded(self) -> tuple[Any, Any]:
         pair: tuple[Any, Any] = self._kept_model(_load)

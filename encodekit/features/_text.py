@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.data import Stimulus
 from encodekit.features._backbones import weights_hash
 from encodekit.features._extractor import FeatureExtractor

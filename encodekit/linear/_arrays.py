@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FEW = 512
+_TARGETS_AT_ONCE = 512  # of some thousand float32 rows: a few MB, the size of a core's cache
 
 
 def namespace(values: Any) -> Any:
@@ -49,7 +49,7 @@ def cast(values: Any, like: Any) -> Any:
     return values.to(like.dtype)
 
 
-def wide(values: Any) -> Any:
+def to_float64(values: Any) -> Any:
     """Return ``values`` in float64."""
     return values.astype(np.float64) if isinstance(values, np.ndarray) else values.double()
 
@@ -61,7 +61,7 @@ def take(values: Any, rows: NDArray[np.intp]) -> Any:
     return values[rows]
 
 
-def few(n_targets: int, like: Any) -> Iterator[slice]:
+def target_slices(n_targets: int, like: Any) -> Iterator[slice]:
     """Yield some targets after others: few, so that a processor's work arrays stay in its cache."""
-    step = _FEW if isinstance(like, np.ndarray) else max(1, n_targets)
+    step = _TARGETS_AT_ONCE if isinstance(like, np.ndarray) else max(1, n_targets)
     return (slice(start, min(start + step, n_targets)) for start in range(0, n_targets, step))

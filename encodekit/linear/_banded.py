@@ -9,21 +9,30 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
+from encodekit.data import participants_of
 from encodekit.linear._banded_solve import BandedSettings, BandedSolution, solve_banded
-from encodekit.linear._callers import refuse_lossy_callers
 from encodekit.linear._fir import fir
 from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._himalaya import BACKENDS
-from encodekit.linear._inputs import Training, read_bands, read_features, read_training
-from encodekit.linear._predictions import LinearPredictions, labeller
+from encodekit.linear._inputs import (
+    Training,
+    array_like,
+    read_features,
+    read_training,
+    read_true,
+)
+from encodekit.linear._labels import array_of
+from encodekit.linear._predictions import LinearPredictions
+from encodekit.linear._product_measure import (
+    by_participant,
+    columns_of,
+    split_correlation,
+    split_r2,
+)
 from encodekit.linear._ridge import DEFAULT_ALPHAS
-from encodekit.linear._split import by_participant, columns_of, split_correlation, split_r2
-from encodekit.linear._targets import select_targets
-from encodekit.scoring import correlation, join_rows, one_array, r2
+from encodekit.scoring import correlation, r2
 from encodekit.scoring._correlation import finish, pair
-from encodekit.scoring._join import is_labelled, target_coords
-from encodekit.scoring._missing import participants_of
 
 _CONVENTIONS = ("ridge", "huth")
 _METRICS = ("correlation", "r2")
@@ -163,7 +172,7 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         """
         settings = self._settings()
         training = read_training(self, X, y, groups=groups, runs=runs, targets=self.targets)
-        of_feature = read_bands(training, bands)
+        of_feature = training.labels.bands(bands, training.problem.features.shape[1])
         names = np.asarray(list(dict.fromkeys(of_feature.tolist())))
         members = [np.flatnonzero(of_feature == name) for name in names]
         solution = solve_banded(training.problem, members, names.tolist(), settings)
@@ -189,18 +198,13 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         TypeError
             If called by a tool of scikit-learn's that would lose the runs of the prediction.
         """
+        if not split:
+            return super().predict(X)
         check_is_fitted(self)
-        values, features = read_features(self, X)
-        coef = np.asarray(self.coef_)
-        if split:
-            members = [np.flatnonzero(self.feature_bands_ == name) for name in self.bands_]
-            predicted = np.stack([values[:, some] @ coef[some] for some in members])
-        else:
-            predicted = values @ coef + np.asarray(self.intercept_)
-        if features is None:
-            return predicted
-        refuse_lossy_callers()
-        return self._label(predicted.reshape((*predicted.shape[: 1 + split], -1)), features)
+        rows, coef = read_features(self, X), array_of(self.coef_)
+        members = [np.flatnonzero(self.feature_bands_ == name) for name in self.bands_]
+        parts = np.stack([rows.values[:, some] @ coef[some] for some in members])
+        return rows.labels.wrap(parts, "band", "time", "target", band=self.bands_)
 
     def fir(self, band: str | None = None) -> xr.DataArray:
         """Return ``coef_`` as (feature, delay, target), of one band at its delays, or of all.
@@ -244,8 +248,7 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         if metric not in _METRICS:
             raise ValueError(f"{type(self).__name__}: {unknown_name('metric', metric, _METRICS)}")
         predicted = self.predict(X)
-        true = one_array(y, "y") if is_labelled(y) else np.asarray(y)
-        true = select_targets(true, self.targets) if true.ndim == 2 else true
+        true = read_true(y, self.targets)
         if split:
             return self._score_bands(X, true, predicted, runs, metric)
         if metric == "correlation":
@@ -259,9 +262,7 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
                 "belongs to no band: fit with fit_intercept=True, or use metric='correlation'"
             )
         truth, guess = pair(y, predicted, runs, metric)
-        parts = self.predict(X, split=True)
-        if isinstance(parts, xr.DataArray):
-            parts = join_rows(truth, parts, "y", "X").values
+        parts = array_like(self.predict(X, split=True), truth)
         parts = parts.reshape((len(self.bands_), *guess.shape))
         names = truth.coords["run"].values
         means = np.asarray(self.band_means_).reshape(len(parts), -1)
@@ -275,11 +276,7 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
 
         participants = participants_of(truth.coords, truth.sizes["target"])
         scores = by_participant(shares, truth.data, participants, len(parts))
-        if not isinstance(y, xr.DataArray):
-            return scores[:, 0] if np.ndim(y) == 1 else scores
-        form = finish(scores[0], truth, y, metric)
-        coords = {"band": self.bands_, **target_coords(form)}
-        return xr.DataArray(scores, coords, ("band", "target"), name=metric, attrs=form.attrs)
+        return finish(scores, truth, y, metric, band=self.bands_)
 
     def _settings(self) -> BandedSettings:
         alphas = np.asarray(self.alphas, dtype=np.float64)
@@ -316,18 +313,15 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     def _store(self, solution: BandedSolution, training: Training) -> None:
         fitted = solution.chosen >= 0
         alphas = np.asarray(self.alphas, dtype=np.float64)
-        wrap = labeller(training)
+        wrap = training.labels.wrap
         self.coef_ = wrap(solution.coef, "feature", "target")
         self.intercept_ = wrap(solution.intercept, "target")
         self.training_mean_ = wrap(solution.mean, "target")
-        self.deltas_ = wrap(solution.deltas, "band", "target")
-        self.band_means_ = wrap(solution.band_means, "band", "target")
+        self.deltas_ = wrap(solution.deltas, "band", "target", band=self.bands_)
+        self.band_means_ = wrap(solution.band_means, "band", "target", band=self.bands_)
         self.best_alphas_ = wrap(np.where(fitted, alphas[solution.chosen], np.nan), "target")
         self.gammas_ = solution.gammas
         self.cv_scores_ = wrap(solution.scores, "candidate", "target")
         # NaN where the target is degenerate or no held-out run defines a score: for all alike.
         self.best_scores_ = wrap(solution.scores.max(axis=0), "target")
         self._mark(training, fitted)
-        if training.responses is not None:
-            self.deltas_ = self.deltas_.assign_coords(band=self.bands_)
-            self.band_means_ = self.band_means_.assign_coords(band=self.bands_)

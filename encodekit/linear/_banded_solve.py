@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encodekit.data import load_columns
 from encodekit.linear._fold_scores import FoldScores
 from encodekit.linear._himalaya import himalaya_backend, import_himalaya
 from encodekit.linear._patterns import (
@@ -17,7 +18,6 @@ from encodekit.linear._patterns import (
     folds_of_pattern,
     reusable,
 )
-from encodekit.scoring._blocks import load_columns
 
 _BUDGET = 256 * 2**20  # bytes of himalaya's work arrays
 _LEAST = 1e-12  # share of a band: himalaya divides by its root, and takes its logarithm
@@ -36,6 +36,7 @@ class BandedSettings:
     scoring: str
     fit_intercept: bool
     backend: str
+    budget: int = _BUDGET
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +126,8 @@ def _candidates(names: Sequence[Any], settings: BandedSettings, backend: Any) ->
             "use 0.01 or more"
         )
     gammas = np.maximum(shares, _LEAST)
-    gammas[0] = 1 / len(names)
+    gammas[0] = 1 / len(names)  # equal shares are plain ridge, which a search should not miss
+    # The rank of each band's name: the column of draws that is its own.
     place: NDArray[np.intp] = np.argsort(np.argsort(np.asarray([str(name) for name in names])))
     return gammas[:, place]
 
@@ -162,7 +164,9 @@ def _solve_pattern(
     x_mean, y_mean = features.mean(axis=0), targets.mean(axis=0, dtype=np.float64)
     if settings.fit_intercept:
         features -= x_mean
-    batches = _Batches.of(features.shape, targets.shape[1], settings.alphas.size, folds)
+    batches = _Batches.of(
+        features.shape, targets.shape[1], settings.alphas.size, folds, settings.budget
+    )
     scores = FoldScores(
         targets,
         folds,
@@ -184,21 +188,34 @@ def _solve_pattern(
         score_func=scores,
         cv=folds,
         fit_intercept=settings.fit_intercept,
-        n_alphas_batch=batches.n_alphas,
-        n_targets_batch=batches.n_targets,
-        n_targets_batch_refit=batches.n_refit,
         progress_bar=False,
+        **batches.named(),
     )
+    # The solver has the features band after band; here they are where they came.
     coef = np.empty((features.shape[1], columns.size))
     coef[np.concatenate(members)] = weights
-    parts = np.stack([x_mean[some] @ coef[some] for some in members])
-    solution.coef[:, columns] = coef
-    solution.intercept[columns] = y_mean - parts.sum(axis=0) if settings.fit_intercept else 0
-    solution.mean[columns] = y_mean
-    solution.band_means[:, columns] = parts
+    _write_weights(solution, columns, members, coef, (x_mean, y_mean), settings.fit_intercept)
     solution.deltas[:, columns] = deltas
     solution.chosen[columns] = _nearest(deltas, settings.alphas)
     solution.scores[:, columns] = np.where(scores.defined, by_candidate, np.nan)
+
+
+def _write_weights(
+    solution: BandedSolution,
+    columns: NDArray[np.intp],
+    members: Sequence[NDArray[np.intp]],
+    coef: NDArray[np.float64],
+    means: tuple[NDArray[np.float64], NDArray[np.float64]],
+    fit_intercept: bool,
+) -> None:
+    """Write ``coef`` (feature, target) of some columns, and what follows from the means."""
+    x_mean, y_mean = means
+    # What each band predicts for the mean features, (band, target); b0 = y_mean - their sum.
+    parts = np.stack([x_mean[some] @ coef[some] for some in members])
+    solution.coef[:, columns] = coef
+    solution.intercept[columns] = y_mean - parts.sum(axis=0) if fit_intercept else 0
+    solution.mean[columns] = y_mean
+    solution.band_means[:, columns] = parts
 
 
 def _search(
@@ -221,9 +238,11 @@ def _search(
         deltas, weights, scores = (np.asarray(backend.to_numpy(item)) for item in found[:3])
         return deltas, weights, scores
     solver = import_himalaya("kernel_ridge").solve_multiple_kernel_ridge_random_search
-    kernels = backend.asarray(np.stack([band @ band.T for band in bands]))
+    kernels = backend.asarray(np.stack([band @ band.T for band in bands]))  # (band, time, time)
     found = solver(kernels, targets, n_iter=tried, return_weights="dual", **keywords)
     deltas, dual, scores = (np.asarray(backend.to_numpy(item)) for item in found[:3])
+    # himalaya's dual weights w have exp(delta_b) = gamma_b / alpha outside: b_b = exp(delta_b)
+    # X_b' w, of (feature, time) @ (time, target).
     by_band = zip(bands, deltas, strict=True)
     weights = np.concatenate([np.exp(delta) * (band.T @ dual) for band, delta in by_band])
     return deltas, weights, scores
@@ -237,18 +256,28 @@ class _Batches:
     n_targets: int
     n_refit: int
 
+    def named(self) -> dict[str, int]:
+        """Return the sizes under the names of himalaya's parameters."""
+        return {
+            "n_alphas_batch": self.n_alphas,
+            "n_targets_batch": self.n_targets,
+            "n_targets_batch_refit": self.n_refit,
+        }
+
     @classmethod
     def of(
-        cls, shape: tuple[int, ...], n_targets: int, n_alphas: int, folds: list[Pair]
+        cls, shape: tuple[int, ...], n_targets: int, n_alphas: int, folds: list[Pair], budget: int
     ) -> "_Batches":
         n_rows, n_features = shape
         number = np.dtype(np.float64).itemsize
         smaller = min(n_rows, n_features)
-        alphas = min(n_alphas, max(1, _BUDGET // (number * n_rows * smaller)))
+        # A matrix from targets to weights at each alpha, (alpha, feature or time, time).
+        alphas = min(n_alphas, max(1, budget // (number * n_rows * smaller)))
         held_out = max(test.size for _, test in folds)
         # Predictions, and three arrays of their size while they are scored.
-        targets = max(1, _BUDGET // (4 * number * alphas * held_out))
-        refit = max(1, _BUDGET // (number * alphas * smaller))
+        targets = max(1, budget // (4 * number * alphas * held_out))
+        # Weights at each alpha that some target chose, (alpha, feature or time, target).
+        refit = max(1, budget // (number * alphas * smaller))
         return cls(alphas, min(n_targets, targets), min(n_targets, refit))
 
 
@@ -258,6 +287,7 @@ def _slices(n: int, size: int) -> list[slice]:
 
 def _nearest(deltas: NDArray[Any], alphas: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the alphas' positions: ``exp(delta) = gamma / alpha``, and the gammas sum to one."""
+    # log alpha, up to rounding and to gammas that were raised to the least share.
     found = -np.log(np.exp(deltas).sum(axis=0))
     positions: NDArray[np.intp] = np.argmin(np.abs(np.log(alphas)[:, None] - found), axis=0)
     return positions

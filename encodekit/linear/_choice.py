@@ -28,6 +28,7 @@ def choose(scores: NDArray[Any], alphas: NDArray[np.float64], dtype: Any) -> NDA
     """
     known = np.where(np.isnan(scores), -np.inf, scores)
     best = known.max(axis=0)
+    # Without any score all alphas are tied, and the smallest would win: set right below.
     tied = known >= best - _rounding(best, dtype)
     chosen: NDArray[np.intp] = np.argmin(np.where(tied, alphas[:, None], np.inf), axis=0)
     chosen[np.isneginf(best)] = np.argmax(alphas)

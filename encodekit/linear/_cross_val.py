@@ -7,9 +7,8 @@ import numpy as np
 import xarray as xr
 from sklearn.base import clone
 
-from encodekit.data import RunList, concat_runs, drop_history, split_runs
+from encodekit.data import RunList, concat_runs, drop_history, one_array, split_runs
 from encodekit.linear._folds import expand, folds_of, resolve_cv
-from encodekit.scoring import one_array
 
 
 def cross_val_predict(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._arrays import cast, namespace, on_device, wide
+from encodekit.linear._arrays import cast, namespace, on_device, to_float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,8 @@ def decompose(
 ) -> Decomposition:
     """Decompose ``X' X`` (primal) or ``X X'`` (dual), whichever is smaller, in float64.
 
+    With ``X = U S V'`` (of centred X), ``basis = V``, ``rows = U S`` and ``eigenvalues = S^2``.
+
     Parameters
     ----------
     features : array (time, feature), float32 or float64
@@ -48,18 +50,21 @@ def decompose(
     """
     given = on_device(features, device)
     xp = namespace(given)
-    centred = wide(given)
+    # Products of X with itself have the square of its condition number, for which float32 has no
+    # digits.
+    centred = to_float64(given)
     mean = centred.mean(axis=0) if fit_intercept else 0 * centred[0]
     centred = centred - mean
     n_rows, n_features = features.shape
     if n_features <= n_rows:
         eigenvalues, basis = xp.linalg.eigh(centred.T @ centred)
-        rows = centred @ basis
+        rows = centred @ basis  # (time, component)
     else:
         eigenvalues, vectors = xp.linalg.eigh(centred @ centred.T)
         # Centred rows are one short of full rank, and a component of no size has no direction.
         some = eigenvalues > eigenvalues[-1] * n_rows * np.finfo(np.float64).eps
         eigenvalues, vectors = eigenvalues[some], vectors[:, some]
+        # X' u = s v: from the vectors of the rows to those of the features.
         size = xp.sqrt(eigenvalues)
         basis, rows = (centred.T @ vectors) / size, vectors * size
     return Decomposition(mean, cast(basis, given), rows, xp.clip(eigenvalues, 0, None))
@@ -76,5 +81,6 @@ def coefficients(parts: Decomposition, projected: Any, alphas: Any, chosen: Any)
     chosen : array (target,) of int
         Position of its alpha.
     """
+    # B = V diag(1 / (eigenvalue + alpha)) rows' Y, with a row of filters for each target.
     filters = cast(1 / (parts.eigenvalues[None, :] + alphas[:, None]), projected)
     return parts.basis @ (projected * filters[chosen]).T

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 
 _IDENTITY = ("band", "layer", "name")
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encodekit.data import is_constant
 from encodekit.linear._patterns import Pair
-from encodekit.scoring import is_constant
 
-# himalaya adds 1e-10 log(alpha), so that the largest of equally good alphas wins.
-_LEAN = -2e-10
+# himalaya adds 1e-10 log(alpha), so that the largest of equally good alphas wins. Twice as much
+# the other way lets the smallest win.
+_TIE_BREAK = -2e-10
 
 
 class FoldScores:
@@ -68,7 +69,9 @@ class FoldScores:
             weights = [_spread(targets, *pair, fit_intercept=fit_intercept) for pair in folds]
         total = sum(weight.sum(axis=0) for weight in weights)
         self.defined: NDArray[np.bool_] = total > 0
-        self._lean = _LEAN * np.log(grid)[:, None]
+        self._tie_break = _TIE_BREAK * np.log(grid)[:, None]  # (alpha, 1)
+        # himalaya's mean over folds times their number is the sum, which over the total weight
+        # is the score of all held-out rows. The scale of a target without any weight is 0.
         scale = len(folds) / np.where(self.defined, total, np.inf)[None]
         # R2 divides every fold by the same total; the weights of runs differ.
         self._weights = [scale * (weight if self._by_run else [1.0]) for weight in weights]
@@ -76,7 +79,8 @@ class FoldScores:
     def __call__(self, true: Any, predicted: Any) -> Any:
         """Return the share (alpha, target) of one fold for predictions (alpha, time, target)."""
         fold, alphas, columns = next(self._steps)
-        weights = self._weights[fold][..., columns]
+        weights = self._weights[fold][..., columns]  # (run, target), or (1, target) for r2
+        # Shapes are all that can show a walk in another order before it gives wrong scores.
         expected = (alphas.stop - alphas.start, len(true), weights.shape[-1])
         if tuple(predicted.shape) != expected:
             raise RuntimeError(
@@ -84,23 +88,25 @@ class FoldScores:
                 f"{expected} were due: this version walks its folds in another order; use 0.4.11"
             )
         weights = self._backend.asarray_like(weights, predicted)
-        lean = self._backend.asarray_like(self._lean[alphas], predicted)
+        tie_break = self._backend.asarray_like(self._tie_break[alphas], predicted)
         if not self._by_run:
-            return 1 - weights[0] * ((predicted - true) ** 2).sum(1) + lean
+            return 1 - weights[0] * ((predicted - true) ** 2).sum(1) + tie_break
         shares = [
-            weight * _correlate(true[rows], predicted[:, rows], lean)
+            weight * _correlate(true[rows], predicted[:, rows], tie_break)
             for rows, weight in zip(self._runs[fold], weights, strict=True)
         ]
         return sum(shares[1:], shares[0])
 
 
-def _correlate(true: Any, predicted: Any, lean: Any) -> Any:
-    """Return r plus ``lean``, (alpha, target), of any of himalaya's arrays; 0 where undefined."""
-    left = true - true.mean(0)
-    right = predicted - predicted.mean(1)[:, None]
-    size = ((left * left).sum(0) * (right * right).sum(1)) ** 0.5
+def _correlate(true: Any, predicted: Any, tie_break: Any) -> Any:
+    """Return r plus ``tie_break``, (alpha, target), in himalaya's arrays; 0 where undefined."""
+    left = true - true.mean(0)  # (time, target)
+    right = predicted - predicted.mean(1)[:, None]  # (alpha, time, target)
+    size = ((left * left).sum(0) * (right * right).sum(1)) ** 0.5  # (alpha, target)
     nothing = size == 0
-    return (left * right).sum(1) / (size + nothing) + lean * ~nothing
+    # Adding True makes 0 / 0 into 0 / 1. Without a prediction there is no tie to break either, and
+    # himalaya's own rule takes the largest alpha.
+    return (left * right).sum(1) / (size + nothing) + tie_break * ~nothing
 
 
 def _stretches(rows: NDArray[np.intp], runs: NDArray[Any] | None) -> list[Any]:

@@ -89,6 +89,7 @@ def resolve_cv(cv: Any, groups: NDArray[Any] | None, who: str) -> Any:
 
 def _refuse_shuffled(cv: Any) -> None:
     kind = type(cv).__name__
+    # A splitter that keeps groups whole may shuffle these: it scatters no single TR.
     shuffled = bool(getattr(cv, "shuffle", False)) and kind not in _KEEP_GROUPS
     if shuffled or kind in _SCATTER:
         raise ValueError(
@@ -127,6 +128,7 @@ def folds_of(
         If no fold has both training and held-out rows, or a row is in both.
     """
     if hasattr(cv, "split"):
+        # Splitters ask for X and y only to count their rows.
         some = groups[rows] if groups is not None and _takes_groups(cv) else None
         blank = np.zeros((rows.size, 1))
         pairs = [(rows[train], rows[test]) for train, test in cv.split(blank, blank[:, 0], some)]
@@ -160,6 +162,7 @@ def _purged(
     if not purge or not test.size:
         return train
     held_out = np.sort(test)
+    # The nearest held-out rows are the ones before and after each row's place among them.
     places = np.searchsorted(held_out, train)
     near = np.zeros(train.size, dtype=bool)
     for neighbour in (places - 1, places):

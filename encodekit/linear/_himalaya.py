@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 
 BACKENDS = ("numpy", "torch", "torch_cuda", "cupy")
 _ONE_AT_A_TIME = threading.RLock()

@@ -1,6 +1,9 @@
-"""What goes into a fit: labelled runs joined by (run, tr), or plain arrays."""
+"""What goes into a fit, a prediction or a score: arrays, and how to label what comes out.
 
-from dataclasses import dataclass
+Estimators tell labelled runs and plain arrays apart here and nowhere else.
+"""
+
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,27 +11,55 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
-from encodekit.data import heard_of, validate
+from encodekit.data import (
+    heard_of,
+    is_labelled,
+    join_rows,
+    one_array,
+    participants_of,
+    target_coords,
+    validate,
+)
 from encodekit.data._timing import t_r_of_runs
+from encodekit.linear._callers import refuse_lossy_callers
 from encodekit.linear._folds import expand
+from encodekit.linear._labels import Labelled, Labels, Unlabelled, coords_on
 from encodekit.linear._patterns import Problem
-from encodekit.linear._targets import select_targets
-from encodekit.scoring import join_rows, one_array
-from encodekit.scoring._join import is_labelled
-from encodekit.scoring._missing import participants_of
+from encodekit.regions import select_targets
 
 _FLOATS = (np.float64, np.float32)
 _FEATURE_COORDS = ("name", "layer", "delay", "band")
+_TIME_ATTRS = ("t_r", "sample_offset")
+_TARGET_ATTRS = ("space", "units")
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """The arrays of a fit, and the labels that its result gets (None for plain arrays)."""
+    """What a fit is made of.
+
+    Attributes
+    ----------
+    problem : Problem
+    labels : Labels
+        Of fitted arrays.
+    target_names : array (target,)
+        Positions, for plain arrays.
+    heard : dict of str to str
+        ``fitted_on_``.
+    """
 
     problem: Problem
-    features: xr.DataArray | None
-    responses: xr.DataArray | None
-    one_target: bool = False
+    labels: Labels
+    target_names: NDArray[Any]
+    heard: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Features (time, feature) to predict from, and the labels of what is predicted."""
+
+    values: NDArray[Any]
+    labels: Labels
 
 
 def read_training(
@@ -84,7 +115,16 @@ def _labelled(X: Any, y: Any, groups: Any, runs: Any, targets: Any) -> Training:
         names,
         stimulus if given is None else given,
     )
-    return Training(problem, features, responses)
+    labels = Labelled(
+        {
+            "target": target_coords(responses, drop=("n_repeats",)),
+            "feature": coords_on("feature", features),
+        },
+        # Kept on the weights, from which predictions take them.
+        {"feature": _attrs(responses, _TARGET_ATTRS)},
+    )
+    names_of_targets = responses.coords["target"].values
+    return Training(problem, labels, names_of_targets, _heard_in_fit(features))
 
 
 def _plain(estimator: Any, X: Any, y: Any, *, groups: Any, runs: Any, targets: Any) -> Training:
@@ -112,61 +152,66 @@ def _plain(estimator: Any, X: Any, y: Any, *, groups: Any, runs: Any, targets: A
         names,
         names if given is None else given,
     )
-    return Training(problem, None, None, one_target)
+    return Training(problem, Unlabelled(one_target), np.arange(values.shape[1]))
 
 
-def heard_in_fit(training: Training) -> dict[str, str]:
-    """Return `Stimulus.heard_hash` to run of the runs of a fit.
-
-    None where X does not say it of every run, as plain arrays do not: a part would be taken for
-    all.
-    """
-    if training.features is None:
-        return {}
-    fitted = set(training.features.coords["run"].values.tolist())
-    heard = heard_of(training.features)
-    if fitted - heard.keys():
-        return {}
-    return {sha: run for run, sha in heard.items() if run in fitted}
-
-
-def read_features(estimator: Any, X: Any) -> tuple[NDArray[Any], xr.DataArray | None]:
-    """Return the features to predict from, and their labels (None for a plain array).
+def read_features(estimator: Any, X: Any) -> Rows:
+    """Return the features to predict from, and how to label what is predicted.
 
     Raises
     ------
     ValueError
         If these are not the features of the fit, or hold NaN or infinity.
+    TypeError
+        If the caller is a tool of scikit-learn's that would lose the runs of a labelled prediction.
     """
     if not is_labelled(X):
-        return _read_plain(estimator, X, reset=False), None
+        return Rows(_read_plain(estimator, X, reset=False), Unlabelled())
     features = validate(one_array(X, "X"), "features")
-    check_features(estimator.coef_, features)
-    return _finite(features, "X", np.dtype(np.float32)), features
+    coef = estimator.coef_
+    check_features(coef, features)
+    values = _finite(features, "X", np.dtype(np.float32))
+    refuse_lossy_callers()
+    coords, attrs = {"time": coords_on("time", features)}, {"time": _attrs(features, _TIME_ATTRS)}
+    if isinstance(coef, xr.DataArray):
+        coords["target"], attrs["target"] = target_coords(coef), coef.attrs
+    return Rows(values, Labelled(coords, attrs))
 
 
-def read_bands(training: Training, bands: Any) -> NDArray[Any]:
-    """Return the band of each feature."""
-    n_features = training.problem.features.shape[1]
-    if training.features is not None:
-        if bands is not None:
-            raise TypeError("bands= is for plain arrays: labelled features carry `band`")
-        if "band" not in training.features.coords:
-            raise ValueError(
-                "X has no coordinate `band` on feature: join feature spaces with "
-                "ek.FeatureSpaces([(name, extractor), ...]), or write it with "
-                "X.assign_coords(band=('feature', [...]))"
-            )
-        return np.asarray(training.features.coords["band"].values)
-    if bands is None:
-        return np.full(n_features, "all")
-    given = np.asarray(bands)
-    if given.shape != (n_features,):
-        raise ValueError(
-            f"bands has shape {given.shape} but X has {n_features} features: give the band of each "
-            "feature"
-        )
-    return given
+def read_true(y: Any, targets: Any) -> Any:
+    """Return responses to score a prediction on, those of ``targets``: a DataArray, or an array."""
+    if is_labelled(y):
+        return select_targets(one_array(y, "y"), targets)
+    true = np.asarray(y)
+    return select_targets(true, targets) if true.ndim == 2 else true
+
+
+def array_like(parts: Any, truth: xr.DataArray) -> NDArray[Any]:
+    """Return predictions (..., time, target) as an array, their rows in the order of ``truth``.
+
+    Raises
+    ------
+    ValueError
+        If either lacks a row of the other.
+    """
+    return np.asarray(join_rows(truth, parts, "y", "X") if is_labelled(parts) else parts)
+
+
+def _heard_in_fit(features: xr.DataArray) -> dict[str, str]:
+    """Return `Stimulus.heard_hash` to run of the runs of a fit.
+
+    None where X does not say it of every run, as plain arrays do not: a part would be taken for
+    all.
+    """
+    fitted = set(features.coords["run"].values.tolist())
+    heard = heard_of(features)
+    if fitted - heard.keys():
+        return {}
+    return {sha: run for run, sha in heard.items() if run in fitted}
+
+
+def _attrs(rows: xr.DataArray, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: rows.attrs[name] for name in names if name in rows.attrs}
 
 
 def check_features(coef: Any, features: xr.DataArray) -> None:
@@ -221,6 +266,7 @@ def _finite(features: xr.DataArray, name: str, dtype: Any) -> NDArray[Any]:
     values = np.asarray(features.data)
     if values.dtype not in _FLOATS:
         values = values.astype(np.float64)
+    # Products of float64 responses with float32 features would be float32.
     if np.issubdtype(getattr(dtype, "dtype", dtype), np.float64):
         values = values.astype(np.float64, copy=False)
     bad = ~np.isfinite(values).all(axis=1)

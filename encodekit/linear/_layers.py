@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
+from encodekit.data import one_array
 from encodekit.linear._predictions import mean_defined, refuse_weights
 from encodekit.linear._ridge import RidgeCV
-from encodekit.linear._targets import select_targets
-from encodekit.scoring import correlation, one_array
+from encodekit.regions import select_targets
+from encodekit.scoring import correlation
 
 _BY = ("all", "participant", "target")
 
@@ -155,6 +156,7 @@ class LayerSelector(RegressorMixin, BaseEstimator):
 
 def _best_layers(scores: NDArray[np.float64], each: bool) -> NDArray[np.intp]:
     """Return the best row of scores (layer, target) for all targets together, or for each."""
+    # A target without a score at some layer cannot compare them, and takes what the others take.
     defined = np.where(np.isnan(scores), -np.inf, scores)
     usable = np.isfinite(defined).all(axis=0)
     mean = defined[:, usable].mean(axis=1) if usable.any() else np.zeros(len(scores))

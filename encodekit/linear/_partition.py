@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import unknown_name
-from encodekit.data import concat_runs, progress, split_runs
+from encodekit.core import progress, unknown_name
+from encodekit.data import concat_runs, one_array, split_runs
 from encodekit.linear._cross_val import out_of_fold
-from encodekit.scoring import one_array, r2
+from encodekit.scoring import r2
 
 _MOST = 5  # spaces whose every combination is fitted
 _NUISANCE = "nuisance"
@@ -139,6 +139,7 @@ def _r2(
     for run in out_of_fold(estimator, features, responses, cv=cv, groups=groups):
         mean = run.coords["training_mean"].values
         response = by_name[run.coords["run"].values[0]]
+        # Less the mean of its own fold, so that runs of all folds are measured against 0.
         true.append(response - mean)
         predicted.append((run - mean).drop_vars("training_mean"))
     scores: xr.DataArray = r2(true, predicted, mean=0)
@@ -165,6 +166,8 @@ def _dataset(scores: dict[Subset, xr.DataArray], spaces: Sequence[str], full: bo
 
 def _part(subset: Subset, scores: dict[Subset, xr.DataArray], everything: Subset) -> Any:
     """``sum_T (-1)^(|S| - |T|) (R2(all) - R2(all but T))`` over the sets T within S."""
+    # R2(all) - R2(all but T) is the sum of the parts within T, since all others touch what is
+    # left; Möbius inversion gives the part of S itself.
     part: Any = 0
     for n in range(1, len(subset) + 1):
         for some in combinations(subset, n):

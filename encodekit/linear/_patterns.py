@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encodekit.data import group_targets
 from encodekit.linear._folds import folds_of, resolve_cv
-from encodekit.scoring import group_targets
 
 Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -58,10 +58,12 @@ def find_patterns(problem: Problem) -> tuple[list[Pattern], NDArray[np.bool_]]:
     for group in groups:
         degenerate[group.columns] = group.degenerate
         if not group.degenerate.all():
+            # Participants who have the same rows are one pattern: more targets for one solution.
             found.setdefault(group.present.tobytes(), []).append(group)
     named = problem.participants.dtype.kind not in "iu"
     patterns = []
     for same in found.values():
+        # Sorted: a stretch of neighbours is read as a view, and from few chunks of a store.
         columns = np.sort(np.concatenate([group.columns[~group.degenerate] for group in same]))
         who = f"participant {same[0].name!r}" if named else "the targets"
         patterns.append(Pattern(who, np.flatnonzero(same[0].present), columns))
@@ -89,12 +91,14 @@ def folds_of_pattern(
     pairs = folds_of(splits, rows, problem.groups, pattern.who, runs=runs, purge=purge)
     if scoring == "correlation":
         _check_lengths([held_out for _, held_out in pairs], runs, cv)
+    # From positions among all rows to positions among the pattern's, which are sorted.
     return [
         (np.searchsorted(rows, train), np.searchsorted(rows, held_out)) for train, held_out in pairs
     ]
 
 
 def _check_lengths(held_out: list[NDArray[np.intp]], runs: NDArray[Any] | None, cv: Any) -> None:
+    # One long stretch is enough: runs without r are left out of the mean.
     longest = max(
         int(rows.size if runs is None else np.unique(runs[rows], return_counts=True)[1].max())
         for rows in held_out

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from encodekit.data import load_columns
 from encodekit.linear._folds import purge_mistakes
-from encodekit.linear._inputs import read_bands, read_training
+from encodekit.linear._inputs import read_training
 from encodekit.linear._patterns import Pair, find_patterns, folds_of_pattern, reusable
-from encodekit.linear._predictions import LinearPredictions, labeller
-from encodekit.scoring._blocks import load_columns
+from encodekit.linear._predictions import LinearPredictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,8 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
         training = read_training(self, X, y, groups=groups, runs=runs, targets=self.targets)
         problem, cv = training.problem, reusable(self.cv)
         n_features, n_targets = problem.features.shape[1], problem.targets.shape[1]
-        given = read_bands(training, bands) if self.needs_bands else np.zeros(n_features)
+        zeros = np.zeros(n_features)
+        given = training.labels.bands(bands, n_features) if self.needs_bands else zeros
         bands_there, numbers = np.unique(given, return_inverse=True)
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)  # of an earlier fit, to other targets
@@ -142,10 +143,9 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
             known = {"coef_": weights.coef, "intercept_": weights.intercept}
             found.put(pattern.columns, {**known, **means, **weights.fitted})
         self.n_features_in_ = n_features
-        wrap = labeller(training)
         for name, whole in found.arrays.items():
             dims = ("feature",) if name == "coef_" else [f"dim_{k}" for k in range(whole.ndim - 1)]
-            setattr(self, name, wrap(whole, *dims, "target"))
+            setattr(self, name, training.labels.wrap(whole, *dims, "target"))
         self._mark(training, found.fitted)
         return self
 

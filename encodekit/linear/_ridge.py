@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._inputs import Training, read_training
-from encodekit.linear._predictions import LinearPredictions, labeller
+from encodekit.linear._predictions import LinearPredictions
 from encodekit.linear._solve import Settings, Solution, solve
 
 DEFAULT_ALPHAS = tuple(np.logspace(0, 8, 17).tolist())
 _CONVENTIONS = ("ridge", "huth")
 _SCORINGS = ("correlation", "r2")
-_MANY = 0.1
-_RISING = 0.01
+_MANY = 0.1  # of the targets at an edge of the grid: worth a warning
+_RISING = 0.01  # of a score, from the last but one alpha to the edge: less is noise
 
 
 class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
@@ -35,8 +35,8 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         TRs next to a held-out stretch of the same run that no fold trains on: for splitters that
         cut a long run, at least the longest delay plus the haemodynamic response.
     targets : None, list, selector or callable, optional
-        Which targets of y to fit and score: names, anything with ``transform(responses)`` such as
-        a region selector, or a function of the responses.
+        Which targets of y to fit and score: names of targets or of regions, anything with
+        ``transform(responses)`` such as a region selector, or a function of the responses.
     fit_intercept : bool
     alpha_convention : {"ridge", "huth"}
         "huth" penalises with ``alpha^2``, as the Huth lab's ``bootstrap_ridge``.
@@ -192,16 +192,14 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         alphas = np.asarray(self.alphas, dtype=np.float64)
         best = np.where(fitted, alphas[solution.chosen], np.nan)
         scores = np.where(fitted, solution.scores[solution.chosen, np.arange(fitted.size)], np.nan)
-        wrap = labeller(training)
+        wrap = training.labels.wrap
         self.coef_ = wrap(_lazy(solution.coef), "feature", "target")
         self.intercept_ = wrap(solution.intercept, "target")
         self.training_mean_ = wrap(solution.mean, "target")
         self.best_alphas_ = wrap(best, "target")
-        self.cv_scores_ = wrap(solution.scores, "alpha", "target")
+        self.cv_scores_ = wrap(solution.scores, "alpha", "target", alpha=alphas)
         self.best_scores_ = wrap(scores, "target")
         self._mark(training, fitted)
-        if training.responses is not None:
-            self.cv_scores_ = self.cv_scores_.assign_coords(alpha=alphas)
 
 
 def _lazy(coef: Any) -> Any:
@@ -223,6 +221,7 @@ def _warn_at_edges(
     fitted = np.flatnonzero(solution.chosen >= 0)
     if order.size < 2 or not fitted.size:
         return
+    # Two standard errors of r between independent rows; autocorrelation would make it more.
     chance = 2 / np.sqrt(n_rows) if settings.scoring == "correlation" else 0.0
     for edge, inner, name, advice in (
         (order[0], order[1], "smallest", "smaller"),

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from encodekit.data import one_array
 from encodekit.linear._predictions import mean_defined
-from encodekit.linear._targets import select_targets
-from encodekit.scoring import correlation, one_array, r2
+from encodekit.regions import select_targets
+from encodekit.scoring import correlation, r2
 
 
 def correlation_scorer(estimator: Any, X: Any, y: Any) -> float:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._arrays import cast, few, namespace, take, to_numpy
+from encodekit.data import is_constant
+from encodekit.linear._arrays import cast, namespace, take, target_slices, to_numpy
 from encodekit.linear._choice import without_repeats
 from encodekit.linear._decomposition import Decomposition
 from encodekit.linear._fold import Fold, centred_by_run, take_columns
-from encodekit.linear._surrogate import Surrogate
-from encodekit.scoring import is_constant
+from encodekit.linear._score_predictor import ScorePredictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +53,17 @@ class BlockScores:
 
     def __init__(self, candidates: Candidates, targets: Any, raw: NDArray[Any]) -> None:
         self.candidates = candidates
-        lost = [fold.lose(targets) for fold in candidates.folds]
-        self.total = _total(candidates, lost, targets)
-        learnt = [namespace(part).subtract(self.total, part, out=part) for part in lost]
-        self._expected = partial(_expect, candidates, learnt, self.total, targets)
-        self._truths = [_Truth(fold, candidates, targets, raw) for fold in candidates.folds]
+        removed = [fold.removed_product(targets) for fold in candidates.folds]
+        self.total = _total(candidates, removed, targets)  # (target, component)
+        # (target, component) for each fold, in the memory of the removed products.
+        trained = [namespace(part).subtract(self.total, part, out=part) for part in removed]
+        self._approximate = partial(_approximate_scores, candidates, trained, self.total, targets)
+        self._held_out = [
+            _HeldOutTargets(fold, candidates, targets, raw) for fold in candidates.folds
+        ]
         self._projected = [
-            fold.project(part, targets) for fold, part in zip(candidates.folds, learnt, strict=True)
+            fold.project(part, targets)
+            for fold, part in zip(candidates.folds, trained, strict=True)
         ]
 
     def score(self, place: int, columns: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
@@ -69,11 +73,11 @@ class BlockScores:
         """
         alpha = float(self.candidates.alphas[place])
         every = np.arange(len(self.total)) if columns is None else columns
-        top, bottom = np.zeros((2, every.size))
+        top, bottom = np.zeros((2, every.size))  # numerator and denominator, over all folds
         for fold, truth, projected in zip(
-            self.candidates.folds, self._truths, self._projected, strict=True
+            self.candidates.folds, self._held_out, self._projected, strict=True
         ):
-            for some in few(every.size, projected):
+            for some in target_slices(every.size, projected):
                 predicted = fold.predict(take(projected, every[some]), alpha)
                 more_top, more_bottom = truth.compare(predicted, every[some])
                 top[some] += more_top
@@ -86,66 +90,76 @@ class BlockScores:
         """Return the scores of every alpha, (alpha, target)."""
         return np.stack([self.score(place) for place in range(self.candidates.alphas.size)])
 
-    def surrogate(self) -> Surrogate:
+    def score_predictor(self) -> ScorePredictor:
         """Return what these targets, as a pilot, say about the scores of others."""
         scores, alphas = self.all_scores(), self.candidates.alphas
         dtype = to_numpy(self.total[:0]).dtype
-        return Surrogate(self._expected(), scores, without_repeats(scores, alphas, dtype))
+        return ScorePredictor(self._approximate(), scores, without_repeats(scores, alphas, dtype))
 
-    def some_scores(self, surrogate: Surrogate) -> NDArray[np.float64]:
+    def some_scores(self, predictor: ScorePredictor) -> NDArray[np.float64]:
         """Return the scores (alpha, target) that may be a target's best; NaN for the others."""
-        expected = self._expected()
+        approximate = self._approximate()
         scores = np.full((self.candidates.alphas.size, len(self.total)), np.nan)
         active = np.arange(scores.shape[1])
+        # Each round, a target asks for one alpha more; those that ask for the same are scored
+        # together, in one product.
         while active.size:
-            wanted = surrogate.next_alphas(expected[:, active], scores[:, active])
+            wanted = predictor.next_alphas(approximate[:, active], scores[:, active])
             active, wanted = active[wanted >= 0], wanted[wanted >= 0]
             for place in np.unique(wanted):
                 columns = active[wanted == place]
                 found = self.score(place, columns)
                 scores[place, columns] = found
-                # A target without any defined score asks no further.
+                # A target without any defined score asks no further: -inf is known, and no gain
+                # over it is finite.
                 scores[:, columns[np.isnan(found)]] = -np.inf
         return np.where(np.isneginf(scores), np.nan, scores)
 
 
-def _total(candidates: Candidates, lost: list[Any], targets: Any) -> Any:
+def _total(candidates: Candidates, removed: list[Any], targets: Any) -> Any:
     """Return ``Y' rows`` of all rows: the sum over folds where each row is removed once."""
     rows, folds = candidates.parts.rows, candidates.folds
     places = np.concatenate([fold.split.removed for fold in folds])
+    # Folds that overlap, or leave rows out, as a purge makes them, do not sum to the whole.
     if not places.size == rows.shape[0] == np.unique(places).size:
         return targets @ cast(rows, targets)
     xp = namespace(targets)
     sums = [take_columns(targets, fold.split.removed).sum(axis=1) for fold in folds]
     means = [cast(fold.mean, targets) for fold in folds]
-    total = xp.stack(sums, 1) @ xp.stack(means)
-    for part in lost:
+    # Y' rows = sum_fold (Y_r' (rows_r - m) + (Y_r' 1) m'): the first part is known already, which
+    # spares a product as large as all of them together.
+    total = xp.stack(sums, 1) @ xp.stack(means)  # (target, fold) @ (fold, component)
+    for part in removed:
         total += part
     return total
 
 
-def _expect(
-    candidates: Candidates, learnt: list[Any], total: Any, targets: Any
+def _approximate_scores(
+    candidates: Candidates, trained: list[Any], total: Any, targets: Any
 ) -> NDArray[np.float64]:
     """Return approximate scores: products of predictions with the truth and with themselves.
 
     In the components of the whole, both the training and the removed rows have nearly uncorrelated
-    columns, so that sums over components stand for the products of matrices.
+    columns, so that sums over components stand for the products of matrices. With the filters
+    ``f = 1 / ((1 - share) eigenvalue + alpha)`` of the training rows, ``p' y`` is nearly
+    ``sum_c f_c t_c r_c`` and ``p' p`` nearly ``sum_c (f_c t_c)^2 e_c``, for the products t of
+    training and r of removed rows with the target, and the energy e of the removed rows.
     """
     xp, rows = namespace(targets), candidates.parts.rows
     alphas = candidates.alphas[:, None]
     eigenvalues = to_numpy(candidates.parts.eigenvalues)[None, :]
     n_rows = rows.shape[0]
     scores = np.zeros((candidates.alphas.size, targets.shape[0]))
-    for fold, part in zip(candidates.folds, learnt, strict=True):
+    for fold, part in zip(candidates.folds, trained, strict=True):
         places = fold.split.removed
         share = places.size / n_rows
         true, inner = take_columns(targets, places), take(rows, places)
-        size = to_numpy(xp.einsum("ij,ij->i", true, true)).astype(np.float64)
-        energy = to_numpy(xp.einsum("ij,ij->j", inner, inner))
-        filters = 1 / ((1 - share) * eigenvalues + alphas)
+        size = to_numpy(xp.einsum("ij,ij->i", true, true)).astype(np.float64)  # (target,)
+        energy = to_numpy(xp.einsum("ij,ij->j", inner, inner))  # (component,)
+        filters = 1 / ((1 - share) * eigenvalues + alphas)  # (alpha, component)
         product, power = np.empty((2, *scores.shape))
-        for some in few(len(targets), targets):
+        for some in target_slices(len(targets), targets):
+            # total - part is the product of the removed rows.
             product[:, some] = _sums(filters, part[some] * (total[some] - part[some]))
             power[:, some] = _sums(filters**2 * energy, part[some] ** 2)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -153,11 +167,13 @@ def _expect(
                 score = product / np.sqrt(power * size)
             else:
                 score = (2 * product - power) / size
+        # What is undefined says nothing about an alpha; predictors must be finite.
         scores += share * np.nan_to_num(score, nan=0.0, posinf=0.0, neginf=0.0)
     return scores
 
 
 def _sums(filters: NDArray[np.float64], values: Any) -> NDArray[np.float64]:
+    """Return ``filters @ values.T``, (alpha, target), in the precision of the values."""
     xp = namespace(values)
     # Scaled to one, lest the squares of large features leave the range of float32.
     scale = np.abs(filters).max() or 1.0
@@ -166,7 +182,7 @@ def _sums(filters: NDArray[np.float64], values: Any) -> NDArray[np.float64]:
     return to_numpy(weights @ values.T).astype(np.float64) * scale
 
 
-class _Truth:
+class _HeldOutTargets:
     """The held-out targets of one fold, in the form in which a score compares them."""
 
     def __init__(self, fold: Fold, candidates: Candidates, targets: Any, raw: NDArray[Any]) -> None:
@@ -176,13 +192,16 @@ class _Truth:
         if self._by_run:
             self._true = centred_by_run(true, self._runs, axis=1)
             self._lengths = np.stack([_norm(self._true[:, run]) for run in self._runs])
+            # A run in which the target is constant has no r: length 0, as of a prediction.
             values = take(raw, fold.split.held_out)
             for place, run in enumerate(self._runs):
                 high, low = values[run].max(axis=0), values[run].min(axis=0)
                 self._lengths[place, is_constant(high, low, values.dtype)] = 0
         else:
-            lost = take_columns(targets, fold.split.removed).sum(axis=1) / fold.split.train.size
-            self._true = true + lost[:, None] if candidates.fit_intercept else true
+            # Targets are centred over all rows: less the training mean, they are higher by the
+            # sum of the removed rows over the number of training rows.
+            shift = take_columns(targets, fold.split.removed).sum(axis=1) / fold.split.train.size
+            self._true = true + shift[:, None] if candidates.fit_intercept else true
             self._power = np.square(_norm(self._true))
 
     def compare(
@@ -197,6 +216,7 @@ class _Truth:
             size = _norm(predicted[:, run]) * lengths[columns]
             product = _dots(predicted[:, run], true[:, run])
             n_rows = run.stop - run.start
+            # A run without r counts neither above nor below: the mean is over the others.
             top += n_rows * np.divide(product, size, out=np.zeros_like(size), where=size > 0)
             bottom += n_rows * (size > 0)
         return top, bottom

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._arrays import cast, few, on_device, take, to_numpy
+from encodekit.data import column_blocks, load_columns, over_blocks
+from encodekit.linear._arrays import cast, on_device, take, target_slices, to_numpy
 from encodekit.linear._choice import choose
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
 from encodekit.linear._fold import Split, make_fold, make_split
@@ -18,13 +19,12 @@ from encodekit.linear._patterns import (
     folds_of_pattern,
     reusable,
 )
+from encodekit.linear._score_predictor import ScorePredictor
 from encodekit.linear._search import BlockScores, Candidates
-from encodekit.linear._surrogate import Surrogate
-from encodekit.scoring._blocks import blocks, load_columns, over_blocks
 
 _BUDGET = 512 * 2**20  # bytes of work arrays for a block of targets
-_N_PILOT = 256
-_WORTH_A_PILOT = 8 * _N_PILOT
+_N_PILOT = 256  # targets: several for each of the (at most two per alpha) numbers of a regression
+_WORTH_A_PILOT = 8 * _N_PILOT  # targets, so that the pilot is a small part of the work
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class _Plan:
     ----------
     rows : array of int
     alpha : position of the one alpha for all targets, or None
-    surrogate : what spares alphas, or None to try them all
+    predictor : what spares alphas, or None to try them all
     refit : whether to solve for weights; without, only scores
     """
 
@@ -74,7 +74,7 @@ class _Plan:
     candidates: Candidates
     dtype: Any
     device: str | None
-    surrogate: Surrogate | None = None
+    predictor: ScorePredictor | None = None
     alpha: int | None = None
     refit: bool = True
 
@@ -105,6 +105,7 @@ def solve(problem: Problem, settings: Settings) -> Solution:
     patterns, degenerate = find_patterns(problem)
     solution = _empty(problem, settings, degenerate)
     if settings.single_alpha:
+        # The one alpha is known when all patterns are scored, and weights come in a second pass.
         scored = [replace(_plan(problem, settings, one), refit=False) for one in patterns]
         for plan, pattern in zip(scored, patterns, strict=True):
             _run(problem, settings, plan, pattern, solution)
@@ -115,7 +116,7 @@ def solve(problem: Problem, settings: Settings) -> Solution:
     else:
         for pattern in patterns:
             plan = _plan(problem, settings, pattern)
-            plan = replace(plan, surrogate=_surrogate(problem, settings, plan, pattern))
+            plan = replace(plan, predictor=_score_predictor(problem, settings, plan, pattern))
             _run(problem, settings, plan, pattern, solution)
     return solution
 
@@ -134,6 +135,7 @@ def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) 
                 f"coef_store={str(settings.coef_store)!r} is there already: name another folder, "
                 "or remove it"
             )
+        # A chunk is a block of targets with all features: what is written, and read, at once.
         chunks = (n_features, min(n_targets, _block_size(problem, settings)))
         coef = zarr.create_array(
             settings.coef_store, shape=shape, dtype=dtype, chunks=chunks, fill_value=np.nan
@@ -176,27 +178,29 @@ def _splits(problem: Problem, settings: Settings, pattern: Pattern) -> list[Spli
     return [make_split(train, held_out, runs, pattern.rows.size) for train, held_out in pairs]
 
 
-def _surrogate(
+def _score_predictor(
     problem: Problem, settings: Settings, plan: _Plan, pattern: Pattern
-) -> Surrogate | None:
+) -> ScorePredictor | None:
     """Score every alpha for a few targets, evenly spread, where there are many more of them."""
     n_targets = pattern.columns.size
     if settings.exhaustive or n_targets < _WORTH_A_PILOT or settings.alphas.size < 3:
         return None
+    # Evenly: neighbours are alike, and participants come one after the other.
     places = np.linspace(0, n_targets - 1, _N_PILOT).astype(np.intp)
     values = load_columns(problem.targets, pattern.columns[places])
     targets, raw, _ = _rows_of(plan, values)
-    return BlockScores(plan.candidates, targets, raw).surrogate()
+    return BlockScores(plan.candidates, targets, raw).score_predictor()
 
 
 def _rows_of(plan: _Plan, values: NDArray[Any]) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
     """Return targets as rows, centred, on the device; as they came; and their means."""
     raw = take(values, plan.rows)
     mean = raw.mean(axis=0, dtype=np.float64)
-    lost = (mean if plan.candidates.fit_intercept else np.zeros_like(mean)).astype(raw.dtype)
+    shift = (mean if plan.candidates.fit_intercept else np.zeros_like(mean)).astype(raw.dtype)
+    # Targets as rows: few of them are a stretch of memory, and are transposed while in the cache.
     centred = np.empty(raw.shape[::-1], dtype=plan.dtype)
-    for some in few(mean.size, raw):
-        centred[some] = (raw[:, some] - lost[some]).T
+    for some in target_slices(mean.size, raw):
+        centred[some] = (raw[:, some] - shift[some]).T
     return on_device(centred, plan.device), raw, mean
 
 
@@ -206,9 +210,9 @@ def solve_block(plan: _Plan, values: NDArray[Any]) -> _Block:
     scores = None
     alphas = plan.candidates.alphas
     if plan.alpha is None:
-        surrogate = plan.surrogate
+        predictor = plan.predictor
         block = BlockScores(plan.candidates, targets, raw)
-        scores = block.all_scores() if surrogate is None else block.some_scores(surrogate)
+        scores = block.all_scores() if predictor is None else block.some_scores(predictor)
         chosen, total = choose(scores, alphas, plan.dtype), block.total
         scores = scores.astype(plan.dtype)
     else:
@@ -227,10 +231,10 @@ def _refit(
     alphas = on_device(plan.candidates.alphas, plan.device)
     coef = np.empty((parts.basis.shape[0], mean.size), dtype=plan.dtype)
     intercept, x_mean = mean.copy(), to_numpy(parts.mean)
-    for some in few(mean.size, total):
+    for some in target_slices(mean.size, total):
         its = on_device(chosen[some], plan.device)
         coef[:, some] = to_numpy(coefficients(parts, total[some], alphas, its))
-        intercept[some] -= x_mean @ coef[:, some]
+        intercept[some] -= x_mean @ coef[:, some]  # in float64, as the means are
     if not plan.candidates.fit_intercept:
         intercept = np.zeros_like(intercept)
     return coef, intercept.astype(plan.dtype)
@@ -255,7 +259,7 @@ def _run(
     problem: Problem, settings: Settings, plan: _Plan, pattern: Pattern, solution: Solution
 ) -> None:
     """Solve every block of a pattern, and put what it gives into the solution."""
-    pieces = list(blocks(pattern.columns, _block_size(problem, settings)))
+    pieces = list(column_blocks(pattern.columns, _block_size(problem, settings)))
     for columns, block in over_blocks(solve_block, plan, problem.targets, pieces):
         solution.mean[columns] = block.mean
         solution.chosen[columns] = block.chosen
@@ -279,6 +283,7 @@ def _block_size(problem: Problem, settings: Settings) -> int:
     if settings.block_size is not None:
         return settings.block_size
     n_rows, n_features = problem.features.shape
-    # Targets, held-out truths, a fold's predictions; projections by fold and in all.
+    # Of time: targets, as they came and centred, held-out truths, a fold's predictions. Of
+    # components: the projections by fold and in all.
     per_target = problem.features.dtype.itemsize * (4 * n_rows + 8 * min(n_rows, n_features))
     return int(max(64, _BUDGET // per_target))

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from encodekit.data import join_rows, one_array, target_coords
 from encodekit.linear._cross_val import cross_val_predict
 from encodekit.linear._predictions import mean_defined, refuse_weights
 from encodekit.linear._ridge import RidgeCV
-from encodekit.linear._targets import select_targets
-from encodekit.scoring import correlation, join_rows, one_array
-from encodekit.scoring._join import target_coords
+from encodekit.regions import select_targets
+from encodekit.scoring import correlation
 
 _MAX_BANDS = 8
 
@@ -169,12 +169,14 @@ def simplex_weights(errors: NDArray[Any]) -> NDArray[np.float64]:
         A row in which a target is NaN for any band does not count.
     """
     n_bands, _, n_targets = errors.shape
-    there = np.isfinite(errors).all(axis=0)
+    there = np.isfinite(errors).all(axis=0)  # (time, target)
     known = np.where(there, errors, 0).astype(np.float64)
-    products = np.einsum("atm,btm->mab", known, known)
+    products = np.einsum("atm,btm->mab", known, known)  # C, (target, band, band)
     best = np.full(n_targets, np.inf)
     weights = np.full((n_bands, n_targets), np.nan)
     usable = there.any(axis=0)
+    # The best weights are zero but for some bands, and among these they are the best without the
+    # bound: so the best of all subsets whose unbounded weights are not negative is the solution.
     for size in range(1, n_bands + 1):
         for subset in map(list, combinations(range(n_bands), size)):
             found = _on_subset(products[np.ix_(range(n_targets), subset, subset)])
@@ -190,7 +192,7 @@ def _on_subset(products: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the weights (target, band) of sum one without the bound: ``C^-1 1 / 1' C^-1 1``."""
     n_bands = products.shape[1]
     scale = np.einsum("maa->m", products) / n_bands
-    # Two bands that err alike share their weight.
+    # Two bands that err alike make C singular; with a trace of the identity they share a weight.
     eye = 1e-10 * np.maximum(scale, np.finfo(float).tiny)[:, None, None] * np.eye(n_bands)
     solved = np.linalg.solve(products + eye, np.ones((len(products), n_bands, 1)))[..., 0]
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -5,13 +5,21 @@ named by an entry point of the group ``encodekit``. It is imported at discovery,
 records alone; what they name is imported when it is first used. The environment variable
 ``ENCODEKIT_PLUGINS`` limits which plugins are imported: names separated by commas, or nothing
 for the built-in ones alone; ``ENCODEKIT_PREFER`` says whose a name is that two plugins claim.
-`unknown_name` and `import_extra` are the messages that encodekit itself gives for a name that is
-not known and a package that is not installed.
+`encodekit.core` has the messages that encodekit itself gives, for a name that is not known and a
+package that is not installed.
 """
 
-from encodekit._errors import MissingExtraError, import_extra, unknown_name
 from encodekit.plugins._contract import PluginError
 from encodekit.plugins._discovery import Plugin, PluginWarning, discover, installed_plugins
+from encodekit.plugins._has_settings import (
+    HasSettings,
+    as_settings,
+    name_of,
+    settings_class,
+    settings_in,
+    settings_names,
+    settings_of,
+)
 from encodekit.plugins._hooks import API, hookimpl
 from encodekit.plugins._make import (
     known_names,
@@ -26,13 +34,17 @@ from encodekit.plugins._records import (
     BackboneSpec,
     CommandSpec,
     FeatureSpec,
+    HeadSpec,
     LossSpec,
     MetricSpec,
     PanelSpec,
     RegionSpec,
     RegressorSpec,
     Spec,
+    StrategySpec,
     StudySpec,
+    UpdateSpec,
+    name_key,
 )
 from encodekit.plugins._registry import Entry, Registry, load_entry, registry, use_registry
 
@@ -43,9 +55,10 @@ __all__ = [
     "CommandSpec",
     "Entry",
     "FeatureSpec",
+    "HasSettings",
+    "HeadSpec",
     "LossSpec",
     "MetricSpec",
-    "MissingExtraError",
     "PanelSpec",
     "Plugin",
     "PluginError",
@@ -54,10 +67,12 @@ __all__ = [
     "Registry",
     "RegressorSpec",
     "Spec",
+    "StrategySpec",
     "StudySpec",
+    "UpdateSpec",
+    "as_settings",
     "discover",
     "hookimpl",
-    "import_extra",
     "installed_plugins",
     "known_names",
     "load_entry",
@@ -66,7 +81,12 @@ __all__ = [
     "make_loss",
     "make_regions",
     "make_regressor",
+    "name_key",
+    "name_of",
     "registry",
-    "unknown_name",
+    "settings_class",
+    "settings_in",
+    "settings_names",
+    "settings_of",
     "use_registry",
 ]

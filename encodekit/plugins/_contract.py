@@ -9,7 +9,7 @@ from typing import Any
 
 import pluggy
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.plugins._hooks import API, PROJECT, Hooks
 from encodekit.plugins._records import KINDS, Spec
 

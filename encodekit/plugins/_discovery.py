@@ -12,7 +12,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions, entry_po
 
 import pluggy
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.plugins._contract import PluginError, admit, cause_of
 from encodekit.plugins._hooks import PROJECT, Hooks
 from encodekit.plugins._records import Spec, name_key
@@ -67,6 +67,7 @@ def discover(
     *,
     off: Collection[str] | None = None,
     watch: Watch | None = None,
+    heavy: Collection[str] = HEAVY,
 ) -> list[Plugin]:
     """Return every plugin among the entry points, in order of name, with one warning per failure.
 
@@ -82,6 +83,8 @@ def discover(
         ``encodekit plugins disable`` has written.
     watch : callable, optional
         Told of each entry point before it is imported; what it raises is the cause of skipping.
+    heavy : collection of str
+        Packages that are told as ``early`` where discovery imports them.
     """
     damaged: list[Plugin] = []
     if found is None:
@@ -93,7 +96,7 @@ def discover(
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     plugins = damaged + [
-        _consider(manager, point, plugin, _same_name(plugin, described), watch)
+        _consider(manager, point, plugin, _same_name(plugin, described), watch, heavy)
         for point, plugin in zip(points, described, strict=True)
     ]
     _warn_failures(plugins)
@@ -194,6 +197,7 @@ def _consider(
     plugin: Plugin,
     same_name: Sequence[Plugin],
     watch: Watch | None,
+    heavy: Collection[str],
 ) -> Plugin:
     if plugin.status == "disabled":
         return plugin
@@ -204,7 +208,8 @@ def _consider(
             watch(point)
         before = set(sys.modules)
         records = tuple(admit(manager, point))
-        return replace(plugin, records=records, early=_early(records, set(sys.modules) - before))
+        imported = set(sys.modules) - before
+        return replace(plugin, records=records, early=_early(records, imported, heavy))
     except KeyboardInterrupt as error:
         error.add_note(f"plugin {plugin.title} was being imported: encodekit plugins names it")
         raise
@@ -212,9 +217,11 @@ def _consider(
         return replace(plugin, status="skipped", cause=cause_of(error))
 
 
-def _early(records: Sequence[tuple[str, Spec]], imported: Collection[str]) -> tuple[str, ...]:
+def _early(
+    records: Sequence[tuple[str, Spec]], imported: Collection[str], heavy: Collection[str]
+) -> tuple[str, ...]:
     loaded_later = {spec.load.partition(":")[0] for _, spec in records}
-    return tuple(sorted((loaded_later | HEAVY) & set(imported)))
+    return tuple(sorted((loaded_later | set(heavy)) & set(imported)))
 
 
 def _twice(plugins: Sequence[Plugin]) -> str:

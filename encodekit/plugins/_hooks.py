@@ -8,12 +8,15 @@ from encodekit.plugins._records import (
     BackboneSpec,
     CommandSpec,
     FeatureSpec,
+    HeadSpec,
     LossSpec,
     MetricSpec,
     PanelSpec,
     RegionSpec,
     RegressorSpec,
+    StrategySpec,
     StudySpec,
+    UpdateSpec,
 )
 
 PROJECT = "encodekit"
@@ -37,6 +40,18 @@ class Hooks:
     @hookspec
     def encodekit_losses(self) -> Iterable[LossSpec]:  # type: ignore[empty-body]
         """Losses for tuning, for `encodekit.make_loss`."""
+
+    @hookspec
+    def encodekit_heads(self) -> Iterable[HeadSpec]:  # type: ignore[empty-body]
+        """Heads for tuning, for ``head=`` of `encodekit_brain_tuning.BrainTunedFeatures`."""
+
+    @hookspec
+    def encodekit_strategies(self) -> Iterable[StrategySpec]:  # type: ignore[empty-body]
+        """What becomes of several participants' fMRI in tuning, for its ``participants=``."""
+
+    @hookspec
+    def encodekit_updates(self) -> Iterable[UpdateSpec]:  # type: ignore[empty-body]
+        """What of a model tuning changes, for its ``update=``."""
 
     @hookspec
     def encodekit_regions(self) -> Iterable[RegionSpec]:  # type: ignore[empty-body]

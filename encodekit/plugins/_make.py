@@ -4,7 +4,7 @@ from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.plugins._registry import registry
 
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 
 _LOAD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._ -]*[A-Za-z0-9])?")
@@ -95,6 +95,30 @@ class LossSpec(Spec):
     noun = "loss"
 
 
+class HeadSpec(Spec):
+    """A head for tuning: ``load`` is a class that extends `encodekit_brain_tuning.Head`."""
+
+    noun = "head"
+
+
+class StrategySpec(Spec):
+    """What becomes of several participants' fMRI in tuning.
+
+    ``load`` is a class that extends `encodekit_brain_tuning.Strategy`.
+    """
+
+    noun = "strategy"
+
+
+class UpdateSpec(Spec):
+    """What of a model tuning changes.
+
+    ``load`` is a class that extends `encodekit_brain_tuning.Update`.
+    """
+
+    noun = "update"
+
+
 class RegionSpec(Spec):
     """A region selector or atlas: ``load`` is a class or function that returns one."""
 
@@ -131,6 +155,10 @@ class PanelSpec(Spec):
 
     It may return None where the result holds nothing for it to show. Panels stand in the report
     by their ``order``, then by name; those of encodekit itself have 10, 20, ... 90.
+
+    Parameters
+    ----------
+    order : int
     """
 
     noun = "panel"
@@ -142,6 +170,9 @@ KINDS: dict[str, type[Spec]] = {
     "features": FeatureSpec,
     "regressors": RegressorSpec,
     "losses": LossSpec,
+    "heads": HeadSpec,
+    "strategies": StrategySpec,
+    "updates": UpdateSpec,
     "regions": RegionSpec,
     "metrics": MetricSpec,
     "studies": StudySpec,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from encodekit._errors import MissingExtraError, unknown_name
+from encodekit.core import MissingExtraError, unknown_name
 from encodekit.plugins._contract import PluginError
 from encodekit.plugins._discovery import (
     BUILTINS,

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from encodekit.core import atomic_write
 from encodekit.plugins._records import name_key
 
 
@@ -43,8 +44,6 @@ def switched_off() -> frozenset[str]:
 
 def switch(name: str, on: bool) -> bool:
     """Switch a plugin on or off for every later process; tell whether that changed anything."""
-    from encodekit.data import atomic_write
-
     off = switched_off()
     changed = off - {name_key(name)} if on else off | {name_key(name)}
     path = switches_file()

@@ -11,6 +11,7 @@ from encodekit.regions._nilearn import (
     to_surface_image,
 )
 from encodekit.regions._selector import RegionSelector
+from encodekit.regions._targets import select_targets
 from encodekit.regions._volumes import volume_to_surface
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "from_surface_image",
     "read_atlas",
     "schaefer_atlas",
+    "select_targets",
     "to_masker",
     "to_surface_image",
     "volume_to_surface",

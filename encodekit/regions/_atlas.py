@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.regions._meshes import N_VERTICES, is_prefix, mesh_name, mesh_size
 from encodekit.regions._names import read_name
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.regions._atlas import Names
 from encodekit.regions._selector import RegionSelector
 

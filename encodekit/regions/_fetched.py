@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.regions._atlas import HEMISPHERES, Atlas, Names
 from encodekit.regions._files import BACKGROUND, _Side, assembled
 from encodekit.regions._selector import RegionSelector

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.regions._atlas import HEMISPHERES, Atlas
 from encodekit.regions._meshes import N_VERTICES
 from encodekit.regions._names import read_name

@@ -1,6 +1,6 @@
 """The surface meshes that whole-cortex data come on, known by their number of vertices."""
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 
 N_VERTICES = {
     "fsaverage3": 642,

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.data import make_response
 from encodekit.regions._atlas import HEMISPHERES, Atlas
 from encodekit.regions._files import _Side, assembled, read_table

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.regions._atlas import HEMISPHERES, Atlas, Names, checked_vertices, listed
 from encodekit.regions._averages import averaged
 from encodekit.regions._meshes import GRAYORDINATES, is_prefix, mesh_name, whole_cortex_mesh

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.data import make_response
 from encodekit.regions._atlas import HEMISPHERES
 

@@ -12,11 +12,11 @@ from encodekit.reports._methods import methods
 from encodekit.reports._models import plot_models_by_participant
 from encodekit.reports._palette import colours_of
 from encodekit.reports._panels import audit_panel, methods_panel
-from encodekit.reports._parts import Highlight, Picture, Section, Table
 from encodekit.reports._provenance import environment
 from encodekit.reports._regions import plot_by_region
 from encodekit.reports._report import report
 from encodekit.reports._result import Result
+from encodekit.reports._sections import Highlight, Picture, Section, Table
 from encodekit.reports._surface import plot_surface
 from encodekit.reports._training import plot_training
 from encodekit.reports._viewer import SurfaceViewer

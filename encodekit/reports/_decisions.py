@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.data import Stimulus, Study, runs_heard_in, say_chosen_on, say_fitted_on
 
 ROLES = ("set", "chosen", "fitted", "divisor")
@@ -124,7 +125,7 @@ def steps_of(model: Any) -> list[Any]:
 
 
 def _thawed(step: Any) -> Any:
-    while type(step).__name__ == "FrozenEstimator":
+    while isinstance(step, FrozenEstimator):
         step = step.estimator
     return step
 
@@ -136,16 +137,14 @@ def _of_step(
         heard, people = {run: sha for sha, run in known.items()}, _people_of(step)
     on: dict[str, Any] = {"stimuli": heard, "participants": people}
     if hasattr(step, "best_params_"):
-        value = _shown(step.best_params_)
+        value = shown(step.best_params_)
         yield Decision("parameters", value, f"best score of {type(step).__name__}", "chosen", **on)
     if getattr(step, "targets", None) is not None:
-        yield Decision("targets", _shown(step.targets), "passed as targets=")
+        yield Decision("targets", shown(step.targets), "passed as targets=")
     if hasattr(step, "tuned_on_"):
         yield from _of_tuned(step)
     elif getattr(step, "layer", None) is not None and not hasattr(step, "best_layer_"):
-        yield Decision(
-            "layer", f"{_shown(step.layer)} of {type(step).__name__}", "passed as layer="
-        )
+        yield Decision("layer", f"{shown(step.layer)} of {type(step).__name__}", "passed as layer=")
     if hasattr(step, "best_layer_"):
         each = np.unique(np.asarray(step.best_layer_)).tolist()
         yield Decision("layer", _listed(each), "best score over left-out stimuli", "chosen", **on)
@@ -160,20 +159,33 @@ def _of_step(
 def _of_tuned(step: Any) -> Iterator[Decision]:
     people = tuple(map(str, getattr(step, "participants_", ())))
     tuned = {run: sha for sha, run in step.tuned_on_.items()}
-    yield Decision("loss", _shown(getattr(step, "loss", "")), "passed as loss=")
+    yield Decision("loss", shown(getattr(step, "loss", "")), "passed as loss=")
     yield Decision("features", type(step).__name__, "tuning", "fitted", tuned, people)
     watched = {run: sha for sha, run in getattr(step, "validated_on_", {}).items()}
     if watched:
-        tried = len(getattr(step, "history_", ()))
-        value, how = f"best of {tried}", "best on the validation runs"
-        if getattr(step, "kept_pretrained_", False):
-            value, how = "the pretrained weights", f"none of {tried} better on the validation runs"
+        value, how = _epoch(step)
         yield Decision("epoch", value, how, "chosen", watched, people)
     else:
-        yield Decision("epoch", f"the last of {getattr(step, 'epochs', '?')}", "passed as epochs=")
+        epochs = step.get_params().get("training__epochs", "?")
+        yield Decision("epoch", f"the last of {epochs}", "passed as training=")
 
 
-def _shown(value: Any) -> str:
+def _epoch(step: Any) -> tuple[str, str]:
+    """Return which epoch's weights were kept, and by what rule."""
+    history: Any = getattr(step, "history_", ())
+    tried = len(history)
+    if getattr(step, "reverted_to_pretrained_", False):
+        return "the pretrained weights", f"none of {tried} better on the validation runs"
+    if {"epoch", "kept"} <= set(getattr(history, "columns", ())):
+        epoch = history.loc[history["kept"].astype(bool), "epoch"].iloc[0]
+        if step.get_params().get("training__keep") == "last":
+            return f"{epoch:g}", "the final step, whatever validation says"
+        return f"{epoch:g}", f"best of {tried} on the validation runs"
+    return f"best of {tried}", "best on the validation runs"
+
+
+def shown(value: Any) -> str:
+    """Return a value as a decision has it, cut where it is long."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 120 else text[:117] + "..."
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 
 _TOWARDS_VIEWER = {
     ("left", "lateral"): -1.0,
@@ -45,13 +45,16 @@ def view(side: str, aspect: str) -> View:
     points, triangles, sulcal_depth = inflated(side)
     sign = _TOWARDS_VIEWER[side, aspect]
     normals = _vertex_normals(points, triangles)
+    # The mesh may list corners in either direction; around the middle, outward is along the point.
     if (normals * points).sum() < 0:
         normals = -normals
     flat = np.column_stack([sign * points[:, 1], points[:, 2]])
     depth = sign * points[:, 0]
     facing = sign * normals[:, 0]
+    # A little beyond the edge, or the silhouette would have gaps between triangles.
     seen = facing[triangles].mean(axis=1) > -0.1
     visible = triangles[seen]
+    # Painter's algorithm: the nearest are drawn last, over what they hide.
     order = np.argsort(depth[visible].mean(axis=1), kind="stable")
     return View(flat, visible[order], np.clip(facing, 0, 1), folds(sulcal_depth))
 
@@ -70,6 +73,7 @@ def outline(seen: View, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     inside = mask[seen.triangles]
     mixed = inside.any(axis=1) & ~inside.all(axis=1)
     corners, inner = seen.triangles[mixed], inside[mixed]
+    # Of three corners on two sides, one is alone: inside (one of three) or outside.
     odd = np.where(inner.sum(axis=1) == 1, inner.argmax(axis=1), (~inner).argmax(axis=1))
     rows = np.arange(len(odd))
     lone = seen.points[corners[rows, odd]]
@@ -92,6 +96,7 @@ def inflated(side: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
 
 def _vertex_normals(points: NDArray[Any], triangles: NDArray[Any]) -> NDArray[np.float64]:
     a, b, c = points[triangles].transpose(1, 0, 2)
+    # The length of the product is twice the area: large triangles count more at a corner.
     faces = np.cross(b - a, c - a)
     normals = np.zeros_like(points)
     for corner in triangles.T:

@@ -107,7 +107,7 @@ def _shared_steps(models: list[list[Step]]) -> list[Step]:
 
 
 def _said(step: Step) -> Said:
-    return _SENTENCES.get(step["class"], _other)(step)
+    return _SENTENCES.get(step.get("said_as", step["class"]), _other)(step)
 
 
 def _speech(step: Step) -> Said:
@@ -123,7 +123,8 @@ def _tuned(step: Step) -> Said:
     return (
         f"The speech model `{given.get('backbone') or given.get('model')}` was fine-tuned on the "
         f"fMRI of {_count(len(people), 'participant')} (loss {given.get('loss')}, "
-        f"{given.get('epochs')} epochs at most, learning rate {given.get('learning_rate')})"
+        f"{given.get('training__epochs')} epochs at most, learning rate "
+        f"{given.get('training__learning_rate')})"
         f"{step.get('note', '')}",
         ("tuning",),
     )
@@ -190,9 +191,12 @@ _SENTENCES: dict[str, Callable[[Step], Said]] = {
 
 
 def _scoring(result: Result) -> Iterator[Said]:
+    metric = result.scores.attrs.get("metric", "correlation")
     yield (
         "The score of a target is Pearson's correlation of response and prediction within runs, "
-        "averaged over runs by their length",
+        "averaged over runs by their length"
+        if metric == "correlation"
+        else f"The score of a target is `{metric}` of response and prediction",
         (),
     )
     if result.ceiling is not None:

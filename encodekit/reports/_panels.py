@@ -14,9 +14,9 @@ from encodekit.reports._difference import plot_difference
 from encodekit.reports._layers import plot_layer_profile
 from encodekit.reports._methods import methods
 from encodekit.reports._models import plot_models_by_participant
-from encodekit.reports._parts import Picture, Section, Table
 from encodekit.reports._regions import plot_by_region
 from encodekit.reports._result import Result
+from encodekit.reports._sections import Picture, Section, Table
 from encodekit.reports._surface import plot_surface
 from encodekit.reports._viewer import SurfaceViewer
 from encodekit.scoring import data_to_reach
@@ -168,7 +168,7 @@ def tests_panel(result: Result) -> Section | None:
     for model in result.models:
         one = result.tests.sel(model=model)
         row: dict[str, Any] = {"model": model, "tested": int(one["r"].notnull().sum())}
-        for name in ("q_over_stimulus", "p_max_over_stimulus", "q_over_people"):
+        for name in ("q_over_stimulus", "p_fwe_over_stimulus", "q_over_people"):
             if name in one:
                 row[f"{name} < .05"] = int((one[name] < 0.05).sum())
         rows.append(row)

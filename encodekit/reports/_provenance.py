@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from encodekit.reports._parts import Table
+from encodekit.reports._sections import Table
 
 PACKAGES = (
     "encodekit",

@@ -5,12 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from encodekit._errors import import_extra
+from encodekit.core import atomic_write, import_extra
 from encodekit.reports._markup import prose
 from encodekit.reports._panels import panels
-from encodekit.reports._parts import Highlight, Picture, Section
 from encodekit.reports._provenance import Provenance, environment, provenance_tables
 from encodekit.reports._result import Result
+from encodekit.reports._sections import Highlight, Picture, Section
 from encodekit.reports._svg import as_svg
 from encodekit.reports._viewer import mesh_json, script, script_hash
 
@@ -65,8 +65,6 @@ def report(
     >>> page.name
     'r.html'
     """
-    from encodekit.data import atomic_write
-
     shown, stated = list(sections), dict(provenance or {})
     if result is not None:
         title = title or result.name

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit._errors import unknown_name
-from encodekit.data import atomic_write, check_manifest, whole_folder
+from encodekit.core import atomic_write, check_manifest, unknown_name, whole_folder
 from encodekit.regions import by_region
 from encodekit.reports._decisions import Decision
+from encodekit.reports._region_masks import region_masks
 from encodekit.scoring import normalise
 
 SCHEMA = 1
@@ -127,8 +127,6 @@ class Result:
         name : str
         regions : RegionSelector, or names of the coordinate ``region``
         """
-        from encodekit.reports._evaluate import region_masks
-
         masks = region_masks({name: regions}, self.scores)
         joined = masks if self.regions is None else xr.concat([self.regions, masks], "group")
         late = Decision("regions", name, "added later", "chosen", None, after_scores=True)

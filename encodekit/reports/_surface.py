@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.reports._axes import NORMAL, SMALL, new_figure
 from encodekit.reports._mesh import View, outline, view
 from encodekit.reports._palette import DIVERGING, INK, MUTED, SEQUENTIAL
-from encodekit.reports._vertices import SIDES, Maps, vertex_maps
+from encodekit.reports._vertex_maps import SIDES, Maps, vertex_maps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

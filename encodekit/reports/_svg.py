@@ -4,7 +4,7 @@ import io
 import re
 from typing import Any
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.reports._palette import GRID, INK, MUTED, PAPER
 
 _RASTER_DPI = 200

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from encodekit.reports._mesh import folds, inflated
 from encodekit.reports._surface import colours_for, limits
-from encodekit.reports._vertices import SIDES, vertex_maps
+from encodekit.reports._vertex_maps import SIDES, vertex_maps
 
 _STEPS = 65534  # 0 is left for what is not scored
 
@@ -102,7 +102,7 @@ def mesh_json() -> str:
     sides = {}
     for side in SIDES:
         points, triangles, depth = inflated(side)
-        scale = float(np.abs(points).max()) / 32767
+        scale = float(np.abs(points).max()) / 32767  # mm per step: a few thousandths
         sides[side] = {
             "points": _packed(np.round(points / scale).astype(np.int16)),
             "triangles": _packed(triangles.astype(np.uint16)),
@@ -125,9 +125,11 @@ def script_hash() -> str:
 
 
 def _packed(values: NDArray[Any]) -> str:
+    # Typed arrays in a browser have the byte order of the machine, which is little-endian.
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     return base64.b64encode(little.tobytes()).decode()
 
 
 def _json(value: Any) -> str:
+    # Inside a script element, "</" would end it, whatever string it stands in.
     return json.dumps(value, separators=(",", ":")).replace("</", "<\\/")

@@ -3,15 +3,13 @@
 from encodekit.scoring._ceiling import noise_ceiling
 from encodekit.scoring._compare import compare_models
 from encodekit.scoring._correlation import correlation
-from encodekit.scoring._join import join_rows, one_array
+from encodekit.scoring._data_to_reach import data_to_reach
+from encodekit.scoring._generalization_grid import generalization_grid
 from encodekit.scoring._learning_curve import learning_curve
-from encodekit.scoring._missing import TargetGroup, group_targets, is_constant
 from encodekit.scoring._normalise import normalise
 from encodekit.scoring._nulls import BlockNull, PhaseNull, ShiftNull, SignNull
 from encodekit.scoring._plan import plan
 from encodekit.scoring._r2 import r2
-from encodekit.scoring._reach import data_to_reach
-from encodekit.scoring._seen_grid import seen_grid
 from encodekit.scoring._significance import permutation_test
 
 __all__ = [
@@ -19,19 +17,14 @@ __all__ = [
     "PhaseNull",
     "ShiftNull",
     "SignNull",
-    "TargetGroup",
     "compare_models",
     "correlation",
     "data_to_reach",
-    "group_targets",
-    "is_constant",
-    "join_rows",
+    "generalization_grid",
     "learning_curve",
     "noise_ceiling",
     "normalise",
-    "one_array",
     "permutation_test",
     "plan",
     "r2",
-    "seen_grid",
 ]

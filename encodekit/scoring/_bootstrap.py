@@ -16,9 +16,10 @@ def draw_counts(rng: np.random.Generator, n_trs: int, block: int, n: int) -> Flo
     block-resampling procedure for stationary data).
     """
     size = min(block, n_trs)
-    n_blocks = -(-n_trs // size)
+    n_blocks = -(-n_trs // size)  # rounded up; what is beyond the run is cut off
     starts = rng.integers(0, n_trs, (n, n_blocks, 1))
     rows = ((starts + np.arange(size)) % n_trs).reshape(n, -1)[:, :n_trs]
+    # One count for all draws: those of draw k lie from k n_trs on.
     places = rows + n_trs * np.arange(n)[:, None]
     counts = np.bincount(places.ravel(), minlength=n * n_trs).reshape(n, n_trs)
     return np.concatenate([np.ones((1, n_trs)), counts]).astype(np.float32)
@@ -29,6 +30,8 @@ def resampled(sides: Mapping[str, Floats], counts: Floats) -> dict[str, NDArray[
 
     ``sides`` are (time, target), of mean 0 and norm 1, so that float32 has room for their squares.
     """
+    # Moments of drawn rows are products with the counts, (1 + n, time) @ (time, target): no row is
+    # ever copied. Rounding may put a variance of nearly nothing below 0.
     n = counts.sum(axis=1, keepdims=True)
     sums = {name: counts @ side for name, side in sides.items()}
     spread = {

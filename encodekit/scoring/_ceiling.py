@@ -7,12 +7,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from encodekit._errors import unknown_name
-from encodekit.data import concat_runs
+from encodekit.core import unknown_name
+from encodekit.data import concat_runs, is_labelled, one_array, participants_of, target_coords
+from encodekit.scoring._intersubject import intersubject_correlation
 from encodekit.scoring._jackknife import t_limits
-from encodekit.scoring._join import is_labelled, one_array, target_coords
-from encodekit.scoring._missing import participants_of
-from encodekit.scoring._others import agreement
 from encodekit.scoring._repeats import share_from_halves, share_from_powers
 
 _METHODS = {"repeats": share_from_powers, "split-half": share_from_halves}
@@ -113,6 +111,8 @@ def _with_limits(share: Floats, n: Any) -> dict[str, Floats]:
     That is the logarithm of a ratio of variances (for halves, ``2 artanh r``).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
+        # 1 + n share / (1 - share) is the ratio of the variances with and without signal: its
+        # logarithm is more nearly normal than it, and its ends turn back into shares below 1.
         low, high = t_limits(np.log1p(n * share / (1 - share)))
         ends = (np.expm1(end) / (np.expm1(end) + n) for end in (low, high))
     return dict(zip(("", "_low", "_high"), (share[0], *ends), strict=True))
@@ -125,7 +125,7 @@ def _from_people(responses: Any, n: int | None) -> xr.Dataset:
             "responses as they are"
         )
     rows = one_array(responses, "responses")
-    found = agreement(rows)
+    found = intersubject_correlation(rows)
     places = found.groups.codes
     limits = _with_limits(found.share, np.maximum(found.n_people, 2))
     estimates = {name: values[places] for name, values in limits.items()}
@@ -182,9 +182,12 @@ def _dataset(
     found = {}
     for end, share in shares.items():
         with np.errstate(divide="ignore", invalid="ignore"):
+            # n share / (1 + (n - 1) share), Spearman-Brown's share of the mean of n; a share so
+            # negative that the variance of the mean would be none has no ceiling.
             under = 1 + (number - 1) * share
             squared = np.where(under > 0, number * share / under, np.nan)
         found[f"signal_share{end}"] = share
+        # A negative share is an estimate of 0 or a little more; NaN stays NaN.
         found[f"ceiling{end}"] = np.sqrt(np.where(squared < 0, 0.0, squared))
         if not end:
             found["ceiling_squared"] = squared

@@ -8,16 +8,16 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from encodekit.data import progress
+from encodekit.core import progress
 from encodekit.scoring._bootstrap import draw_counts, resampled
 from encodekit.scoring._correlation import pair, score
 from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._null_statistics import Block, each_run, group_means, pieces
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
 from encodekit.scoring._p_values import count_p
-from encodekit.scoring._people import by_person, mean_and_error
-from encodekit.scoring._standard import Block, averaged, each_run, pieces
+from encodekit.scoring._participant_t_test import mean_and_error, participant_means
 
-_BLOCK = 20  # TRs
+_BLOCK = 20  # TRs, beyond which responses hardly remember
 _VALUES_AT_ONCE = 2**21  # draws times targets
 _LEVEL = 0.95
 
@@ -125,14 +125,17 @@ def _scrambled(
     draws, place = chance.draw(n), {run: i for i, run in enumerate(chance.lengths)}
     at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
     both = (pieces(truth, guess, wanted, at_once) for guess in (first, second))
+    # Counts and draws are of a run, whoever heard it: people stay paired, and models are.
     with progress("comparing models", float(wanted.sum())) as tick:
         for one, other in zip(*both, strict=True):
             scrambled, drawn = np.zeros((2, 1 + n, one.columns.size), np.float32)
             for mine, its in zip(each_run(one), each_run(other), strict=True):
+                # The difference of standardised predictions goes with the response as r does:
+                # y' (p_1 - p_2) = r_1 - r_2.
                 apart = mine.predicted - its.predicted
                 scrambled += mine.weight * chance.null.statistics(mine.true, apart, draws[mine.run])
                 rows = {"true": mine.true, "first": mine.predicted, "second": its.predicted}
-                r = resampled(rows, counts[mine.run] * mine.there)
+                r = resampled(rows, counts[mine.run] * mine.there)  # rows that are missing: 0
                 drawn += mine.share * (r["first"] - r["second"])
                 over_runs[place[mine.run], one.columns] = r["first"][0] - r["second"][0]
             yield one.columns, np.concatenate([scrambled, drawn])
@@ -148,13 +151,14 @@ def _over_stimulus(
 ) -> dict[str, Floats]:
     """Return p of the scrambled difference, and the interval of the paired bootstrap."""
     if groups.dim == "group":
-        scrambled = averaged(scrambled, groups, wanted, max(_VALUES_AT_ONCE // (1 + n), 1))
+        scrambled = group_means(scrambled, groups, wanted, max(_VALUES_AT_ONCE // (1 + n), 1))
     p, low, high = np.full((3, groups.size), np.nan)
+    # As many independent values as there are whole blocks, less one for the mean.
     freedom = np.array(sum(n_trs // _BLOCK for n_trs in lengths.values()) - 1)
     for columns, values in scrambled:
         apart, drawn = np.split(values, 2)
         p[columns] = count_p(np.abs(apart[1:]), np.abs(apart[0]))
-        half = _half(drawn[1:].std(axis=0, ddof=1, dtype=np.float64), freedom)
+        half = _half_width(drawn[1:].std(axis=0, ddof=1, dtype=np.float64), freedom)
         low[columns], high[columns] = drawn[0] - half, drawn[0] + half
     return {"p_over_stimulus": p, "low_over_stimulus": low, "high_over_stimulus": high}
 
@@ -165,11 +169,12 @@ def _over_people(
     """Return p and interval over people, and the interval over people and runs."""
     named = groups.dim == "group" and "participant" in truth.coords
     people = truth.coords["participant"].values if named else np.zeros(difference.size, np.int8)
-    mean, error, n_people = mean_and_error(by_person(difference, groups, people))
-    table = np.stack([by_person(run, groups, people) for run in over_runs])
+    mean, error, n_people = mean_and_error(participant_means(difference, groups, people))
+    table = np.stack([participant_means(run, groups, people) for run in over_runs])
+    # Both factors are random: the scarcer of them bounds what is known of the spread.
     both, n_runs = _crossed_error(table)
-    wide = _half(both, np.minimum(n_people, n_runs) - 1)
-    half, centre = _half(error, n_people - 1), groups.mean(difference)
+    wide = _half_width(both, np.minimum(n_people, n_runs) - 1)
+    half, centre = _half_width(error, n_people - 1), groups.mean(difference)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stats.t.sf(np.abs(mean / error), n_people - 1)
     return {
@@ -192,6 +197,7 @@ def _crossed_error(table: Floats) -> tuple[Floats, NDArray[np.intp]]:
     of_person, of_run = (mean_and_error(side)[0] for side in (table, table.swapaxes(0, 1)))
     mean, over_people, n_people = mean_and_error(of_person)
     _, over_runs, n_runs = mean_and_error(of_run)
+    # (run, person, group): what neither the person nor the run says.
     rest = table - of_person - of_run[:, None] + mean
     with np.errstate(divide="ignore", invalid="ignore"):
         cells = n_people * n_runs * (n_people - 1) * (n_runs - 1)
@@ -199,7 +205,7 @@ def _crossed_error(table: Floats) -> tuple[Floats, NDArray[np.intp]]:
     return np.sqrt(np.maximum(variance, np.maximum(over_people, over_runs) ** 2)), n_runs
 
 
-def _half(error: Floats, freedom: NDArray[Any]) -> Floats:
+def _half_width(error: Floats, freedom: NDArray[Any]) -> Floats:
     """Return half the t interval; NaN without a degree of freedom."""
     half: Floats = np.where(
         freedom > 0, stats.t.ppf((1 + _LEVEL) / 2, np.maximum(freedom, 1)), np.nan

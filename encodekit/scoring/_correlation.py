@@ -7,19 +7,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from encodekit.scoring._blocks import blocks, load_columns
-from encodekit.scoring._join import (
-    check_same_targets,
-    is_labelled,
-    join_rows,
-    one_array,
-    target_coords,
-)
-from encodekit.scoring._missing import (
+from encodekit.data import (
     N_TARGETS_AT_ONCE,
+    check_same_targets,
+    column_blocks,
     group_targets,
     is_constant,
+    is_labelled,
+    join_rows,
+    load_columns,
+    one_array,
     participants_of,
+    target_coords,
 )
 
 
@@ -112,15 +111,21 @@ def _as_float(values: NDArray[Any]) -> NDArray[Any]:
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def finish(scores: NDArray[Any], truth: xr.DataArray, true: Any, metric: str) -> Any:
-    """Return ``scores`` in the form of the input: DataArray, array, or a float for 1-D."""
+def finish(
+    scores: NDArray[Any], truth: xr.DataArray, true: Any, metric: str, **leading: Any
+) -> Any:
+    """Return ``scores`` (..., target) in the form of the input: DataArray or array.
+
+    Where ``true`` is (time,), without the axis for targets: a float. ``leading`` are coordinates
+    of the axes before it, in their order.
+    """
     if not is_labelled(true):
-        return scores[0] if np.ndim(true) == 1 else scores
+        return scores[..., 0][()] if np.ndim(true) == 1 else scores
     names: Sequence[Any] = list(dict.fromkeys(truth.coords["run"].values.tolist()))
     return xr.DataArray(
         scores,
-        dims="target",
-        coords=target_coords(truth),
+        dims=(*leading, "target"),
+        coords={**leading, **target_coords(truth)},
         name=metric,
         attrs={"metric": metric, "runs": [str(name) for name in names], **_space(truth)},
     )
@@ -134,7 +139,7 @@ def score(true: Any, predicted: Any, runs: NDArray[Any], coords: Any) -> NDArray
     """Return r of each target (time, target); ``runs`` are of the rows, ``coords`` of `true`."""
     scores = np.full(true.shape[1], np.nan)
     for group in group_targets(true, participants_of(coords, true.shape[1])):
-        for columns in blocks(group.columns, N_TARGETS_AT_ONCE):
+        for columns in column_blocks(group.columns, N_TARGETS_AT_ONCE):
             left, right = load_columns(true, columns), load_columns(predicted, columns)
             scores[columns] = correlate_runs(
                 left[group.present], right[group.present], runs[group.present]
@@ -157,6 +162,7 @@ def correlate_runs(
 
 def correlate(true: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
     """Return r per column of two arrays (time, target); NaN where either is constant."""
+    # Tested before anything is subtracted: rounding leaves a constant with a spread.
     flat = _flat(true) | _flat(predicted)
     left = true - true.mean(axis=0, dtype=np.float64)
     right = predicted - predicted.mean(axis=0, dtype=np.float64)

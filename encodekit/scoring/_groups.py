@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import sparse
 
-from encodekit._errors import unknown_name
-from encodekit.scoring._join import target_coords
+from encodekit.core import unknown_name
+from encodekit.data import target_coords
 from encodekit.scoring._nulls import Scramblings
 from encodekit.scoring._p_values import adjust
 
@@ -41,6 +41,7 @@ class Groups:
 
     def sum(self, values: NDArray[Any], columns: Any = slice(None)) -> NDArray[Any]:
         """Return (..., group): sums of ``values`` (..., column), those of ``columns``, by group."""
+        # A sparse matrix (column, group) of ones: groups may be as many as vertices, and are small.
         codes = self.codes[columns]
         entries = (np.ones(codes.size, values.dtype), (np.arange(codes.size), codes))
         totals: NDArray[Any] = values @ sparse.csr_array(entries, shape=(codes.size, self.size))

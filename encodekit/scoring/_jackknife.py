@@ -20,6 +20,8 @@ def block_starts(n_trs: int) -> NDArray[np.intp]:
 
 def sums_without(values: Floats, starts: NDArray[np.intp], axis: int = 0) -> Floats:
     """Return (1 + block, ...): sums of ``values`` along time, of all, then without each block."""
+    # reduceat sums from each start to the next: (block, ...), of which the total less one is what
+    # is left without it.
     parts = np.moveaxis(np.add.reduceat(values, starts, axis=axis), axis, 0)
     total = parts.sum(axis=0, keepdims=True)
     sums: Floats = np.concatenate([total, total - parts])
@@ -33,6 +35,7 @@ def counts_without(n_trs: int, starts: NDArray[np.intp]) -> Floats:
 
 def join_runs(by_run: Sequence[Floats]) -> Floats:
     """Return sums over runs of (1 + block, target): of all, then without each block of each run."""
+    # Without a block, a run has its own sum and the others have theirs whole.
     total = sum(run[:1] for run in by_run)
     rows: Floats = np.concatenate([total, *(total - run[:1] + run[1:] for run in by_run)])
     return rows
@@ -42,6 +45,7 @@ def t_limits(estimates: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     """Return the ends of the t interval of ``estimates`` (1 + block, target)."""
     without = estimates[1:]
     n = len(without)
+    # The jackknife's variance, (n - 1) / n sum (estimate - mean)^2.
     spread = np.sqrt((n - 1) * np.square(without - without.mean(axis=0)).mean(axis=0))
     half = stats.t.ppf((1 + level) / 2, n - 1) * spread
     return estimates[0] - half, estimates[0] + half

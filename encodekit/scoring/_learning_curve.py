@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.data import RunList, Stimulus, Study, check_disjoint
 from encodekit.scoring._correlation import correlation
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from encodekit.scoring._join import check_same_targets
+from encodekit.data import check_same_targets
 
 _BESIDE = ("ceiling", "ceiling_squared", "ceiling_low", "ceiling_high", "signal_share")
 

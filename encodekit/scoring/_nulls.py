@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 
 Floats = NDArray[np.float32]
 
@@ -42,7 +42,7 @@ class PhaseNull:
 
     def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> Floats:
         """Return (1 + n, 2 * frequency): cosines, then minus the sines."""
-        n_frequencies = n_trs // 2
+        n_frequencies = n_trs // 2  # without that of the mean, which is 0
         angles = np.zeros((1 + n, n_frequencies))
         angles[1:] = rng.uniform(0, 2 * np.pi, (n, n_frequencies))
         if n_trs % 2 == 0:
@@ -52,10 +52,13 @@ class PhaseNull:
     def statistics(self, true: Floats, predicted: Floats, draws: Floats) -> Floats:
         """Return r of each surrogate."""
         n_trs = len(true)
+        # (frequency, target). Each but the highest of an even length stands for two frequencies,
+        # of opposite signs and conjugate values: twice the real part.
         cross = (np.conj(fft.rfft(true, axis=0)) * fft.rfft(predicted, axis=0))[1:]
         cross *= np.float32(2 / n_trs)
         if n_trs % 2 == 0:
             cross[-1] /= 2
+        # Re(c e^(i a)) = cos(a) Re c - sin(a) Im c: (1 + n, 2 frequency) @ (2 frequency, target).
         surrogates: Floats = draws @ np.vstack([cross.real, cross.imag])
         return surrogates
 
@@ -71,6 +74,7 @@ class SignNull:
 
     def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> Floats:
         """Return (1 + n, coefficient) of -1 and 1."""
+        # One less than TRs: the coefficient of the mean is 0.
         signs = np.ones((1 + n, n_trs - 1), np.float32)
         signs[1:] -= 2 * rng.integers(0, 2, (n, n_trs - 1), dtype=np.int8)
         return signs
@@ -78,6 +82,8 @@ class SignNull:
     def statistics(self, true: Floats, predicted: Floats, draws: Floats) -> Floats:
         """Return r of each surrogate."""
         sides = (fft.dct(side, axis=0, norm="ortho")[1:] for side in (true, predicted))
+        # The transform is orthonormal, so that products of coefficients sum to r; a flipped sign
+        # of the prediction is one of the product. (1 + n, coefficient) @ (coefficient, target).
         surrogates: Floats = draws @ (next(sides) * next(sides))
         return surrogates
 
@@ -92,6 +98,7 @@ class BlockNull:
 
     def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> NDArray[np.intp]:
         """Return (1 + n, time): the row that comes in each place."""
+        # Of nearly equal lengths, so that no short rest of the run stays in one place.
         blocks = np.array_split(np.arange(n_trs), max(round(n_trs / self.length), 1))
         orders = (rng.permutation(len(blocks)) for _ in range(n))
         rows = (np.concatenate([blocks[i] for i in order]) for order in orders)
@@ -123,11 +130,15 @@ class ShiftNull:
 
     def statistics(self, true: Floats, predicted: Floats, draws: NDArray[np.intp]) -> Floats:
         """Return t of each lag."""
+        # Padded with zeros to twice the length, where nothing wraps round: all lags at once.
         size = 2 * len(true)
         left, right = (fft.rfft(side, size, axis=0) for side in (true, predicted))
         products = fft.irfft(np.conj(left) * right, size, axis=0)
+        # Autocovariances are autocorrelations, since the columns have norm 1: rho_y rho_p by lag.
         both = fft.irfft(np.abs(left) ** 2, size, axis=0)
         both = (both * fft.irfft(np.abs(right) ** 2, size, axis=0))[: len(true)]
+        # A run has fewer lags than there are draws; negative ones count from the end, as the
+        # transform has them.
         lags, which = np.unique(draws, return_inverse=True)
         t = [_overlap_t(true, predicted, products[lag], both, int(lag)) for lag in lags]
         return np.stack(t)[which]
@@ -138,8 +149,10 @@ def _overlap_t(true: Floats, predicted: Floats, product: Floats, both: Floats, l
     n = len(true) - abs(lag)
     left = true[:n] if lag >= 0 else true[-n:]
     right = predicted[-n:] if lag >= 0 else predicted[:n]
+    # The columns have mean 0 over the run, not over the rows that overlap.
     covariance = product - left.sum(0) * right.sum(0) / n
     r = covariance / (np.sqrt(left.var(0) * right.var(0)) * n)
+    # sum_m over lags of both signs: once for 0, twice for every other.
     weights = np.where(np.arange(n) == 0, 1, 2) * (1 - np.arange(n) / n)
     t: Floats = r / np.sqrt(weights.astype(np.float32) @ both[:n] / n)
     return t

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-_FEW = 10  # exceedances below which counting is too coarse
+_FEW = 10  # exceedances below which counting is too coarse (Knijnenburg et al.)
 _TAIL = 0.1  # the share of the draws that the tail is fitted to
-_MOST = 250
+_MOST = 250  # of them: more draws put the threshold further out instead
 
 Floats = NDArray[np.float64]
 
@@ -37,12 +37,14 @@ def pareto_p(null: NDArray[np.float32], observed: NDArray[np.float32]) -> Floats
     rare = np.flatnonzero(p * (1 + len(null)) < 1 + _FEW)
     if n_tail < _FEW or not rare.size:
         return p
+    # One value more than the tail: the threshold lies between its smallest and the next one.
     top = np.partition(null[:, rare], -n_tail - 1, axis=0)[-n_tail - 1 :].astype(np.float64)
     top.sort(axis=0)
     mean = null[:, rare].mean(axis=0, dtype=np.float64)
     squares = np.square(top - mean)
     threshold = squares[:2].mean(axis=0)
     share = _survival(np.square(observed[rare] - mean) - threshold, squares[1:] - threshold)
+    # P(beyond the observed) = P(beyond the threshold) P(beyond the observed | beyond it).
     p[rare] = share * (1 + n_tail) / (1 + len(null))
     return p
 
@@ -53,6 +55,7 @@ def _survival(excess: Floats, excesses: Floats) -> Floats:
     mean = excesses.mean(axis=0)
     above = (n - np.arange(1.0, n + 1)) / (n - 1)  # the share of a sample that is larger
     weighted = np.einsum("i,ij->j", above, excesses) / n
+    # Hosking & Wallis's estimates, with a_0 the mean, a_1 the weighted one, and shape = -k.
     shape = 2 - mean / (mean - 2 * weighted)
     scale = 2 * mean * weighted / (mean - 2 * weighted)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -6,15 +6,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from encodekit.scoring._blocks import blocks, load_columns
-from encodekit.scoring._correlation import finish, pair
-from encodekit.scoring._join import check_same_targets
-from encodekit.scoring._missing import (
+from encodekit.data import (
     N_TARGETS_AT_ONCE,
+    check_same_targets,
+    column_blocks,
     group_targets,
     is_constant,
+    load_columns,
     participants_of,
 )
+from encodekit.scoring._correlation import finish, pair
 
 
 def r2(true: Any, predicted: Any, *, mean: Any | None = None, runs: ArrayLike | None = None) -> Any:
@@ -80,7 +81,7 @@ def _training_mean(
 def _score(truth: xr.DataArray, predicted: Any, base: NDArray[np.float64]) -> NDArray[np.float64]:
     scores = np.full(truth.sizes["target"], np.nan)
     for group in group_targets(truth.data, participants_of(truth.coords, scores.size)):
-        for columns in blocks(group.columns, N_TARGETS_AT_ONCE):
+        for columns in column_blocks(group.columns, N_TARGETS_AT_ONCE):
             true = load_columns(truth.data, columns)[group.present]
             guess = load_columns(predicted, columns)[group.present]
             scores[columns] = _explained(true, guess, base[columns])

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit.scoring._blocks import blocks, load_columns
+from encodekit.data import column_blocks, is_constant, load_columns
 from encodekit.scoring._jackknife import block_starts, counts_without, join_runs, sums_without
-from encodekit.scoring._missing import is_constant
 
 _AT_ONCE = 1024  # targets
 
@@ -47,6 +46,7 @@ def share_from_halves(rows: xr.DataArray, columns: NDArray[np.intp]) -> Share:
     n = max(n_repeats.values(), default=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = weighted / n_trs
+        # CC2 = 2 r / (1 + r) of the mean of n (Spearman-Brown), and CC2 / (n - (n - 1) CC2) of one.
         return Share(2 * r / (n * (1 + r) - 2 * (n - 1) * r), n_repeats)
 
 
@@ -63,7 +63,7 @@ def _over_runs(
         if kept.sum() > 1:
             parts = [
                 measure(load_columns(data, some)[kept][:, times].astype(np.float64))
-                for some in blocks(columns, _AT_ONCE)
+                for some in column_blocks(columns, _AT_ONCE)
             ]
             found.append(tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
     if not found:
@@ -76,7 +76,7 @@ def _over_runs(
 def _present(data: Any, columns: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which repeats a participant has of a run, and the rows that all of these have."""
     there = np.zeros(data.shape[:2], dtype=bool)
-    for some in blocks(columns, _AT_ONCE):
+    for some in column_blocks(columns, _AT_ONCE):
         there |= ~np.isnan(load_columns(data, some)).all(axis=2)
     kept = np.asarray(there.any(axis=1))
     return kept, np.asarray(there[kept].all(axis=0))
@@ -84,6 +84,8 @@ def _present(data: Any, columns: NDArray[np.intp]) -> tuple[NDArray[np.bool_], N
 
 def _signal_and_total(values: Floats) -> Parts:
     """Return SP and TP of values (repeat, time, target), times TRs; NaN where a repeat is flat."""
+    # Sums of squares about the mean of the rows that are left, sum x^2 - (sum x)^2 / left, of all
+    # rows and without each block, (1 + block, target): no block is ever cut out.
     n, n_trs, _ = values.shape
     values, flat = _centred(values)
     starts = block_starts(n_trs)
@@ -92,7 +94,7 @@ def _signal_and_total(values: Floats) -> Parts:
     of_one -= np.square(sums_without(values, starts, axis=1)).sum(axis=1) / left
     mean = values.mean(axis=0)
     of_mean = sums_without(mean**2, starts) - sums_without(mean, starts) ** 2 / left
-    freedom = left / (left - 1)
+    freedom = left / (left - 1)  # the mean took one degree of freedom; times TRs, for the weights
     total = freedom * of_one / n
     signal = (n * freedom * of_mean - total) / (n - 1)
     signal[:, flat] = np.nan

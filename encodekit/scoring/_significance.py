@@ -8,15 +8,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from encodekit._errors import unknown_name
-from encodekit.data import progress
+from encodekit.core import progress, unknown_name
 from encodekit.scoring._correlation import pair, score
 from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._null_statistics import Block, Piece, group_means, pieces, statistics
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
 from encodekit.scoring._p_values import count_p, pareto_p
-from encodekit.scoring._people import over_people
+from encodekit.scoring._participant_t_test import over_people
 from encodekit.scoring._sequential import sequential_test
-from encodekit.scoring._standard import Block, Piece, averaged, pieces, statistics
 
 _VALUES_AT_ONCE = 2**22  # draws times targets
 _TAILS: dict[str, Callable[..., NDArray[np.float64]]] = {"pareto": pareto_p, "count": count_p}
@@ -35,6 +34,7 @@ def permutation_test(
     null: str | Null = "sign",
     tail: str = "pareto",
     stop_after: int | None = None,
+    block_size: int | None = None,
     random_state: int = 0,
 ) -> xr.Dataset:
     """Test whether r is above chance, per target or per group of targets; one-sided.
@@ -62,6 +62,9 @@ def permutation_test(
     stop_after : int, optional
         Stop a target's permutations once that many have reached its r, at most ``n_permutations``
         of them: p is Besag and Clifford's [1]_, which only FDR can follow (not max-T, no tail).
+    block_size : int, optional
+        Targets at a time; from a budget of 4 million draws times targets if not given. It changes
+        the memory that is needed, not the result.
     random_state : int
         Seed of the scramblings.
 
@@ -70,7 +73,7 @@ def permutation_test(
     Dataset over target, or over group with the coordinates ``by``
         ``r``: of `encodekit.correlation`, or its mean over defined targets. ``z``: the statistic
         over the mean and standard deviation of its null. ``p_over_stimulus``,
-        ``p_max_over_stimulus``: for one, and for the maximum of z over all (family-wise error).
+        ``p_fwe_over_stimulus``: of one, and corrected for the family-wise error (maximum of z).
         ``q_over_stimulus``: p adjusted for the false discovery rate (Benjamini-Hochberg).
         ``p_over_people``, ``q_over_people``, ``n_people``; NaN where there are fewer than two.
         NaN where r is.
@@ -100,15 +103,16 @@ def permutation_test(
     >>> (permutation_test(truth, guess).q_over_stimulus < 0.05).values.tolist()
     [False, True]
     """
-    _check(n_permutations, tail, stop_after, by)
+    _check(n_permutations, tail, stop_after, block_size, by)
     truth, guess = pair(true, predicted, runs, "permutation_test")
     r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
     groups = make_groups(truth, by)
     chance = scramblings(null, truth.coords["run"].values, random_state)
     if stop_after is None:
-        found = _test(truth, guess, r, groups, chance, n_permutations, _TAILS[tail])
+        at_once = block_size or max(_VALUES_AT_ONCE // (1 + n_permutations), 1)
+        found = _test(truth, guess, r, groups, chance, n_permutations, _TAILS[tail], at_once)
     else:
-        found = sequential_test(truth, guess, r, chance, n_permutations, stop_after)
+        found = sequential_test(truth, guess, r, chance, n_permutations, stop_after, block_size)
     if stop_after is None and tail == "count":
         _warn_of_coarse_p(found["p_over_stimulus"], n_permutations)
     found = {"r": groups.mean(r)} | found | over_people(r, groups, truth)
@@ -116,10 +120,16 @@ def permutation_test(
     return groups.dataset(found, chance, n_permutations=n_permutations, tail=how)
 
 
-def _check(n_permutations: int, tail: str, stop_after: int | None, by: Any) -> None:
+def _check(
+    n_permutations: int, tail: str, stop_after: int | None, block_size: int | None, by: Any
+) -> None:
     if tail not in _TAILS:
         raise ValueError(f"permutation_test: {unknown_name('tail', tail, _TAILS)}")
-    for name, number in (("n_permutations", n_permutations), ("stop_after", stop_after)):
+    for name, number in (
+        ("n_permutations", n_permutations),
+        ("stop_after", stop_after),
+        ("block_size", block_size),
+    ):
         if number is not None and number < 1:
             raise ValueError(f"permutation_test: {name}={number}, expected 1 or more")
     if stop_after is not None and by is not None:
@@ -137,26 +147,28 @@ def _test(
     chance: Scramblings,
     n: int,
     tail: Callable[..., Floats],
+    at_once: int,
 ) -> dict[str, Floats]:
     """Return z and p over stimulus of each group, from ``n`` scramblings."""
     draws = chance.draw(n)
-    at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
     wanted = np.isfinite(r)
     scrambled = _scrambled(pieces(truth, guess, wanted, at_once), chance.null, draws, wanted.sum())
     if groups.dim == "group":
-        scrambled = averaged(scrambled, groups, wanted, at_once)
-    z, among, p = np.full((3, groups.size), np.nan)
-    largest = np.full(n, -np.inf)
+        scrambled = group_means(scrambled, groups, wanted, at_once)
+    z, studentised_r, p = np.full((3, groups.size), np.nan)
+    largest = np.full(n, -np.inf)  # of each draw over all targets so far
     for columns, values in scrambled:
         null = values[1:]
         z[columns] = (values[0] - null.mean(axis=0)) / null.std(axis=0)
-        # For the maximum, what was observed is one of 1 + n like any other.
+        # For the maximum, what was observed is one of 1 + n like any other: under the null all are
+        # exchangeable, which standardising by the n others alone would break.
         studentised = (values - values.mean(axis=0)) / values.std(axis=0)
-        among[columns] = studentised[0]
+        studentised_r[columns] = studentised[0]
         np.maximum(largest, studentised[1:].max(axis=1), out=largest)
         p[columns] = tail(null, values[0])
-    p_max = (1 + n - np.searchsorted(np.sort(largest), among)) / (1 + n)
-    return {"z": z, "p_over_stimulus": p, "p_max_over_stimulus": np.where(np.isnan(z), z, p_max)}
+    # (1 + #{largest >= observed}) / (1 + n): n less those that stand before it in order.
+    p_fwe = (1 + n - np.searchsorted(np.sort(largest), studentised_r)) / (1 + n)
+    return {"z": z, "p_over_stimulus": p, "p_fwe_over_stimulus": np.where(np.isnan(z), z, p_fwe)}
 
 
 def _scrambled(

@@ -20,9 +20,9 @@ from encodekit.simulation._latents import (
 SHARED = 0.7  # of the variance of a map is the same in everybody
 LOUDNESS_WEIGHT = 0.1  # in the signal of a language target; that of meaning is the rest
 MAX_SHIFT = 1.0  # s
-CLEAR = (0.02, 0.12)
+CLEAR = (0.02, 0.12)  # of the variance of one run
 _REALISTIC_MEDIAN, _REALISTIC_90 = 0.02, 0.08
-_MOST = 0.9
+_MOST = 0.9  # of the variance: what is left must be noise for repeats to differ in
 
 Snr = str | tuple[float, float]
 
@@ -60,6 +60,7 @@ def smoothing_map(cortex: Cortex, rng: np.random.Generator) -> NDArray[np.float6
     seconds = np.full(len(cortex), np.nan)
     language = cortex.follows == LANGUAGE
     field = cortex.smooth_fields(rng, 1)[0][language]
+    # argsort of argsort is the rank; rank times 3 over n is the tercile, without a tie.
     ranks = field.argsort().argsort() * len(SMOOTHING) // max(field.size, 1)
     seconds[language] = np.asarray(SMOOTHING)[ranks]
     return seconds
@@ -87,6 +88,7 @@ def shares(
     90 % quantile of .08.
     """
     if snr == "realistic":
+        # log-normal: the 90 % quantile is exp(width * 1.28) times the median.
         width = np.log(_REALISTIC_90 / _REALISTIC_MEDIAN) / ndtri(0.9)
         share = np.minimum(_REALISTIC_MEDIAN * np.exp(width * strength), _MOST)
     else:
@@ -136,8 +138,11 @@ def latent_weights(
     loudness[LOUDNESS] = cortex.follows == LANGUAGE
     bands = np.zeros_like(meaning)
     on_bands = follows_under(cortex, null if null == "acoustics" else None) == AUDITORY
+    # Per deviation of a band, or the loudest band would be all that a target follows.
     bands[BANDS] = np.where(on_bands, maps.bands / spread[BANDS, None], 0)
     on_meaning = (cortex.follows == LANGUAGE) & ~on_bands
+    # Each part has a variance of 1 before they are weighed, in what THIS brain's response makes of
+    # the latents; the sum once more, since meaning and loudness are correlated.
     language = (1 - LOUDNESS_WEIGHT) * _unit(meaning, covariance)
     language += LOUDNESS_WEIGHT * _unit(loudness, covariance)
     return _unit(np.where(on_meaning, language, bands), covariance)

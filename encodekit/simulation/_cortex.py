@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 
 SPACE = "fsaverage5"
 HEMISPHERES = ("left", "right")

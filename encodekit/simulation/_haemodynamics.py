@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from encodekit.simulation._latents import STEP
 
-_LENGTH = 32.0  # s
+_LENGTH = 32.0  # s, after which the canonical response is below a thousandth of its peak
 
 
 def respond(
@@ -28,6 +28,7 @@ def respond(
 
     curve = canonical_hrf(np.arange(0.0, _LENGTH, STEP) - shift, "spm") * STEP
     late = fftconvolve(latents, curve[:, None], axes=0)
+    # A TR whose middle is after the end of the sound has the last step's value.
     rows = np.minimum(np.round(times / STEP).astype(int), len(latents) - 1)
     response: NDArray[np.float64] = late[rows]
     return response

@@ -75,6 +75,7 @@ def word_impulses(
 def gather(impulses: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
     """y(t) = sum of x over the ``seconds`` up to t: what was heard so recently."""
     width = round(seconds / STEP)
+    # A moving sum is the difference of two running totals: no cost per second gathered.
     total = np.cumsum(impulses, axis=0)
     gathered = total.copy()
     gathered[width:] -= total[:-width]
@@ -84,10 +85,11 @@ def gather(impulses: NDArray[np.float64], seconds: float) -> NDArray[np.float64]
 def mel_power(audio: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the power (time, N_BANDS) in mel bands of audio at 16 kHz, a row per `STEP`."""
     n_frames = round(STEP * 16_000 / _HOP)
-    n_steps = -(-len(audio) // (n_frames * _HOP))
+    n_steps = -(-len(audio) // (n_frames * _HOP))  # rounded up: the last step is part silence
     padded = np.zeros((n_steps * n_frames - 1) * _HOP + _N_FFT, dtype=np.float32)
     kept = min(len(audio), len(padded))
     padded[:kept] = audio[:kept]
+    # (frame, sample), views of the sound until the window multiplies them.
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
     frames = frames[: n_steps * n_frames] * np.hanning(_WINDOW).astype(np.float32)
     power = np.abs(np.fft.rfft(frames, n=_N_FFT, axis=1)) ** 2 @ _mel_filters().T

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-AR = 0.4
+AR = 0.4  # from one TR to the next
 DRIFT = 0.15  # of the noise's variance
 LOW_RANK = 0.5  # of the rest is common to targets
-RANK = 6
+RANK = 6  # time courses of the common part
 _N_DRIFTS = 3  # cosines over the run: half a cycle, one, one and a half
 
 Array = NDArray[np.float32]
@@ -41,6 +41,7 @@ def draw_noise(rng: np.random.Generator, loadings: Array, n_repeats: int, n_trs:
 def _autoregressive(rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:
     n_trs = shape[1]
     steps = rng.standard_normal(shape, dtype=np.float32)
+    # x_t = a x_(t-1) + sqrt(1 - a^2) e_t has a variance of 1 from the first row on.
     steps[:, 1:] *= np.float32(np.sqrt(1 - AR**2))
     for row in range(1, n_trs):
         steps[:, row] += np.float32(AR) * steps[:, row - 1]
@@ -57,6 +58,7 @@ def _share_within_run(n_trs: int) -> float:
 def _cosines(n_trs: int) -> Array:
     """Return (time, _N_DRIFTS): with weights of variance 1, drifts of variance `DRIFT`."""
     order = np.arange(1, _N_DRIFTS + 1)
+    # Slower ones are stronger, amplitude 1 / order; a cosine has a variance of half its square.
     cosines = np.cos(np.pi * order * (np.arange(n_trs)[:, None] + 0.5) / n_trs) / order
     scaled: Array = (cosines * np.sqrt(DRIFT / (0.5 / order**2).sum())).astype(np.float32)
     return scaled

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.simulation._brain import Snr, check_snr
 from encodekit.simulation._speech import HELD_OUT_VOICE, VOICES
 

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from encodekit.core import progress
 from encodekit.simulation._brain import Snr
 from encodekit.simulation._cortex import atlas_source
-from encodekit.simulation._people import measured_responses, simulate_person
+from encodekit.simulation._ground_truth import truth_of
+from encodekit.simulation._participants import measured_responses, simulate_participant
 from encodekit.simulation._recipe import STUDY_VOICES, Recipe
-from encodekit.simulation._truth import truth_of
 from encodekit.simulation._world import build_world
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def simulate_study(
 
 
 def _cached(recipe: Recipe) -> "Study":
-    from encodekit.data import load_study
+    from encodekit.saving import load_study
 
     path = study_folder() / recipe.key(atlas_source())
     if path.is_dir():
@@ -146,11 +147,11 @@ def study_folder() -> Path:
 
 
 def _build(recipe: Recipe) -> "Study":
-    from encodekit.data import Study, progress
+    from encodekit.data import Study
 
     with progress("simulating a study", recipe.n_stories + recipe.n_participants) as tick:
         world = build_world(recipe, tick)
-        people = [simulate_person(world, number) for number in range(recipe.n_participants)]
+        people = [simulate_participant(world, number) for number in range(recipe.n_participants)]
         responses = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             measured = pool.map(lambda person: measured_responses(world, person), people)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 
 SAMPLING_RATE = 16_000
 WORDS_PER_MINUTE = 205

@@ -7,6 +7,8 @@ stand in the third person, so that one written word is one spoken word.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from encodekit.core import unknown_name
+
 KINDS = ("noun", "verb", "adjective")
 
 _TOPICS = {
@@ -94,7 +96,5 @@ def vocabulary_without(words: Iterable[str]) -> tuple[ContentWord, ...]:
     left_out = frozenset(words)
     known = {item.word for item in VOCABULARY}
     if left_out - known:
-        from encodekit._errors import unknown_name
-
         raise ValueError(unknown_name("content word", min(left_out - known), sorted(known)))
     return tuple(item for item in VOCABULARY if item.word not in left_out)

@@ -9,8 +9,10 @@ Each ``check_*`` runs a list of small checks on one thing, returns their names, 
 from importlib import import_module
 from typing import Any
 
+from encodekit.core import unknown_name
+
 _HOME = {
-    "_running": ("ContractError",),
+    "_run_checks": ("ContractError",),
     "_features": ("check_feature_extractor",),
     "_regressors": ("check_regressor",),
     "_losses": ("check_loss",),
@@ -19,7 +21,7 @@ _HOME = {
     "_studies": ("check_study",),
     "_plugin": ("check_plugin",),
     "_harness": ("PluginHarness",),
-    "_small": ("small_features", "small_responses", "small_study"),
+    "_small_studies": ("small_features", "small_responses", "small_study"),
     "_digest": ("digest",),
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
@@ -28,8 +30,6 @@ __all__ = sorted(_ROOM)  # noqa: PLE0605 (ruff reads only literal lists)
 
 def __getattr__(name: str) -> Any:
     if name not in _ROOM:
-        from encodekit._errors import unknown_name
-
         raise AttributeError(f"encodekit.testing: {unknown_name('name', name, __all__)}")
     value = getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)
     globals()[name] = value

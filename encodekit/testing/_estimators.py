@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
-from encodekit.data import load, save
-from encodekit.data._classes import class_key
+from encodekit.saving import load, save
+from encodekit.saving._classes import class_key
 from encodekit.testing._digest import digest, public
-from encodekit.testing._running import raises, require
+from encodekit.testing._run_checks import raises, require
 
 
 class EstimatorCase(ABC):

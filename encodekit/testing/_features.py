@@ -11,8 +11,8 @@ import xarray as xr
 from encodekit.data import Stimulus, Study, split_runs, validate
 from encodekit.features import FeatureExtractor
 from encodekit.testing._estimators import ESTIMATOR_CHECKS, EstimatorCase, same
-from encodekit.testing._running import Skip, raises, require, run_checks
-from encodekit.testing._small import small_study
+from encodekit.testing._run_checks import Skip, raises, require, run_checks
+from encodekit.testing._small_studies import small_study
 
 
 def check_feature_extractor(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
-from encodekit._errors import unknown_name
+from encodekit.core import unknown_name
 from encodekit.plugins import Plugin, Registry, discover, use_registry
 
 

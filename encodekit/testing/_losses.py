@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from encodekit._errors import import_extra
+from encodekit.core import import_extra
 from encodekit.testing._digest import digest
-from encodekit.testing._running import Skip, require, run_checks
+from encodekit.testing._run_checks import Skip, require, run_checks
 
 _PAIRS, _TARGETS = 12, 7
 

@@ -8,8 +8,8 @@ import xarray as xr
 
 from encodekit.data import RunList, concat_runs, validate
 from encodekit.testing._digest import digest
-from encodekit.testing._running import Skip, raises, require, run_checks
-from encodekit.testing._small import small_study
+from encodekit.testing._run_checks import Skip, raises, require, run_checks
+from encodekit.testing._small_studies import small_study
 
 
 def check_metric(metric: Callable[..., Any], *, skip: Skip | None = None) -> tuple[str, ...]:

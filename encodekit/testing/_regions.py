@@ -19,8 +19,8 @@ from encodekit.testing._estimators import (
     repr_is_the_class_with_its_parameters,
     saving_and_loading_gives_the_same,
 )
-from encodekit.testing._running import Skip, require, run_checks
-from encodekit.testing._small import small_responses
+from encodekit.testing._run_checks import Skip, require, run_checks
+from encodekit.testing._small_studies import small_responses
 
 
 def check_region_selector(

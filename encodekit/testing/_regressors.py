@@ -8,8 +8,8 @@ import xarray as xr
 
 from encodekit.data import RunList, Study, validate
 from encodekit.testing._estimators import ESTIMATOR_CHECKS, EstimatorCase, same
-from encodekit.testing._running import Skip, raises, require, run_checks
-from encodekit.testing._small import small_features, small_study
+from encodekit.testing._run_checks import Skip, raises, require, run_checks
+from encodekit.testing._small_studies import small_features, small_study
 
 
 def check_regressor(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from encodekit.data import Study, load_study, validate
+from encodekit.data import Study, validate
+from encodekit.saving import load_study
 from encodekit.testing._digest import digest
-from encodekit.testing._running import Skip, require, run_checks
+from encodekit.testing._run_checks import Skip, require, run_checks
 
 
 def check_study(load: Callable[[], Study], *, skip: Skip | None = None) -> tuple[str, ...]:

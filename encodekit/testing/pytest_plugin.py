@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def encodekit_study() -> "Study":
     """A small study: two participants, four stories, the last one repeated."""
-    from encodekit.testing._small import small_study
+    from encodekit.testing._small_studies import small_study
 
     return small_study()
 

@@ -7,6 +7,7 @@ they are made by pip in a temporary folder.
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ def peer(tmp_path_factory):
         python = home / "bin" / "python"
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            wanted = ["torch==2.13.0", *PACKAGES[name].split()]
+            torch = version("torch").partition("+")[0]  # of constraints.txt
+            wanted = [f"torch=={torch}", *PACKAGES[name].split()]
             done = subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=False,
                                   capture_output=True, text=True)  # fmt: skip
             if done.returncode:

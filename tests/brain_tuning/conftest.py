@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ KERNELS = (10, 3, 3, 2, 2)
 
 
 def pytest_collection_modifyitems(items):
-    """Small random fMRI seldom beats the pretrained model; test_kept.py tests what is said then."""
-    mark = pytest.mark.filterwarnings("ignore::encodekit_brain_tuning.PretrainedKeptWarning")
+    """Small random fMRI seldom beats the pretrained model; test_keep.py tests what is said then."""
+    mark = pytest.mark.filterwarnings("ignore::encodekit_brain_tuning.RevertedToPretrainedWarning")
     for item in items:
-        if Path(__file__).parent in item.path.parents and item.path.name != "test_kept.py":
+        if Path(__file__).parent in item.path.parents and item.path.name != "test_keep.py":
             item.add_marker(mark, append=False)
 
 
@@ -81,7 +82,7 @@ def backbone_folder(save_backbone, tmp_path_factory):
 
 @pytest.fixture
 def backbone(backbone_folder):
-    from encodekit_brain_tuning._backbone import load_backbone
+    from encodekit_brain_tuning.backbones import load_backbone
 
     return load_backbone(backbone_folder, dropout=0.0)
 
@@ -134,16 +135,6 @@ def stories(make_story):
     return [make_story(f"story-{n}", seed=n) for n in range(4)]
 
 
-@pytest.fixture(scope="module")
-def highest_r_is_kept():
-    """Small random fMRI seldom rises beyond chance; without it, tests see untuned weights."""
-    from encodekit_brain_tuning import _watch
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_watch, "CHANCE", -1e9)
-        yield
-
-
 @pytest.fixture(scope="session")
 def responses(stories, make_responses):
     return make_responses(stories)
@@ -151,26 +142,26 @@ def responses(stories, make_responses):
 
 @pytest.fixture
 def tuned(backbone_folder):
-    """An untuned extractor with settings that tune in about a second."""
-    from encodekit_brain_tuning import BrainTunedFeatures
+    """An untuned extractor with settings that tune in about a second; changes may be nested."""
+    from encodekit_brain_tuning import AllWeights, BrainTunedFeatures, Runtime, Streamed, Training
 
     def make(**changes):
-        settings = dict(  # noqa: C408
-            epochs=2, trainable="all", learning_rate=3e-3, chunk=16.0, batch_size=4, dropout=0.0,
-            cache=None, device="cpu",
-        )  # fmt: skip
-        return BrainTunedFeatures(backbone_folder, **(settings | changes))
+        features = BrainTunedFeatures(
+            backbone_folder,
+            update=AllWeights(),
+            windows=Streamed(chunk=16.0),
+            training=Training(epochs=2, learning_rate=3e-3, batch_size=4),
+            runtime=Runtime(cache=None, device="cpu"),
+        )
+        return features.set_params(**{"update__dropout": 0.0} | changes)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def reference():
-    def load(name):
-        path = Path(__file__).parents[1] / "reference" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
+def paper():
+    """Import modules of benchmarks/paper by name; processes that they start find them too."""
+    folder = str(Path(__file__).parents[2] / "benchmarks" / "paper")
+    sys.path.insert(0, folder)
+    yield importlib.import_module
+    sys.path.remove(folder)

@@ -19,10 +19,9 @@ import numpy as np
 import torch
 
 from encodekit.data import Stimulus, make_response
-from encodekit_brain_tuning import BrainTunedFeatures, _watch
+from encodekit_brain_tuning import BrainTunedFeatures, Lora, Runtime, Streamed, Training
 
 RATE = 2000
-_watch.CHANCE = -1e9  # this fMRI is noise, which never rises beyond chance: keep the highest r
 
 
 def study(n_stories=3, seconds=40, n_targets=6):
@@ -45,11 +44,17 @@ def study(n_stories=3, seconds=40, n_targets=6):
 def tune(backbone, folder):
     warnings.simplefilter("ignore")
     stories, responses = study()
+    # this fMRI is noise, which never rises beyond chance: the highest r is kept
+    training = Training(epochs=5, batch_size=2, learning_rate=3e-3, keep="best", patience=None)
     tuned = BrainTunedFeatures(
-        backbone, epochs=5, batch_size=2, chunk=12.0, learning_rate=3e-3, dropout=0.1,
-        cache=None, device="cpu", checkpoint=folder / "checkpoint", checkpoint_every=1,
-        patience=None,
-    )  # fmt: skip
+        backbone,
+        update=Lora(dropout=0.1),
+        windows=Streamed(chunk=12.0),
+        training=training,
+        runtime=Runtime(
+            cache=None, device="cpu", checkpoint=folder / "checkpoint", checkpoint_every=1
+        ),
+    )
     tuned.fit(stories[:2], responses[:2], validation=(stories[2:], responses[2:]))
     tuned.save(folder / "model")
 

@@ -11,18 +11,25 @@ import torch
 from accelerate import PartialState
 from killed_run import study
 
-from encodekit_brain_tuning import BrainTunedFeatures
+from encodekit_brain_tuning import BrainTunedFeatures, Lora, Runtime, Sequential, Streamed, Training
 
 
 def main(backbone):
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     stories, responses = study()
+    training = Training(
+        epochs=2, batch_size=3, accumulate=2, learning_rate=3e-3, keep="two_se", patience=None
+    )
     tuned = BrainTunedFeatures(
-        backbone, epochs=2, batch_size=3, accumulate=2, chunk=12.0, learning_rate=3e-3,
-        loss="correlation", strategy="sequential", dropout=0.0, cache=None, device="cpu",
-        patience=None,
-    )  # fmt: skip
+        backbone,
+        loss="correlation",
+        participants=Sequential(),
+        update=Lora(dropout=0.0),
+        windows=Streamed(chunk=12.0),
+        training=training,
+        runtime=Runtime(cache=None, device="cpu"),
+    )
     tuned.fit(stories[:2], responses[:2], validation=(stories[2:], responses[2:]))
     weights = torch.cat([p.detach().flatten() for p in tuned.model_.parameters()])
     state = PartialState()

@@ -12,16 +12,27 @@ from sklearn.pipeline import make_pipeline
 import encodekit as ek
 from encodekit.data import RunList, make_response
 from encodekit.features import BackboneNotFoundError
-from encodekit_brain_tuning import AdaptedHead, BrainTunedFeatures, TunedOnWarning
-from encodekit_brain_tuning._selection import KeySelector
+from encodekit_brain_tuning import (
+    AdaptedHead,
+    BrainTunedFeatures,
+    HeadOnly,
+    Runtime,
+    Streamed,
+    Training,
+    TunedOnWarning,
+)
+from encodekit_brain_tuning.targets import KeySelector
 
 
 @pytest.fixture(scope="module")
 def fitted(backbone_folder, stories, responses):
     tuned = BrainTunedFeatures(
-        backbone_folder, epochs=1, trainable="head", chunk=16.0, batch_size=4, cache=None,
-        device="cpu",
-    )  # fmt: skip
+        backbone_folder,
+        update=HeadOnly(),
+        windows=Streamed(chunk=16.0),
+        training=Training(epochs=1, batch_size=4),
+        runtime=Runtime(cache=None, device="cpu"),
+    )
     return tuned.fit(stories[:1], responses[:1])
 
 
@@ -45,9 +56,8 @@ def test_a_new_participants_head_predicts_stories_that_nobody_saw(fitted, storie
 def test_whoever_is_as_the_head_expects_gets_its_prediction(fitted, stories, new):
     """The prior is all there is to find, so the ridge adds nothing."""
     zero = RunList(run * 0 for run in new[1:3])
-    settings = fitted.get_params() | {"z_score": False}
-    same = BrainTunedFeatures(**settings)
-    same.__dict__ |= {name: value for name, value in vars(fitted).items() if name.endswith("_")}
+    same = clone(fitted).set_params(participants__z_score=False)
+    same.tuned_ = fitted.tuned_
     prior = same.adapt(stories[1:3], zero)
     prior.head.weight.data.zero_()
     prior.head.bias.data.zero_()
@@ -90,7 +100,7 @@ def test_a_run_that_is_lacking_is_the_others(fitted, stories, new):
 
 def test_adapting_on_none_of_the_tuned_targets_is_refused(fitted, stories, new):
     other = clone(fitted).set_params(targets=KeySelector(["left/00099"]))
-    other.__dict__ |= {name: value for name, value in vars(fitted).items() if name.endswith("_")}
+    other.tuned_ = fitted.tuned_
     with pytest.raises(ValueError, match="none of the targets that the model was tuned on"):
         other.adapt(stories[1:3], new[1:3])
 

@@ -8,11 +8,10 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
-from encodekit.data import write_manifest
-from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector
-from encodekit_brain_tuning._selection import KeySelector, from_json, to_json
-
-pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+from encodekit.core import write_manifest
+from encodekit.saving import pack_parameters, unpack_parameters
+from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector, Runtime, Streamed, Training
+from encodekit_brain_tuning.targets import KeySelector, saved_selector
 
 IN_A_NEW_PROCESS = """
 import sys
@@ -30,17 +29,21 @@ for folder in sys.argv[2:]:
 @pytest.fixture(scope="module")
 def tuned_as(backbone_folder, stories, responses):
     @functools.cache
-    def make(trainable):
+    def make(update):
         features = BrainTunedFeatures(
-            backbone_folder, epochs=1, trainable=trainable, learning_rate=3e-3, chunk=16.0,
-            batch_size=4, layer="all", cache=None, device="cpu",
-        )  # fmt: skip
+            backbone_folder,
+            update=update,
+            windows=Streamed(chunk=16.0),
+            training=Training(epochs=1, learning_rate=3e-3, batch_size=4),
+            runtime=Runtime(cache=None, device="cpu"),
+            layer="all",
+        )
         return features.fit(stories[:2], responses[:2], validation=(stories[2:], responses[2:]))
 
     return make
 
 
-@pytest.fixture(params=["lora", "all"])
+@pytest.fixture(params=["lora", "all_weights"])
 def fitted(request, tuned_as):
     return tuned_as(request.param)
 
@@ -53,7 +56,7 @@ def saved(fitted, tmp_path):
 
 def test_a_new_process_gives_identical_features(tuned_as, stories, tmp_path):
     np.save(tmp_path / "audio.npy", stories[3].load_audio())
-    folders = {kind: str(tmp_path / kind) for kind in ("lora", "all")}
+    folders = {kind: str(tmp_path / kind) for kind in ("lora", "all_weights")}
     for kind, folder in folders.items():
         tuned_as(kind).save(folder)
     subprocess.run(
@@ -140,7 +143,7 @@ def test_a_newer_format_is_refused(saved):
 
 
 def test_tensors_that_do_not_fit_the_parameters_are_refused(saved):
-    rewritten(saved, lambda config: config["parameters"].update(trainable="head"))
+    rewritten(saved, lambda config: config["parameters"].update(update="head_only"))
     with pytest.raises(ValueError, match="they differ in"):
         BrainTunedFeatures.load(saved)
 
@@ -160,16 +163,22 @@ def test_a_pipeline_with_a_frozen_tuned_model_is_saved(fitted, stories, response
     )
 
 
-def test_a_registered_selector_comes_back_as_itself():
-    selector = from_json(json.loads(json.dumps(to_json(GlasserSelector(["A1"]), ("left/1",)))))
+def through_json(selector, keys, folder):
+    parameters = {"targets": saved_selector(selector, keys)}
+    packed = json.loads(json.dumps(pack_parameters(parameters, folder, classes=[KeySelector])))
+    return unpack_parameters(BrainTunedFeatures, packed, folder, classes=[KeySelector])["targets"]
+
+
+def test_a_registered_selector_comes_back_as_itself(tmp_path):
+    selector = through_json(GlasserSelector(["A1"]), ("left/1",), tmp_path)
     assert isinstance(selector, GlasserSelector)
     assert selector.regions == ["A1"]
 
 
-def test_any_other_selector_comes_back_as_the_targets_it_chose(responses):
+def test_any_other_selector_comes_back_as_the_targets_it_chose(responses, tmp_path):
     selector = ek.RegionSelector(regions=["STSdp"])
     selector.atlas = object()
-    loaded = from_json(json.loads(json.dumps(to_json(selector, ("left/00001", "right/00005")))))
+    loaded = through_json(selector, ("left/00001", "right/00005"), tmp_path)
     assert isinstance(loaded, KeySelector)
     kept = loaded.fit_transform(responses[0])
     assert kept.target.values.tolist() == [

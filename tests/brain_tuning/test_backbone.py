@@ -5,16 +5,17 @@ from torch import nn
 
 from encodekit.features import encode_layers
 from encodekit.features import load_backbone as load_pretrained
-from encodekit_brain_tuning._backbone import (
+from encodekit_brain_tuning import AllWeights, HeadOnly, Lora
+from encodekit_brain_tuning.backbones import (
     Backbone,
+    exact_blocks,
     hash_tensors,
     load_backbone,
-    make_trainable,
+    stem_outputs,
     trained_state,
 )
-from encodekit_brain_tuning._clips import EqualLengthBatches
-from encodekit_brain_tuning._encoding import encode, exact_blocks
-from encodekit_brain_tuning._stem_cache import stem_outputs
+from encodekit_brain_tuning.backbones._layers import encode
+from encodekit_brain_tuning.training import EqualLengthBatches
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_spans_are_scaled_and_encoded_by_themselves(backbone, audio):
 
 @pytest.mark.parametrize("modules", ["attention", "attention+feed_forward"])
 def test_lora_trains_adapters_alone(backbone, modules):
-    make_trainable(backbone, "lora", modules=modules, rank=4)
+    Lora(modules=modules, rank=4).prepare(backbone)
     names = list(trained_state(backbone))
     assert names
     assert all("lora_" in name for name in names)
@@ -50,13 +51,13 @@ def test_lora_trains_adapters_alone(backbone, modules):
 
 
 def test_lora_scales_alpha_with_its_rank(backbone):
-    make_trainable(backbone, "lora", rank=4)
+    Lora(rank=4).prepare(backbone)
     projection = backbone.model.encoder.layers[0].attention.q_proj
     assert projection.scaling["default"] == 4.0
 
 
 def test_all_trains_every_transformer_weight_and_never_the_stem(backbone):
-    make_trainable(backbone, "all")
+    AllWeights().prepare(backbone)
     rest = {name for name, _ in backbone.named_parameters()}
     assert set(trained_state(backbone)) == rest - {"model.masked_spec_embed"}
     assert not any(weight.requires_grad for weight in backbone.stem.parameters())
@@ -64,7 +65,7 @@ def test_all_trains_every_transformer_weight_and_never_the_stem(backbone):
 
 
 def test_head_trains_nothing_of_the_backbone(backbone):
-    make_trainable(backbone, "head")
+    HeadOnly().prepare(backbone)
     assert trained_state(backbone) == {}
 
 
@@ -96,14 +97,9 @@ def test_hashes_tell_names_shapes_and_values_apart():
     assert len(hashes) == 4
 
 
-class Lengths:
-    def __init__(self, *lengths):
-        self.n_frames = list(lengths)
-
-
 def test_batches_hold_clips_of_one_length_and_each_clip_once():
     lengths = [5, 7, 5, 5, 7, 9, 5]
-    batches = EqualLengthBatches(Lengths(*lengths), 2, torch.Generator().manual_seed(0))
+    batches = EqualLengthBatches(lengths, 2, torch.Generator().manual_seed(0))
     passes = [list(batches) for _ in range(3)]
     for found in passes:
         assert len(found) == len(batches) == 4

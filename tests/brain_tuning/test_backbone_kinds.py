@@ -14,8 +14,17 @@ from transformers import (
 import encodekit as ek
 from encodekit.features import encode_layers, transformer_blocks
 from encodekit.features import load_backbone as load_pretrained
-from encodekit_brain_tuning._backbone import load_backbone, make_trainable, trained_state
-from encodekit_brain_tuning._stem_cache import stem_outputs
+from encodekit_brain_tuning import (
+    AllWeights,
+    BrainTunedFeatures,
+    Exact,
+    Lora,
+    Runtime,
+    SharedHead,
+    Streamed,
+    Training,
+)
+from encodekit_brain_tuning.backbones import load_backbone, stem_outputs, trained_state
 
 RATE = 2000
 KINDS = ["wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper"]
@@ -66,7 +75,7 @@ def test_every_kind_in_two_parts_is_the_whole_model(folders, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_adapter_of_every_kind_acts_and_learns(folders, kind):
     backbone = load_backbone(folders[kind], dropout=0.0)
-    make_trainable(backbone, "lora", modules="attention+feed_forward", rank=2)
+    Lora(modules="attention+feed_forward", rank=2).prepare(backbone)
     frames = stem_of(backbone)
     adapters = dict(backbone.named_parameters())
     adapters = {name: p for name, p in adapters.items() if p.requires_grad}
@@ -84,10 +93,10 @@ def test_every_adapter_of_every_kind_acts_and_learns(folders, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("trainable", ["lora", "all"])
-def test_nothing_above_the_pooled_layer_learns_or_is_computed(folders, kind, trainable):
+@pytest.mark.parametrize("update", [Lora(rank=2), AllWeights()])
+def test_nothing_above_the_pooled_layer_learns_or_is_computed(folders, kind, update):
     backbone = load_backbone(folders[kind], dropout=0.0, pooled_layer=2)
-    make_trainable(backbone, trainable, rank=2)
+    update.prepare(backbone)
     assert not any(".layers.2." in name for name in trained_state(backbone))
     called = []
     transformer_blocks(backbone.model)[2].register_forward_hook(lambda *_: called.append(2))
@@ -98,18 +107,20 @@ def test_nothing_above_the_pooled_layer_learns_or_is_computed(folders, kind, tra
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_checkpointing_changes_no_gradient(folders, kind):
+def test_recomputing_in_the_backward_pass_changes_no_gradient(folders, kind):
     gradients = []
-    for checkpointing in (False, True):
+    for recompute in (False, True):
         backbone = load_backbone(folders[kind], dropout=0.0, pooled_layer=2).train()
         torch.manual_seed(0)
-        make_trainable(backbone, "lora", rank=2, checkpointing=checkpointing)
+        if recompute:
+            backbone.recompute_in_backward()
+        Lora(rank=2).prepare(backbone)
         calls = []
         block = transformer_blocks(backbone.model)[0]
         attention = block.self_attn if kind == "whisper" else block.attention
         attention.register_forward_hook(lambda *_, calls=calls: calls.append(0))
         backbone(stem_of(backbone)).square().mean().backward()
-        assert len(calls) == 1 + checkpointing
+        assert len(calls) == 1 + recompute
         gradients.append([p.grad for p in backbone.parameters() if p.requires_grad])
     for plain, again in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, again)
@@ -118,13 +129,13 @@ def test_checkpointing_changes_no_gradient(folders, kind):
 @pytest.mark.parametrize(("modules", "n"), [("q_proj", 1), (["v_proj", "k_proj"], 2)])
 def test_adapters_go_to_the_linear_maps_that_are_named(folders, modules, n):
     backbone = load_backbone(folders["wavlm"])
-    make_trainable(backbone, "lora", modules=modules)
+    Lora(modules=modules).prepare(backbone)
     assert len(trained_state(backbone)) == 3 * 2 * n
 
 
 def test_an_unknown_linear_map_is_named_with_what_there_is(folders):
-    with pytest.raises(ValueError, match="unknown lora_targets 'q_prj'.*'q_proj'"):
-        make_trainable(load_backbone(folders["hubert"]), "lora", modules=["q_prj"])
+    with pytest.raises(ValueError, match="unknown modules 'q_prj'.*'q_proj'"):
+        Lora(modules=["q_prj"]).prepare(load_backbone(folders["hubert"]))
 
 
 @pytest.mark.parametrize("layer", [0, 4])
@@ -133,14 +144,16 @@ def test_a_layer_that_no_block_gives_cannot_be_pooled(folders, layer):
         load_backbone(folders["hubert"], pooled_layer=layer)
 
 
-@pytest.mark.parametrize("windows", ["streamed", "exact"])
+@pytest.mark.parametrize("windows", [Streamed(chunk=16.0), Exact()])
 def test_whisper_is_tuned_on_clips_that_silence_fills(folders, stories, responses, windows):
-    from encodekit_brain_tuning import BrainTunedFeatures
-
     tuned = BrainTunedFeatures(
-        folders["whisper"], windows=windows, chunk=16.0, epochs=1, batch_size=8, device="cpu",
-        cache=None, lora_rank=2, pooled_layer=2,
-    )  # fmt: skip
+        folders["whisper"],
+        head=SharedHead(layer=2),
+        update=Lora(rank=2),
+        windows=windows,
+        training=Training(epochs=1, batch_size=8),
+        runtime=Runtime(device="cpu", cache=None),
+    )
     features = tuned.fit(stories[:1], responses[:1]).transform(stories[3:])
     assert features.shape == (20, 32)
     assert np.unique(features.layer).tolist() == [2]
@@ -150,12 +163,14 @@ def test_whisper_is_tuned_on_clips_that_silence_fills(folders, stories, response
 @pytest.fixture(scope="module", params=KINDS)
 def merged(request, folders, stories, responses, tmp_path_factory):
     """A tuned extractor of each kind, and the folder of the plain model that it was merged to."""
-    from encodekit_brain_tuning import BrainTunedFeatures
-
     tuned = BrainTunedFeatures(
-        folders[request.param], chunk=16.0, epochs=3, batch_size=4, learning_rate=1e-2, lora_rank=2,
-        lora_targets="attention+feed_forward", layer="all", cache=None, device="cpu",
-    )  # fmt: skip
+        folders[request.param],
+        layer="all",
+        update=Lora(rank=2, modules="attention+feed_forward"),
+        windows=Streamed(chunk=16.0),
+        training=Training(epochs=3, batch_size=4, learning_rate=1e-2),
+        runtime=Runtime(cache=None, device="cpu"),
+    )
     tuned.fit(stories[:2], responses[:2])  # without validation the last weights stay
     folder = str(tmp_path_factory.mktemp("merged") / "model")
     tuned.merge(folder)
@@ -189,7 +204,9 @@ def test_any_program_reads_the_tuned_hidden_states_of_a_merged_model(merged, fol
 
 def test_speech_features_of_a_merged_model_are_the_tuned_ones(merged, stories):
     _, tuned, folder = merged
-    rows = ek.SpeechFeatures(folder, layer="all", chunk=16.0, resample="mean", cache=None)
+    rows = ek.SpeechFeatures(
+        folder, layer="all", windows=Streamed(16.0), resample="mean", cache=None
+    )
     np.testing.assert_allclose(
         rows.transform(stories[3:]).values, tuned.transform(stories[3:]).values, atol=2e-5
     )

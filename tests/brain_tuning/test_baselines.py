@@ -10,10 +10,8 @@ from encodekit_brain_tuning import (
     language_model_targets,
     untrained_backbone,
 )
-from encodekit_brain_tuning._baselines import feature_targets
-from encodekit_brain_tuning._windows import haemodynamic_weights
-
-pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+from encodekit_brain_tuning.backbones import haemodynamic_weights
+from encodekit_brain_tuning.baselines import feature_targets
 
 SENTENCE = "the old dog barks at a loud train and then it sleeps under some warm blanket"
 WORDS = SENTENCE.split()
@@ -94,7 +92,7 @@ def test_the_same_trainer_tunes_on_a_baseline(baseline, tuned, spoken, language_
         "acoustics": acoustic_targets,
         "language model": lambda some: language_model_targets(some, language_model, lookback=8),
     }[baseline]
-    features = tuned(epochs=1)
+    features = tuned(training__epochs=1)
     features.fit(stories[:2], make(stories[:2]), validation=(stories[2:], make(stories[2:])))
     assert features.participants_ == (baseline.replace(" ", "-"),)
     assert features.history_["validation_r"].notna().all()

@@ -9,19 +9,32 @@ from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit.data import RunList
-from encodekit_brain_tuning import BrainTunedFeatures, TunedOnWarning, warn_if_tuned_on
-from encodekit_brain_tuning._encoding import encode
-
-pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+from encodekit_brain_tuning import (
+    AllWeights,
+    BrainTunedFeatures,
+    HeadOnly,
+    Lora,
+    Runtime,
+    SharedHead,
+    Streamed,
+    Training,
+    TunedOnWarning,
+    warn_if_tuned_on,
+)
+from encodekit_brain_tuning.backbones._layers import encode
 
 
 @pytest.fixture(scope="module")
 def fitted(backbone_folder, stories, responses):
     """Tuned on three stories, validated on the fourth."""
     features = BrainTunedFeatures(
-        backbone_folder, epochs=2, trainable="all", learning_rate=3e-3, chunk=16.0, batch_size=4,
-        layer="all", cache=None, device="cpu",
-    )  # fmt: skip
+        backbone_folder,
+        update=AllWeights(),
+        windows=Streamed(chunk=16.0),
+        training=Training(epochs=2, learning_rate=3e-3, batch_size=4),
+        runtime=Runtime(cache=None, device="cpu"),
+        layer="all",
+    )
     return features.fit(stories[:3], responses[:3], validation=(stories[3:], responses[3:]))
 
 
@@ -52,7 +65,7 @@ def test_features_are_on_the_grid_with_every_layer(fitted, stories):
 def test_the_history_says_what_happened(fitted):
     history = fitted.history_
     losses = ["train_loss", "validation_loss", "validation_r"]
-    assert list(history) == ["epoch", "step", *losses, "seconds", "kept"]
+    assert list(history) == ["epoch", "step", *losses, "gain", "gain_se", "seconds", "kept"]
     assert history["epoch"].tolist() == [0, 1, 2]
     assert history["seconds"].is_monotonic_increasing
     assert history.notna().all().drop("train_loss").all()
@@ -68,10 +81,13 @@ def test_what_it_was_tuned_on_is_kept(fitted, stories):
 def test_before_any_change_the_features_are_those_of_the_pretrained_model(
     tuned, backbone_folder, stories, responses
 ):
-    head = tuned(trainable="head", layer="all", epochs=1).fit(stories[:2], responses[:2])
-    plain = ek.SpeechFeatures(
-        backbone_folder, layer="all", chunk=16.0, resample="mean", cache=None, device="cpu"
+    head = tuned(update="head_only", layer="all", training__epochs=1).fit(
+        stories[:2], responses[:2]
     )
+    plain = ek.SpeechFeatures(
+        backbone_folder, layer="all", windows=Streamed(chunk=16.0), resample="mean", cache=None,
+        device="cpu",
+    )  # fmt: skip
     expected = plain.transform(stories[2:])
     features = head.transform(stories[2:])
     np.testing.assert_allclose(features.values, expected.values, rtol=1e-4, atol=1e-5)
@@ -80,14 +96,15 @@ def test_before_any_change_the_features_are_those_of_the_pretrained_model(
 
 def test_tuning_changes_the_features(fitted, backbone_folder, stories):
     plain = ek.SpeechFeatures(
-        backbone_folder, layer="all", chunk=16.0, resample="mean", cache=None, device="cpu"
-    )
+        backbone_folder, layer="all", windows=Streamed(chunk=16.0), resample="mean", cache=None,
+        device="cpu",
+    )  # fmt: skip
     change = fitted.transform(stories[3:]).values - plain.transform(stories[3:]).values
     assert np.abs(change[:, 64:]).max() > 1e-3
 
 
 def test_exact_windows_give_one_clips_mean_per_tr(tuned, stories, responses):
-    features = tuned(windows="exact", epochs=1, batch_size=16, layer=2).fit(
+    features = tuned(windows="exact", training__epochs=1, training__batch_size=16, layer=2).fit(
         stories[:1], responses[:1]
     )
     rows = features.transform(stories[1:2])
@@ -140,7 +157,7 @@ def test_the_weights_hash_tells_fits_apart(fitted, tuned, stories, responses):
 
 def test_one_seed_gives_the_same_features_to_the_byte(tuned, stories, responses):
     rows = [
-        tuned(trainable="lora", epochs=1, random_state=seed)
+        tuned(update="lora", training__epochs=1, random_state=seed)
         .fit(stories[:2], responses[:2]).transform(stories[3:]).values.tobytes()
         for seed in (0, 0, 1)
     ]  # fmt: skip
@@ -150,7 +167,7 @@ def test_one_seed_gives_the_same_features_to_the_byte(tuned, stories, responses)
 
 @pytest.mark.parametrize("loss", ["correlation", "cosine_l2"])
 def test_other_losses_tune_on_everybody(tuned, stories, responses, loss):
-    features = tuned(loss=loss, epochs=1).fit(stories[:2], responses[:2])
+    features = tuned(loss=loss, training__epochs=1).fit(stories[:2], responses[:2])
     assert np.isfinite(features.history_["train_loss"].iloc[-1])
 
 
@@ -165,10 +182,10 @@ def test_participants_may_lack_runs_and_trs(tuned, stories, responses):
 
 
 def test_targets_are_chosen_by_region(tuned, stories, responses):
-    features = tuned(targets=["STSdp"], epochs=1).fit(stories[:1], responses[:1])
+    features = tuned(targets=["STSdp"], training__epochs=1).fit(stories[:1], responses[:1])
     assert features.targets_ == ("left/00001", "left/00003", "right/00005")
     selector = ek.RegionSelector(regions=["STSdp"])
-    again = tuned(targets=selector, epochs=1).fit(stories[:1], responses[:1])
+    again = tuned(targets=selector, training__epochs=1).fit(stories[:1], responses[:1])
     assert again.targets_ == features.targets_
 
 
@@ -176,7 +193,7 @@ def test_validation_looks_at_the_tuning_participants_alone(tuned, stories, respo
     own = responses[0].isel(target=responses[0].participant.values == "P1")
     noise = responses[3].copy(deep=True)
     noise.values[:, noise.participant.values == "P2"] = 1e3
-    features = tuned(epochs=1, z_score=False).fit(
+    features = tuned(training__epochs=1, participants__z_score=False).fit(
         stories[:1], [own], validation=(stories[3:], [noise])
     )
     assert features.history_["validation_loss"].max() < 10
@@ -184,7 +201,7 @@ def test_validation_looks_at_the_tuning_participants_alone(tuned, stories, respo
 
 def test_validation_is_a_study_or_stimuli_with_responses(tuned, stories, responses):
     with pytest.raises(TypeError, match=r"validation is a list, expected a part of study\.split"):
-        tuned(epochs=1).fit(stories[:1], responses[:1], validation=stories[3:])
+        tuned(training__epochs=1).fit(stories[:1], responses[:1], validation=stories[3:])
 
 
 def test_validation_on_a_tuning_story_is_refused(tuned, stories, responses):
@@ -197,7 +214,7 @@ def test_segments_of_one_story_may_tune_and_validate(tuned, make_story, make_res
     (heard,) = make_responses([story], ["P1"])
     cut = ek.Study("long", [story], {"P1": {"long": heard}}).segment("long", 2, gap=4)
     parts = cut.split(tune=["long/part-1"], validate=["long/part-2"])
-    features = tuned(epochs=1).fit(
+    features = tuned(training__epochs=1).fit(
         parts.tune.stimuli, parts.tune.responses(), validation=parts.validate
     )
     assert list(features.validated_on_.values()) == ["long/part-2"]
@@ -229,10 +246,10 @@ def test_runs_without_their_other_half_are_refused_in_one_message(tuned, stories
     ("changes", "message"),
     [
         ({"windows": "stremed"}, "streamed"),
-        ({"trainable": "lorra"}, "lora"),
-        ({"lora_targets": "attn"}, "attention"),
-        ({"overlap": 4.0}, "8 s of haemodynamic"),
-        ({"epochs": 0}, "at least 1"),
+        ({"update": "lorra"}, "lora"),
+        ({"update": Lora(modules="attn")}, "attention"),
+        ({"windows__overlap": 4.0}, "8 s of haemodynamic"),
+        ({"training__epochs": 0}, "at least 1"),
         ({"loss": "l3"}, "l2"),
     ],
 )
@@ -243,21 +260,23 @@ def test_a_wrong_parameter_is_answered(tuned, stories, responses, changes, messa
 
 def test_a_layer_that_is_not_there_is_refused(fitted, stories):
     other = clone(fitted).set_params(layer=7)
-    other.model_ = fitted.model_
+    other.tuned_ = fitted.tuned_
     with pytest.raises(ValueError, match="layer 7 was asked for; the model has the layers 0 "):
         other.frames(stories[3])
 
 
 def test_it_is_registered_by_name():
-    assert isinstance(ek.make_features("brain-tuned", epochs=3), BrainTunedFeatures)
+    assert isinstance(
+        ek.make_features("brain-tuned", training=Training(epochs=3)), BrainTunedFeatures
+    )
 
 
 def test_without_a_layer_it_reads_the_one_that_speech_features_reads(
     tuned, backbone_folder, stories, responses
 ):
-    head = tuned(trainable="head", epochs=1).fit(stories[:2], responses[:2])
+    head = tuned(update="head_only", training__epochs=1).fit(stories[:2], responses[:2])
     plain = ek.SpeechFeatures(
-        backbone_folder, chunk=16.0, resample="mean", cache=None, device="cpu"
+        backbone_folder, windows=Streamed(chunk=16.0), resample="mean", cache=None, device="cpu"
     )
     features, expected = head.transform(stories[2:]), plain.transform(stories[2:])
     assert features["name"].values.tolist() == expected["name"].values.tolist()
@@ -267,16 +286,23 @@ def test_without_a_layer_it_reads_the_one_that_speech_features_reads(
 def test_without_a_layer_it_reads_none_above_the_pooled_one(save_backbone, tmp_path, stories,
                                                              responses):  # fmt: skip
     deep = BrainTunedFeatures(
-        save_backbone(tmp_path / "deep", num_hidden_layers=3), pooled_layer=1, epochs=1,
-        trainable="head", chunk=16.0, batch_size=4, cache=None, device="cpu",
-    ).fit(stories[:2], responses[:2])  # fmt: skip
+        save_backbone(tmp_path / "deep", num_hidden_layers=3),
+        head=SharedHead(layer=1),
+        update=HeadOnly(),
+        windows=Streamed(chunk=16.0),
+        training=Training(epochs=1, batch_size=4),
+        runtime=Runtime(cache=None, device="cpu"),
+    ).fit(stories[:2], responses[:2])
     assert np.unique(deep.transform(stories[2:]).layer).tolist() == [1]
 
 
-def test_an_unknown_layer_is_refused_before_tuning(tuned, stories, responses, monkeypatch):
-    monkeypatch.setattr("encodekit_brain_tuning._trainer.tune", None)
+def test_an_unknown_layer_is_refused_before_tuning(tuned, stories, responses, tmp_path):
+    features = tuned(layer=9, training__epochs=1, runtime__checkpoint=tmp_path / "tuning")
     with pytest.raises(ValueError, match="layer 9 was asked for; the model has the layers 0"):
-        tuned(layer=9).fit(stories[:2], responses[:2])
+        features.fit(stories[:2], responses[:2])
+    assert not (tmp_path / "tuning").exists()  # where a tuning that has begun leaves a checkpoint
+    features.set_params(layer=1).fit(stories[:2], responses[:2])
+    assert (tmp_path / "tuning").exists()
 
 
 def test_the_warning_of_a_tuning_run_names_the_line_that_asked(fitted, stories):

@@ -38,7 +38,7 @@ NOT_ABOVE = ("shuffled - pretrained", "phases - pretrained")
 @pytest.mark.slow
 @pytest.mark.timeout(2 * 3600)
 @pytest.mark.parametrize(
-    "question", ["controls", "people", "hours", "loss", "windows", "strategies", "heads"]
+    "question", ["controls", "people", "hours", "keep", "loss", "windows", "strategies", "heads"]
 )
 def test_ten_fresh_cohorts(campaign, results, question, capsys):
     table = campaign.run(question, campaign.FRESH, results)

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import shutil
@@ -12,20 +11,26 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from encodekit.data import RunList, whole_folder, write_manifest
-from encodekit_brain_tuning import _checkpoint, _trainer
-from encodekit_brain_tuning._backbone import hash_tensors, load_backbone, make_trainable
-from encodekit_brain_tuning._checkpoint import KIND, learnt
-from encodekit_brain_tuning._clips import TuningClips, WindowSettings
-from encodekit_brain_tuning._heads import UnseenHead
-from encodekit_brain_tuning._losses import correlation
-from encodekit_brain_tuning._model import TuningModel
-from encodekit_brain_tuning._ridge_start import start_head
-from encodekit_brain_tuning._strategies import Situation, TargetMaker, resolve_strategy
-from encodekit_brain_tuning._trainer import Plan, private_random, tune
-from encodekit_brain_tuning._tuning_data import match_runs
-
-pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+from encodekit.core import whole_folder, write_manifest
+from encodekit.data import RunList
+from encodekit_brain_tuning import Joint, Lora, Runtime, Streamed, Training, UnseenHead
+from encodekit_brain_tuning.backbones import hash_tensors, load_backbone
+from encodekit_brain_tuning.losses import correlation
+from encodekit_brain_tuning.objectives import FmriObjective
+from encodekit_brain_tuning.strategies import TargetMaker
+from encodekit_brain_tuning.targets import match_runs
+from encodekit_brain_tuning.training import (
+    TuningClips,
+    TuningModel,
+    _checkpoint,
+    _trainer,
+    learnt,
+    private_random,
+    start_head,
+    tune,
+)
+from encodekit_brain_tuning.training._checkpoint import KIND
+from encodekit_brain_tuning.training._validation import ValidationCallback
 
 FILES = [
     "best.safetensors", "model.safetensors", "optimizer.pt", "rng_state.pth", "scheduler.pt",
@@ -50,30 +55,45 @@ class Kill(TrainerCallback):
 
 
 @pytest.fixture(scope="module")
-def run(backbone_folder, stories, responses):
-    """Tune with dropout, adapters, and a head that draws: (hash of what was learnt, history)."""
+def make_objective(backbone_folder, stories, responses):
+    """fMRI to be predicted with dropout, adapters, and a head that draws."""
 
-    def start(folder, *callbacks, noise=0, about=None, **changes):
-        given = {"epochs": 2, "learning_rate": 3e-3, "batch_size": 4, "device": "cpu"}
-        given |= {"checkpoint_every": 2, "patience": 2, "checkpoint": folder}
-        strategy = resolve_strategy("joint", Situation(shared_head=False))
-        maker = TargetMaker(strategy)
+    def make(noise=0):
+        head = UnseenHead(rank=3)
+        maker = TargetMaker(Joint(), correlation, head)
         runs = match_runs(
             stories[:2], RunList(run + noise for run in responses[:2]), None, "tuning"
         )
-        targets = maker.tuning(runs)
+        targets, found = maker.tuning(runs)
         held = match_runs(stories[3:], responses[3:], None, "validation")
         with private_random(0):
             backbone = load_backbone(backbone_folder, dropout=0.1)
-            make_trainable(backbone, "lora")
-            model = TuningModel(backbone, UnseenHead(backbone.n_features, 6, 2, 3))
-        cut = WindowSettings(chunk=12.0)
+            Lora().prepare(backbone)
+            model = TuningModel(backbone, head.build(backbone.n_features, 6, 2))
+        cut = Streamed(chunk=12.0)
         clips = TuningClips(runs.stimuli, targets, backbone, cut)
-        watched = TuningClips(held.stimuli, maker.validation(held, targets), backbone, cut)
+        watched = TuningClips(held.stimuli, maker.placed(held, targets, found), backbone, cut)
         start_head(model, clips, 4)
-        plan = Plan(**(given | changes))
-        history = tune(model, clips, watched, correlation, plan, *callbacks, about=about)
-        return hash_tensors(learnt(model)), history.drop(columns="seconds")
+        return FmriObjective(model, clips, watched, correlation, batch_size=4)
+
+    return make
+
+
+def settings(folder, **changes):
+    given = {"epochs": 2, "learning_rate": 3e-3, "batch_size": 4, "patience": 2}
+    runtime = Runtime(device="cpu", checkpoint=folder, checkpoint_every=2)
+    return Training(**(given | changes)), runtime
+
+
+@pytest.fixture(scope="module")
+def run(make_objective):
+    """Tune: (hash of what was learnt, history)."""
+
+    def start(folder, *callbacks, noise=0, about=None, seed=0, **changes):
+        objective = make_objective(noise)
+        training, runtime = settings(folder, **changes)
+        history = tune(objective, training, runtime, seed, *callbacks, about=about)
+        return hash_tensors(learnt(objective.model)), history.drop(columns="seconds")
 
     return start
 
@@ -101,27 +121,18 @@ def killed(ended, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def resume(run):
+def resume(make_objective, tmp_path_factory):
     """Resume a folder's checkpoint, as far as that can be refused."""
-    made = []
-
-    class Take(TrainerCallback):
-        def on_train_begin(self, args, state, control, **rest):
-            raise Killed
-
-    def keep(trainer, watch, about):
-        made.append((trainer, watch, about))
-
-    begin = _trainer._checkpoints
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_trainer, "_checkpoints", keep)
-        with pytest.raises(Killed):
-            run(None, Take())
+    objective, scratch = make_objective(), str(tmp_path_factory.mktemp("trainer"))
 
     def start(folder, about=None):
-        trainer, watch, _ = made[0]
-        trainer.plan = dataclasses.replace(trainer.plan, checkpoint=folder)
-        return begin(trainer, watch, about or {})
+        training, runtime = settings(folder)
+        trainer = _trainer.ObjectiveTrainer(objective, training, runtime, 0, scratch)
+        watch = ValidationCallback(
+            training, "best", trainer.validate, trainer.end_step,
+            lambda: learnt(objective.model), lambda _: None,
+        )  # fmt: skip
+        return _trainer._checkpoints(trainer, watch, about or {})
 
     return start
 
@@ -176,15 +187,15 @@ def test_a_checkpoint_that_lacks_a_file_is_refused(resume, killed, name):
         resume(killed)
 
 
-WATCHED = ["rows", "best", "kept", "start", "best_r", "waited", "stopped", "seconds", "seen"]
+WATCHED = ["rows", "best", "kept", "start", "best_r", "waited", "stopped", "seconds", "losses"]
 
 
 @pytest.mark.parametrize("name", WATCHED)
-def test_a_checkpoint_that_lacks_what_was_watched_is_refused(resume, killed, name):
+def test_a_checkpoint_that_lacks_what_validation_knows_is_refused(resume, killed, name):
     folder = checkpoint_of(killed)
     content = json.loads((folder / "tuning.json").read_text())
-    assert list(content["watch"]) == WATCHED
-    del content["watch"][name]
+    assert list(content["validation"]) == WATCHED
+    del content["validation"][name]
     (folder / "tuning.json").write_text(json.dumps(content))
     write_manifest(folder, KIND)
     with pytest.raises(ValueError, match=f"lacks {name}"):

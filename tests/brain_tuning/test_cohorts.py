@@ -2,9 +2,6 @@
 
 import pytest
 
-from encodekit_brain_tuning._cohorts import paired_gain, run_cohorts
-from encodekit_brain_tuning._settings import COHORT, SETTINGS
-
 FRESH = range(3201, 3211)  # 101-105 chose the settings; 1001-3103 were looked at
 FRESH_NULL = range(3301, 3304)
 
@@ -21,36 +18,41 @@ def say(capsys):
 
 
 @pytest.fixture(scope="module")
-def table():
+def cohorts(paper):
+    return paper("cohorts")
+
+
+@pytest.fixture(scope="module")
+def table(cohorts):
     models = ("pretrained", "multi-tuned", "shuffled-tuned")
-    return run_cohorts(FRESH, SETTINGS, models=models, **COHORT)
+    return cohorts.run_cohorts(FRESH, models=models)
 
 
-def test_multi_tuned_features_beat_pretrained_ones_in_ten_fresh_cohorts(table, say):
+def test_multi_tuned_features_beat_pretrained_ones_in_ten_fresh_cohorts(cohorts, table, say):
     say(table.to_string())
-    multi = paired_gain(table, "multi-tuned")
+    multi = cohorts.paired_gain(table, "multi-tuned")
     say(f"multi-tuned minus pretrained, language: {multi.round(3).to_dict()}")
     assert multi["low"] > 0
     assert multi["n_positive"] >= 9
 
 
-def test_multi_tuned_features_beat_those_tuned_on_shuffled_fmri(table, say):
-    bond = paired_gain(table, "multi-tuned", reference="shuffled-tuned")
+def test_multi_tuned_features_beat_those_tuned_on_shuffled_fmri(cohorts, table, say):
+    bond = cohorts.paired_gain(table, "multi-tuned", reference="shuffled-tuned")
     say(f"multi-tuned minus shuffled-tuned, language: {bond.round(3).to_dict()}")
     assert bond["low"] > 0
     assert bond["n_positive"] >= 9
 
 
-def test_tuning_on_shuffled_fmri_gains_nothing(table, say):
-    shuffled = paired_gain(table, "shuffled-tuned")
+def test_tuning_on_shuffled_fmri_gains_nothing(cohorts, table, say):
+    shuffled = cohorts.paired_gain(table, "shuffled-tuned")
     say(f"shuffled-tuned minus pretrained, language: {shuffled.round(3).to_dict()}")
     assert shuffled["low"] <= 0
 
 
-def test_nothing_gains_in_language_where_acoustics_are_all_there_is(say):
+def test_nothing_gains_in_language_where_acoustics_are_all_there_is(cohorts, say):
     models = ("pretrained", "single-tuned", "multi-tuned")
-    table = run_cohorts(FRESH_NULL, SETTINGS, models=models, say=say, null="acoustics", **COHORT)
+    table = cohorts.run_cohorts(FRESH_NULL, models=models, say=say, null="acoustics")
     for model in models[1:]:
-        gain = paired_gain(table, model)
+        gain = cohorts.paired_gain(table, model)
         say(f"{model} minus pretrained, acoustics alone: {gain.round(3).to_dict()}")
         assert gain["low"] <= 0

@@ -6,6 +6,7 @@ import encodekit as ek
 from encodekit.testing import check_feature_extractor, check_loss, small_study
 from encodekit.testing._features import FEATURE_CHECKS
 from encodekit.testing._losses import LOSS_CHECKS
+from encodekit_brain_tuning import Runtime, Streamed, Training, Units
 
 STUDY = small_study(n_participants=2, n_stories=2, seconds=12.0, missing=False)
 SKIP = {
@@ -16,12 +17,23 @@ SKIP = {
 
 
 @pytest.mark.filterwarnings("ignore::encodekit_brain_tuning.TunedOnWarning")
-@pytest.mark.parametrize("name", ["brain-tuned", "shuffled-tuned"])
-def test_its_extractors_pass(name, backbone_folder):
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("brain-tuned", {"head": "individual"}),
+        ("shuffled-tuned", {"head": "individual"}),
+        ("stimulus-tuned", {"objective": Units(8)}),
+    ],
+)
+def test_its_extractors_pass(name, own, backbone_folder):
     features = ek.make_features(
-        name, backbone=backbone_folder, head="individual", epochs=1, batch_size=4, chunk=16.0,
-        cache=None, device="cpu",
-    )  # fmt: skip
+        name,
+        backbone=backbone_folder,
+        **own,
+        windows=Streamed(chunk=16.0),
+        training=Training(epochs=1, batch_size=4),
+        runtime=Runtime(cache=None, device="cpu"),
+    )
     skip = {"it_takes_what_every_extractor_takes": "the resampling is that of the tuning"}
     passed = check_feature_extractor(features, STUDY, skip=skip)
     assert len(passed) == len(FEATURE_CHECKS) - 1

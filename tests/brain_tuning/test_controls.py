@@ -4,7 +4,7 @@ import xarray as xr
 
 from encodekit.data import make_response
 from encodekit_brain_tuning import randomise_phases, shift_circularly, shuffle_blocks
-from encodekit_brain_tuning._controls import shuffled_rows
+from encodekit_brain_tuning.baselines._shuffles import shuffled_rows
 
 
 @pytest.mark.parametrize("lengths", [[75, 75], [75, 60, 80, 75], [20] * 7])

@@ -7,19 +7,18 @@ from multiprocessing import get_context
 import pytest
 
 import encodekit as ek
-from encodekit_brain_tuning._data_curves import CurveSettings, curve_cohort
-from encodekit_brain_tuning._settings import COHORT, SETTINGS
 
 FRESH = range(4201, 4211)  # no setting was chosen on them
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * 3600)]
 
 
-def test_the_data_that_reach_the_pretrained_reference_are_counted_in_ten_fresh_cohorts(capsys):
+def test_the_data_that_reach_the_pretrained_reference_are_counted_in_ten_fresh_cohorts(
+    paper, capsys
+):
     import pandas as pd
 
-    cohort = {**COHORT, "n_stories": 27}
-    work = partial(curve_cohort, settings=CurveSettings(SETTINGS), threads=1, **cohort)
+    work = partial(paper("data_curves").curve_cohort, threads=1, n_stories=27)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         curves = pd.concat(pool.map(work, FRESH))
     found = ek.data_to_reach(curves, "pretrained").set_index("model")

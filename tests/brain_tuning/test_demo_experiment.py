@@ -1,26 +1,21 @@
-"""The shipped experiment file is the demo: the same cohort, settings and table."""
+"""The demo is its shipped experiment file: its cohort, settings, models, and how they are read."""
 
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-import encodekit as ek
-from encodekit.experiments import read_experiment, run_experiment
-from encodekit.experiments._steps import value_of
-from encodekit_brain_tuning._experiment import (
-    AREAS,
-    MODELS,
-    Settings,
-    compare_models,
-    split_stories,
-)
-from encodekit_brain_tuning._settings import COHORT, SETTINGS
+from encodekit.experiments import read_experiment
+from encodekit.experiments._steps import made, value_of
 
-FILE = Path(str(files("encodekit_brain_tuning") / "demo.yaml"))
+FILE = Path(str(files("encodekit_brain_tuning.demo") / "demo.yaml"))
+COHORT = {"n_participants": 8, "n_stories": 16, "minutes": 2.5, "snr": "clear"}
+TRAINING = {"learning_rate": 1e-3, "epochs": 4, "batch_size": 4, "keep": "two_se"}
+AREAS = {"language": "late_language", "auditory": "early_auditory"}
+MODELS = ("pretrained", "single-tuned", "multi-tuned", "shuffled-tuned")
+N_TUNED = 4
 
 
 @pytest.fixture(scope="module")
@@ -32,52 +27,62 @@ def test_its_cohort_is_that_of_the_demo(content):
     assert content["study"] == {"name": "simulated", **COHORT, "seed": 2026}
 
 
-def test_its_stories_and_people_are_those_of_the_demo(content):
+def test_its_stories_and_people_are_those_of_the_demo(content, paper):
     names = [f"story-{number:02d}" for number in range(1, COHORT["n_stories"] + 1)]
     study = SimpleNamespace(
         name="simulated",
         stimuli=[SimpleNamespace(name=name) for name in names],
         truth=SimpleNamespace(attrs={"test_stories": ["story-10", "story-16"]}),
     )
-    assert content["split"] == split_stories(study, SETTINGS)
+    split = paper("demo_file").split_stories
+    assert content["split"] == split(study, n_validate=2, n_fit=4) == split(study)
+    with pytest.raises(ValueError, match="14 stories beside those for the test; 2 validate and 12"):
+        split(study, n_fit=12)
     people = [f"P{number}" for number in range(1, COHORT["n_participants"] + 1)]
-    assert content["participants"] == people[SETTINGS.n_tuned :]
+    assert content["participants"] == people[N_TUNED:]
     tuned = content["models"]["multi-tuned"]["tune"]["participants"]
-    assert tuned == people[: SETTINGS.n_tuned]
+    assert tuned == people[:N_TUNED]
 
 
 def test_its_models_and_settings_are_those_of_the_demo(content):
     assert tuple(content["models"]) == MODELS
     assert {name: part["regions"][0] for name, part in content["regions"].items()} == AREAS
-    assert tuple(content["delays"]) == SETTINGS.delays
-    np.testing.assert_allclose(value_of(content["regressor"]["alphas"]), SETTINGS.alphas)
+    assert tuple(content["delays"]) == (2.0, 4.0, 6.0, 8.0)
+    np.testing.assert_allclose(value_of(content["regressor"]["alphas"]), np.logspace(0, 7, 15))
     for model in MODELS[1:]:
         given = content["models"][model]["features"]
-        assert {name: given[name] for name in SETTINGS.tuning} == SETTINGS.tuning
-        assert given["backbone"] == SETTINGS.backbone
+        assert given["training"] == TRAINING
+        assert given["update"] == "all_weights"
+        assert given["backbone"] == "tiny"
 
 
-SMALL = {"n_participants": 3, "n_stories": 9, "minutes": 0.6, "vertices": 120, "n_test": 1,
-         "test_repeats": 3, "seed": 5}  # fmt: skip
+def test_no_features_of_an_earlier_run_are_taken(content):
+    for model in content["models"].values():
+        features = model["features"]
+        assert features.get("runtime", features)["cache"] is None
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_its_table_is_that_of_the_demo_on_a_small_cohort(tmp_path, monkeypatch):
-    monkeypatch.setenv("ENCODEKIT_CACHE", str(tmp_path / "cache"))
-    study = ek.simulate_study(**SMALL)
-    tuning = {**SETTINGS.tuning, "epochs": 1}
-    settings = Settings(n_tuned=2, n_validate=2, n_fit=3, tuning=tuning)
-    expected = compare_models(study, settings, random_state=5).table
-    changes = [f"study.{name}={value}" for name, value in SMALL.items()]
-    changes += [f"split.{part}={names}" for part, names in split_stories(study, settings).items()]
-    changes += ["seed=5", "participants=[P3]", "models.multi-tuned.tune.participants=[P1, P2]"]
-    changes += ["models.shuffled-tuned.tune.participants=[P1, P2]"]
-    changes += [f"models.{model}.features.epochs=1" for model in MODELS[1:]]
-    found = run_experiment(FILE, changes, output=tmp_path / "results")
-    keys = ["model", "area", "participant"]
-    pd.testing.assert_frame_equal(
-        found.sort_values(keys).reset_index(drop=True)[expected.columns],
-        expected.sort_values(keys).reset_index(drop=True),
-        check_dtype=False, rtol=1e-6,
-    )  # fmt: skip
+def test_a_cohort_of_the_campaigns_is_the_file_with_another_seed(content, paper):
+    cohort = paper("demo_file").experiment(7, ("pretrained", "multi-tuned"), null="acoustics")
+    assert list(cohort["models"]) == ["pretrained", "multi-tuned"]
+    study = {"name": "simulated", **COHORT, "seed": 7, "cache": False, "null": "acoustics"}
+    assert cohort.pop("study") == study
+    assert cohort.pop("seed") == 7
+    assert all(cohort[key] == content[key] for key in cohort if key != "models")
+
+
+def test_pretrained_features_are_read_as_those_of_a_tuned_model_are(
+    content, tuned, backbone_folder, stories, responses
+):
+    """Weights that were not tuned: the same features, window for window and TR for TR."""
+    given = {
+        **content["models"]["pretrained"]["features"],
+        "model": backbone_folder,
+        "windows": {"chunk": 16},
+    }
+    head = tuned(update="head_only", layer="all", training__epochs=1).fit(
+        stories[:2], responses[:2]
+    )
+    before = made("features", given).transform(stories[2:])
+    after = head.transform(stories[2:])
+    np.testing.assert_allclose(after.values, before.values, rtol=1e-4, atol=1e-5)

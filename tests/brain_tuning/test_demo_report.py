@@ -1,18 +1,25 @@
-"""What the demo's report says, in words and as a result."""
+"""The demo on a small cohort, and what its report says in words."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
+from rich.console import Console
 
 import encodekit as ek
-from encodekit.data import Stimulus, Study, make_response
-from encodekit_brain_tuning._demo_report import verdict
-from encodekit_brain_tuning._demo_result import as_result
-from encodekit_brain_tuning._experiment import Comparison, Settings
+from encodekit_brain_tuning.demo._command import run_demo
+from encodekit_brain_tuning.demo._report import print_table, splits, verdict, write_report
 
-PARTS = {"tune": ["s0"], "validate": ["s1"], "fit": ["s2", "s3"], "test": ["s4"]}
-SETTINGS = Settings(tuning={"epochs": 3, "learning_rate": 1e-3})
+SPLIT = {
+    "tune": ["story-01", "story-02"], "validate": ["story-03", "story-04"],
+    "fit": ["story-05", "story-06"], "test": ["story-07"],
+}  # fmt: skip
+SMALL = {
+    "n_participants": 4, "n_stories": 7, "minutes": 0.5, "vertices": 100, "n_test": 1,
+    "test_repeats": 20,
+}  # fmt: skip
+TUNED = ("single-tuned", "multi-tuned", "shuffled-tuned")
 
 
 @pytest.mark.parametrize(
@@ -29,66 +36,87 @@ def test_a_model_is_better_only_where_the_interval_over_people_is(gain, said):
 
 
 @pytest.fixture(scope="module")
-def study():
-    rng = np.random.default_rng(0)
-    stories = [Stimulus(f"s{k}", rng.standard_normal(160), 16, t_r=2.0) for k in range(5)]
-    responses = {
-        who: {
-            s.name: make_response(
-                np.zeros((5, 1)), run=s.name, participant=who, tr_times=s.grid, t_r=2.0
-            )
-            for s in stories
-        }
-        for who in ("P1", "P2", "P3")
-    }
-    return Study("toy", stories, responses)
+def told():
+    return []
 
 
-def compared(**parts):
-    layers = pd.DataFrame({"model": ["pretrained", "multi-tuned"], "area": "language", "layer": 2})
-    history = pd.DataFrame(
-        {"epoch": [1, 2, 3], "validation_r": [0.1, 0.3, 0.2], "kept": [False, True, False]}
-    )
-    maps = xr.DataArray(
-        np.array([[0.5, 0.6], [0.7, 0.8]]),
-        dims=("model", "target"),
-        coords={
-            "model": ["pretrained", "multi-tuned"],
-            "target": ["P3/left/1", "P3/left/2"],
-            "participant": ("target", ["P3", "P3"]),
-            "area": ("target", ["language", "auditory"]),
-            "n_repeats": ("target", [4, 4]),
-            "raw": (("model", "target"), np.array([[0.25, 0.3], [0.35, 0.4]])),
-            "ceiling": ("target", [0.5, 0.5]),
-            "ceiling_squared": ("target", [0.25, 0.25]),
-        },
-    )
-    splits = PARTS | {"tuned": ["P1", "P2"], "held out": ["P3"]} | parts
-    return Comparison(layers, maps, layers, {"multi-tuned": history}, splits)
+@pytest.fixture(scope="module")
+def result(tmp_path_factory, told):
+    """The demo's file with short stories, four people and one epoch."""
+    changes = [f"study.{name}={value}" for name, value in SMALL.items()]
+    changes += [f"split.{part}={names}" for part, names in SPLIT.items()]
+    changes += ["participants=[P3, P4]"]
+    changes += [f"models.{model}.tune.participants=[P1, P2]" for model in TUNED[1:]]
+    changes += [f"models.{model}.features.training.epochs=1" for model in TUNED]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENCODEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return run_demo(5, told.append, changes)
 
 
-def test_the_demos_result_scores_as_its_table_does(study, tmp_path):
-    kept = as_result(study, compared(), SETTINGS, seed=1)
-    assert kept.groups == ["language", "auditory"]
-    table = kept.table().set_index(["model", "group"]).score
-    assert table["multi-tuned", "language"] == pytest.approx(0.7)
-    assert table["pretrained", "auditory"] == pytest.approx(0.6)
-    back = ek.Result.load(kept.save(tmp_path / "report.nc"))
-    pd.testing.assert_frame_equal(back.table(), kept.table())
+pytestmark = pytest.mark.timeout(400)
 
 
-def test_the_demos_decisions_are_not_the_tests_and_a_planted_one_is_told(study):
-    table = ek.audit(as_result(study, compared(), SETTINGS, seed=1)).set_index("what")
+def test_the_demos_result_scores_as_its_table_does(result, tmp_path):
+    assert result.models == ["pretrained", *TUNED]
+    assert result.groups == ["language", "auditory"]
+    table = result.tables["scores"]
+    assert len(table) == 4 * 2 * 2
+    assert table.score.notna().all()
+    means = result.table().rename(columns={"group": "area"})
+    keys = ["model", "area", "participant"]
+    both = table.merge(means, on=keys, suffixes=("", "_again"))
+    assert len(both) == len(table)
+    np.testing.assert_allclose(both.score, both.score_again, rtol=1e-12)
+    back = ek.Result.load(result.save(tmp_path / "report.nc"))
+    pd.testing.assert_frame_equal(back.table(), result.table())
+
+
+def test_the_demos_seed_is_that_of_the_study_and_of_the_tuning(result, told):
+    experiment = result.provenance["experiment"]
+    assert (experiment["seed"], experiment["study"]["seed"]) == (5, 5)
+    assert not any("kept" in line for line in told)
+
+
+def test_every_run_of_the_demo_computes_all_anew(monkeypatch):
+    """Each has a folder of its own, which is gone afterwards."""
+    folders = []
+
+    def run(file, changes, *, output, say):
+        folders.append(Path(output))
+        assert list(folders[-1].iterdir()) == []
+        (folders[-1] / "table.csv").write_text("model\n")
+
+    monkeypatch.setattr("encodekit.experiments.run_experiment", run)
+    for _ in range(2):
+        run_demo(1, print)
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_the_demos_decisions_are_not_the_tests(result):
+    table = ek.audit(result).set_index("what")
     assert set(table.verdict) == {"ok"}
-    assert (table.value["epoch (multi-tuned)"], table.runs["epoch (multi-tuned)"]) == ("2", "s1")
+    assert table.runs["epoch (multi-tuned)"] == "story-03, story-04"
     assert table.participants["features (multi-tuned)"] == "P1, P2"
-    leaky = as_result(study, compared(validate=["s4"]), SETTINGS, seed=1)
-    assert ek.audit(leaky).query("verdict == 'TEST DATA'").what.tolist() == ["epoch (multi-tuned)"]
+    assert table.participants["weights (multi-tuned)"] == "P3, P4"
 
 
-def test_the_demos_methods_say_how_each_model_was_made(study):
-    text = ek.methods(as_result(study, compared(), SETTINGS, seed=1))
+def test_the_demos_methods_say_how_each_model_was_made(result):
+    text = ek.methods(result)
     assert "Features were all hidden layers of the speech model `tiny`" in text
-    assert "fine-tuned on the fMRI of 2 participants (loss l2, 3 epochs at most" in text
+    assert "fine-tuned on the fMRI of 2 participants (loss l2, 1 epochs at most" in text
+    assert "a control: shuffled between stories in blocks of 10 TRs" in text
     assert "Moussa & Toneva (2025)" in text
     assert text.count("They were z-scored") == 1
+
+
+def test_the_demos_report_names_stories_and_people(result, tmp_path):
+    assert splits(result) == {**SPLIT, "tuned": ["P1", "P2"], "held out": ["P3", "P4"]}
+    page = write_report(tmp_path / "report.html", result, seconds=3.0).read_text()
+    assert "A simulated cohort of 4 people, seed 5" in page
+    assert "(story-05, story-06); the test stories had no say." in page
+    assert (tmp_path / "report.nc").is_file()
+    console = Console(record=True, width=100)
+    print_table(result, console)
+    printed = console.export_text()
+    score = result.tables["scores"].query("model == 'multi-tuned' and area == 'language'").score
+    assert f"{score.mean():.3f}" in printed

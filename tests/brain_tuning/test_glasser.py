@@ -46,7 +46,7 @@ def test_the_edition_of_mne_has_its_own_numbers_of_vertices(space):
 def test_the_edition_of_mne_is_looked_up_and_never_downloaded(monkeypatch, tmp_path):
     monkeypatch.setenv("SUBJECTS_DIR", str(tmp_path))
     monkeypatch.setenv("MNE_DATA", str(tmp_path / "mne_data"))
-    monkeypatch.setattr("encodekit_brain_tuning._glasser._on_base", _uncached())
+    monkeypatch.setattr("encodekit_brain_tuning.targets._glasser._on_base", _uncached())
     with pytest.raises(FileNotFoundError, match=r"HCPMMP1\.annot.*SUBJECTS_DIR.*'210V'"):
         glasser_atlas(edition="210P")
 
@@ -57,13 +57,13 @@ def test_a_file_that_is_not_the_one_mne_downloads_is_refused(monkeypatch, tmp_pa
     for short in ("lh", "rh"):
         (folder / f"{short}.HCPMMP1.annot").write_bytes(b"another edition")
     monkeypatch.setenv("SUBJECTS_DIR", str(tmp_path))
-    monkeypatch.setattr("encodekit_brain_tuning._glasser._on_base", _uncached())
+    monkeypatch.setattr("encodekit_brain_tuning.targets._glasser._on_base", _uncached())
     with pytest.raises(ValueError, match=r"lh\.HCPMMP1\.annot has sha256 .* expected d4da"):
         glasser_atlas(edition="210P")
 
 
 def _uncached():
-    from encodekit_brain_tuning._glasser import _on_base
+    from encodekit_brain_tuning.targets._glasser import _on_base
 
     return _on_base.__wrapped__
 
@@ -199,7 +199,7 @@ def test_the_labels_licence_is_kept_apart_and_ships_with_the_plugin():
 
 
 def test_the_stored_labels_hold_no_pickle_and_are_those_that_were_counted():
-    path = PLUGIN / "encodekit_brain_tuning" / "glasser" / "labels_210v.npz"
+    path = PLUGIN / "encodekit_brain_tuning" / "targets" / "glasser" / "labels_210v.npz"
     with np.load(path, allow_pickle=False) as stored:
         digest = hashlib.sha256(b"".join(stored[name].tobytes() for name in sorted(stored)))
     assert digest.hexdigest() == (

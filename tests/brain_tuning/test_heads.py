@@ -2,10 +2,22 @@ import numpy as np
 import pytest
 import torch
 
-from encodekit_brain_tuning._heads import HEADS, reduced_rank, resolve_head
+from encodekit.plugins import as_settings, settings_names
+from encodekit_brain_tuning import BrainTunedFeatures
+from encodekit_brain_tuning.heads import Head, SharedHeadModule, reduced_rank
 
 N_FEATURES, N_TARGETS, N_PEOPLE, RANK = 6, 5, 3, 2
 EVERYBODY = torch.arange(N_PEOPLE)
+SMALL = {"rank": RANK, "n_hidden": RANK}
+
+
+def settings(name):
+    """The head of that name, as small as it can be made here."""
+    head = as_settings(Head, name, "head")
+    return head.replace(**{key: n for key, n in SMALL.items() if key in head.parameters()})
+
+
+HEADS = {name: settings(name) for name in settings_names(Head)}
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +28,7 @@ def seeded():
 
 
 def make(name):
-    return HEADS[name](N_FEATURES, N_TARGETS, N_PEOPLE, RANK).eval()
+    return HEADS[name].build(N_FEATURES, N_TARGETS, N_PEOPLE).eval()
 
 
 @pytest.fixture
@@ -63,10 +75,10 @@ def test_each_participant_starts_at_their_own_solution_and_the_unseen_at_the_mea
     torch.testing.assert_close(predict(head, rows, None)[0], predicted.mean(0))
 
 
-@pytest.mark.parametrize("name", [name for name in HEADS if not HEADS[name].shared])
+@pytest.mark.parametrize("name", [name for name in HEADS if not HEADS[name].module.shared])
 def test_a_participants_own_part_learns_from_them_alone(name, rows):
     head = make(name)
-    if name == "shared+low_rank":
+    if name == "low_rank":
         torch.nn.init.ones_(head.up)
     predict(head, rows, torch.tensor([1])).square().sum().backward()
     own = head.weight if name == "individual" else head.up
@@ -101,8 +113,14 @@ def test_the_best_map_of_a_rank_is_that_of_least_error_in_the_predictions():
 
 def test_an_unknown_head_is_answered_with_close_matches():
     with pytest.raises(ValueError, match="bottleneck"):
-        resolve_head("botleneck")
+        BrainTunedFeatures("tiny", head="botleneck").settings()
 
 
 def test_a_head_of_ones_own_is_taken_as_it_is():
-    assert resolve_head(HEADS["mlp"]) is HEADS["mlp"]
+    class Mine(Head):
+        module = SharedHeadModule
+
+    head = Mine(start="random")
+    assert BrainTunedFeatures("tiny", head=head).settings().head is head
+    assert type(head.build(N_FEATURES, N_TARGETS, N_PEOPLE)) is SharedHeadModule
+    assert HEADS.keys() >= {"shared", "individual", "low_rank", "bottleneck", "mlp", "unseen"}

@@ -5,9 +5,7 @@ import pytest
 
 import encodekit as ek
 from encodekit.data import make_response, split_runs
-from encodekit_brain_tuning._windows import haemodynamic_weights
-
-pytestmark = pytest.mark.usefixtures("highest_r_is_kept")
+from encodekit_brain_tuning.backbones import haemodynamic_weights
 
 
 def respond(story, person, seed):
@@ -41,7 +39,7 @@ def joint(make_story):
 def test_one_model_is_tuned_on_both_and_predicts_each_at_its_own_rate(joint, tuned):
     fit, validate = joint.split(fit=["slow-1", "slow-2", "quick-4", "quick-5"],
                                 validate=["slow-3", "quick-6"])  # fmt: skip
-    model = tuned(epochs=12).fit(fit.stimuli, fit.responses(), validation=validate)
+    model = tuned(training__epochs=12).fit(fit.stimuli, fit.responses(), validation=validate)
     assert model.participants_ == ("P1", "P2")
     assert model.tuned_seconds_ == 160.0
     assert model.history_["validation_r"].max() > 0.15
@@ -55,7 +53,9 @@ def test_one_model_is_tuned_on_both_and_predicts_each_at_its_own_rate(joint, tun
 
 def test_a_new_head_predicts_each_run_at_its_own_rate(joint, tuned):
     first = joint.select(["slow-1"])
-    model = tuned(epochs=1, trainable="head").fit(first.stimuli, first.responses(["P1"]))
+    model = tuned(training__epochs=1, update="head_only").fit(
+        first.stimuli, first.responses(["P1"])
+    )
     rest = joint.select(["slow-2", "quick-4", "quick-5"])
     head = model.adapt(rest.stimuli, rest.responses())
     test = joint.select(["slow-3", "quick-6"])

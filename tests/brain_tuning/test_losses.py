@@ -4,7 +4,7 @@ import torch
 from scipy.special import huber
 
 import encodekit as ek
-from encodekit_brain_tuning._losses import (
+from encodekit_brain_tuning.losses import (
     Hybrid,
     correlation,
     cosine_l2,

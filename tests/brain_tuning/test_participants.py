@@ -4,8 +4,8 @@ import torch
 import xarray as xr
 
 from encodekit.data import RunList, make_response
-from encodekit_brain_tuning._losses import l2
-from encodekit_brain_tuning._participants import (
+from encodekit_brain_tuning.losses import l2
+from encodekit_brain_tuning.targets import (
     RunTargets,
     align,
     plain_mean,
@@ -175,7 +175,7 @@ def test_a_tr_that_the_stimulus_lacks_is_refused():
 
 def test_a_run_twice_is_refused():
     run = response("P1", [3])
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match="2 runs have the name 'a'"):
         run_list([run, run])
 
 

@@ -8,20 +8,19 @@ from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 from encodekit_brain_tuning import GlasserSelector
-from encodekit_brain_tuning._experiment import pretrained_features, split_stories, tuned_model
-from encodekit_brain_tuning._settings import COHORT, SETTINGS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 SEEDS = (5001, 5002, 5003)
-COHORT_WITH_REPEATS = {**COHORT, "vertices": 800, "test_repeats": 24}
+MORE = {"vertices": 800, "test_repeats": 24}
 AREA = GlasserSelector(["late_language"])
 
 
 @pytest.mark.parametrize("model", ["pretrained", "multi-tuned"])
-def test_power_follows_the_analytic_curve(model, capsys):
+def test_power_follows_the_analytic_curve(model, paper, capsys):
     """Each of 24 hearings is tested by itself; signal and noise of each are known."""
+    demo = paper("demo_file")
     truth, found, expected = (
-        np.concatenate(rows) for rows in zip(*(powers(model, s) for s in SEEDS), strict=True)
+        np.concatenate(rows) for rows in zip(*(powers(demo, model, s) for s in SEEDS), strict=True)
     )
     bins = np.array_split(np.argsort(truth), 6)
     rows = [[float(column[some].mean()) for column in (truth, found, expected)] for some in bins]
@@ -32,21 +31,13 @@ def test_power_follows_the_analytic_curve(model, capsys):
         assert power == pytest.approx(curve, abs=0.05)
 
 
-def powers(model, seed):
+def powers(demo, model, seed):
     """Return, per target and hearing: the true r, whether p <= .05, and the expected power."""
-    study = ek.simulate_study(seed=seed, cache=False, **COHORT_WITH_REPEATS)
-    parts = study.split(**split_stories(study, SETTINGS))
-    people = list(study.participants)[SETTINGS.n_tuned :]
-    if model == "pretrained":
-        extractor = pretrained_features(SETTINGS)
-    else:
-        extractor = tuned_model(model, SETTINGS, parts.tune, parts.validate, random_state=seed)
-    road = make_pipeline(
-        ek.Delayer(seconds=list(SETTINGS.delays)),
-        ek.RunScaler(),
-        ek.LayerSelector(ek.RidgeCV(alphas=SETTINGS.alphas)),
-    )
-    asked = {"participants": people, "regions": AREA}
+    study = ek.simulate_study(seed=seed, cache=False, **{**demo.COHORT, **MORE})
+    parts = study.split(**demo.split_stories(study))
+    extractor = demo.features_of(model, parts, seed)
+    road = make_pipeline(demo.prepared(), ek.LayerSelector(demo.ridge()))
+    asked = {"participants": demo.HELD_OUT, "regions": AREA}
     road.fit(extractor.transform(parts.fit.stimuli), parts.fit.responses(**asked))
     predicted = road.predict(extractor.transform(parts.test.stimuli))
     hearings = parts.test.repeats(**asked).transpose("repeat", "time", "target")

@@ -6,7 +6,7 @@ import xarray as xr
 import encodekit as ek
 from encodekit.data import Stimulus
 from encodekit_brain_tuning import LabelledAudio, phone_labels, probe, word_labels
-from encodekit_brain_tuning._probes import stretch_means
+from encodekit_brain_tuning.probing._probes import stretch_means
 
 RATE = 1000
 
@@ -129,8 +129,12 @@ def test_a_stretch_is_the_mean_of_its_frames_in_the_order_of_the_table():
 
 
 def test_a_tuned_model_is_probed_like_any_other(tuned, stories, responses, backbone_folder):
-    head = tuned(trainable="head", layer="all", epochs=1).fit(stories[:2], responses[:2])
-    plain = ek.SpeechFeatures(backbone_folder, layer="all", chunk=16.0, cache=None)
+    head = tuned(update="head_only", layer="all", training__epochs=1).fit(
+        stories[:2], responses[:2]
+    )
+    plain = ek.SpeechFeatures(
+        backbone_folder, layer="all", windows=ek.Streamed(chunk=16.0), cache=None
+    )
     labels = [("yes", "no")[n % 2] for n in range(4)]
     labelled = LabelledAudio.of_clips(stories, labels, ["a", "a", "b", "b"])
     table = probe({"pretrained": plain, "head alone": head}, labelled)

@@ -5,12 +5,11 @@ from torch import nn
 from transformers import Wav2Vec2FeatureExtractor
 
 from encodekit.features import load_backbone as load_pretrained
-from encodekit_brain_tuning._backbone import make_trainable
-from encodekit_brain_tuning._clips import TuningClips, WindowSettings
-from encodekit_brain_tuning._heads import SharedLinearHead
-from encodekit_brain_tuning._losses import correlation, l2
-from encodekit_brain_tuning._model import TuningModel
-from encodekit_brain_tuning._participants import align, weighted_mean
+from encodekit_brain_tuning import AllWeights, Exact
+from encodekit_brain_tuning.heads import SharedHeadModule
+from encodekit_brain_tuning.losses import correlation, l2
+from encodekit_brain_tuning.targets import align, weighted_mean
+from encodekit_brain_tuning.training import TuningClips, TuningModel
 
 PEOPLE = ("P1", "P2", "P3")
 
@@ -39,13 +38,13 @@ def test_one_joint_gradient_is_the_mean_of_the_published_loops(
         align(responses, lengths, z_score=True, combine=combine)
         for combine in (weighted_mean if reduce else None, None)
     )
-    make_trainable(backbone, "all")
+    AllWeights().prepare(backbone)
     torch.manual_seed(0)
-    model = TuningModel(backbone, SharedLinearHead(backbone.n_features, len(shared.keys))).train()
-    clips = TuningClips([story], shared, backbone, WindowSettings("exact"))
+    model = TuningModel(backbone, SharedHeadModule(backbone.n_features, len(shared.keys))).train()
+    clips = TuningClips([story], shared, backbone, Exact())
     rows = [5, 6, 7, 8]
     batch = clips.batch(rows)
-    predicted = model(batch["frames"], batch["mixing"])
+    predicted = model(batch["frames"], batch["pooling_weights"])
     loss(predicted, batch["true"], batch["mask"]).backward()
     ours = gradient(model)
 

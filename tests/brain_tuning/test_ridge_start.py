@@ -3,8 +3,8 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from encodekit_brain_tuning._heads import SharedLinearHead
-from encodekit_brain_tuning._ridge_start import weighted_ridge
+from encodekit_brain_tuning.heads import SharedHeadModule
+from encodekit_brain_tuning.training import weighted_ridge
 
 
 def test_it_is_scikit_learns_ridge_with_each_targets_own_weights():
@@ -29,7 +29,7 @@ def test_a_target_that_nobody_has_gets_zeros():
 
 def test_a_head_standardises_what_it_was_shown():
     pooled = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)) * 5 + 2
-    head = SharedLinearHead(3, 2)
+    head = SharedHeadModule(3, 2)
     head.set_statistics(pooled, torch.ones(40, 1))
     rows = head.standardise(pooled, torch.ones(40, 1))
     torch.testing.assert_close(rows.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
@@ -39,7 +39,7 @@ def test_a_head_standardises_what_it_was_shown():
 def test_what_lies_before_the_audio_counts_as_the_mean():
     pooled = torch.full((10, 1), 4.0)
     coverage = torch.linspace(0.1, 1.0, 10)[:, None]
-    head = SharedLinearHead(1, 1)
+    head = SharedHeadModule(1, 1)
     head.set_statistics(pooled * coverage, coverage)
     rows = head.standardise(pooled * coverage, coverage)
     torch.testing.assert_close(rows, torch.zeros(10, 1), atol=1e-5, rtol=0)

@@ -83,7 +83,7 @@ def test_a_share_out_of_range_is_refused(people, top):
 
 
 def test_agreement_is_learnt_from_the_tuning_runs_alone(tuned, stories, responses):
-    features = tuned(targets=AgreementSelector(top=0.5), epochs=1)
+    features = tuned(targets=AgreementSelector(top=0.5), training__epochs=1)
     features.fit(stories[:2], responses[:2], validation=(stories[3:], responses[3:]))
     expected = AgreementSelector(top=0.5).fit(responses[:2]).keys_
     assert features.targets_ == expected
@@ -92,6 +92,8 @@ def test_agreement_is_learnt_from_the_tuning_runs_alone(tuned, stories, response
 
 def test_area_means_make_native_spaces_comparable(tuned, stories, responses):
     native = RunList(run.assign_attrs(space="native") for run in responses)
-    features = tuned(targets=RegionSelector(regions=["A1", "STSdp"], average=True), epochs=1)
+    features = tuned(
+        targets=RegionSelector(regions=["A1", "STSdp"], average=True), training__epochs=1
+    )
     features.fit(stories[:1], native[:1])
     assert set(features.targets_) == {"left/A1", "left/STSdp", "right/A1", "right/STSdp"}

@@ -6,20 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from transformers import AutoModel
 
 import encodekit as ek
 from encodekit.features import normalise_waveform
-from encodekit_brain_tuning import BrainTunedFeatures, CardNotes
-from encodekit_brain_tuning._card import PRETRAINED_ON, model_card
+from encodekit_brain_tuning import BrainTunedFeatures, CardNotes, Runtime, Streamed, Training
+from encodekit_brain_tuning.saving._model_card import PRETRAINED_ON
 
 
-@pytest.fixture(scope="module", params=["lora", "all"])
+@pytest.fixture(scope="module", params=["lora", "all_weights"])
 def fitted(request, backbone_folder, stories, responses):
     features = BrainTunedFeatures(
-        backbone_folder, epochs=3, batch_size=4, trainable=request.param, learning_rate=1e-2,
-        chunk=16.0, lora_targets="attention+feed_forward", layer="all", cache=None, device="cpu",
-    )  # fmt: skip
+        backbone_folder,
+        update=request.param,
+        windows=Streamed(chunk=16.0),
+        training=Training(epochs=3, batch_size=4, learning_rate=1e-2),
+        runtime=Runtime(cache=None, device="cpu"),
+        layer="all",
+    )
     return features.fit(stories[:2], responses[:2])  # without validation the last weights stay
 
 
@@ -55,7 +60,9 @@ def test_the_merged_model_has_learnt_and_keeps_the_stem(fitted, merged, backbone
 
 
 def test_the_merged_model_is_a_backbone_like_any_other(fitted, merged, stories):
-    rows = ek.SpeechFeatures(merged, layer="all", chunk=16.0, resample="mean", cache=None)
+    rows = ek.SpeechFeatures(
+        merged, layer="all", windows=Streamed(chunk=16.0), resample="mean", cache=None
+    )
     np.testing.assert_allclose(
         rows.transform(stories[3:]).values, fitted.transform(stories[3:]).values, atol=1e-5
     )
@@ -68,10 +75,16 @@ def test_the_merged_folders_card_says_how_to_load_it(merged):
     assert "| participants | P1, P2 |" in card
 
 
+def with_backbone(fitted, name):
+    """The tuned model as if it had been tuned from another backbone."""
+    named = clone(fitted).set_params(backbone=name)
+    named.tuned_ = fitted.tuned_
+    return named
+
+
 def test_a_backbone_that_lacks_tuned_weights_is_refused(fitted, save_backbone, tmp_path):
     other = save_backbone(tmp_path / "other", num_hidden_layers=1)
-    moved = BrainTunedFeatures(other)
-    moved.__dict__ |= {**fitted.__dict__, "backbone": other}
+    moved = with_backbone(fitted, other)
     with pytest.raises(ValueError, match=r"differ in \d+ weights, the first 'encoder\.layers\.1"):
         moved.merge(tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
@@ -118,9 +131,15 @@ def test_the_hubs_own_client_has_what_is_asked_of_it():
     assert {"repo_id", "folder_path", "commit_message"} <= set(sent)
 
 
-def test_notes_fill_the_card(fitted, stories):
+def card_of(fitted, folder, notes=None):
+    fitted.save(folder, notes=notes)
+    return (folder / "README.md").read_text()
+
+
+def test_notes_fill_the_card(fitted, stories, tmp_path):
     scores = pd.DataFrame({"participant": ["P8"], "score": [0.12345]})
-    card = model_card(fitted, CardNotes(scores, stories[1:], "LibriSpeech dev", "CC0"))
+    notes = CardNotes(scores, stories[1:], "LibriSpeech dev", "CC0")
+    card = card_of(fitted, tmp_path / "model", notes)
     for line in (
         "| participant | score |\n| --- | --- |\n| P8 | 0.123 |",
         "- Tested on: story-1, story-2, story-3. Also tuned on: story-1.",
@@ -131,8 +150,8 @@ def test_notes_fill_the_card(fitted, stories):
         assert line in card
 
 
-def test_without_notes_the_card_says_what_was_not_stated(fitted):
-    card = model_card(fitted)
+def test_without_notes_the_card_says_what_was_not_stated(fitted, tmp_path):
+    card = card_of(fitted, tmp_path / "model")
     for line in (
         "| licence of the data | not stated |",
         "None were given when this was saved.",
@@ -151,10 +170,11 @@ def test_without_notes_the_card_says_what_was_not_stated(fitted):
         ("tiny", "LibriSpeech", "none known with LibriSpeech"),
     ],
 )  # fmt: skip
-def test_the_card_says_whether_the_backbone_heard_the_test_audio(fitted, backbone, corpus, said):
-    named = BrainTunedFeatures(backbone)
-    named.__dict__ |= {**fitted.__dict__, "backbone": backbone}
-    card = model_card(named, CardNotes(test_corpus=corpus))
+def test_the_card_says_whether_the_backbone_heard_the_test_audio(
+    fitted, backbone, corpus, said, tmp_path
+):
+    named = with_backbone(fitted, backbone)
+    card = card_of(named, tmp_path / "model", CardNotes(test_corpus=corpus))
     assert f"- Overlap of pretraining and test audio: {said}" in card
     assert f"| pretrained on | {PRETRAINED_ON[backbone]} |" in card
     assert (f"base_model: {backbone}" in card) == ("/" in backbone)

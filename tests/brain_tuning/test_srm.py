@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from encodekit_brain_tuning._srm import SharedResponseModel
+from encodekit_brain_tuning.strategies import SharedResponseModel
 
 NAMES = ["P1", "P2", "P3"]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from encodekit_brain_tuning._backbone import load_backbone
-from encodekit_brain_tuning._clips import TuningClips, WindowSettings
-from encodekit_brain_tuning._participants import align
-from encodekit_brain_tuning._stem_cache import StemCache, stem_outputs
+from encodekit_brain_tuning import Streamed
+from encodekit_brain_tuning.backbones import StemCache, load_backbone, stem_outputs
+from encodekit_brain_tuning.targets import align
+from encodekit_brain_tuning.training import TuningClips
 
 SPANS = [(0, 16000), (8000, 24000), (0, 6000), (24000, 40000)]
 
@@ -84,7 +84,7 @@ def test_the_stem_runs_once_for_epochs_participants_and_backbones_loaded_anew(
     for people in (("P1",), ("P1", "P2")):
         targets = align(make_responses(stories, people), lengths, z_score=True)
         clips = TuningClips(
-            stories, targets, load_backbone(backbone_folder), WindowSettings(chunk=16.0),
+            stories, targets, load_backbone(backbone_folder), Streamed(chunk=16.0),
             StemCache(tmp_path),
         )  # fmt: skip
         for _ in range(3):
@@ -191,12 +191,14 @@ def test_what_float16_cannot_hold_is_refused(read, backbone, monkeypatch):
 def test_tuning_finds_its_stem_in_the_folder_it_is_given(
     tuned, stories, responses, tmp_path, count
 ):
-    settings = {"stem_cache": tmp_path, "epochs": 1, "stem_dtype": "float16"}
+    settings = {
+        "runtime__stem_cache": tmp_path, "runtime__stem_dtype": "float16", "training__epochs": 1
+    }  # fmt: skip
     first = tuned(**settings).fit(stories[:2], responses[:2])
     assert len(files(tmp_path)) == 2
     count.clear()
     again = tuned(**settings).fit(stories[:2], responses[:2])
     assert count == []
     assert again.weights_hash() == first.weights_hash()
-    in_memory = tuned(**settings | {"stem_cache": None}).fit(stories[:2], responses[:2])
+    in_memory = tuned(**settings | {"runtime__stem_cache": None}).fit(stories[:2], responses[:2])
     assert in_memory.weights_hash() == first.weights_hash()

@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 
 from encodekit.features import Stem
-from encodekit_brain_tuning._windows import FrameGrid, haemodynamic_weights, make_clips
+from encodekit_brain_tuning import Exact, Streamed
+from encodekit_brain_tuning.backbones import haemodynamic_weights, make_clips
+from encodekit_brain_tuning.backbones._windows import FrameGrid
 
 GRID = FrameGrid(1000, Stem(stride=40, field=60))  # 25 frames a second
 
 
+KINDS = {"streamed": Streamed, "exact": Exact}
+
+
 def clips_of(onsets, seconds, kind="streamed", t_r=2.0, **windows):
-    return make_clips(kind, int(seconds * 1000), GRID, np.asarray(onsets, float), t_r, **windows)
+    onsets = np.asarray(onsets, float)
+    return make_clips(KINDS[kind](**windows), int(seconds * 1000), GRID, onsets, t_r)
 
 
 def slow_row(clip, onset, t_r, weights):
@@ -45,19 +51,19 @@ def test_every_tr_is_in_exactly_one_clip(kind, first, t_r, seconds):
 
 
 @pytest.mark.parametrize("t_r", [1.5, 2.0])
-def test_mixing_is_the_mean_within_each_tr_delayed_by_the_weights(t_r):
+def test_pooling_is_the_mean_within_each_tr_delayed_by_the_weights(t_r):
     onsets = np.arange(12.3, 95, t_r)
     for clip in clips_of(onsets, 100.0, t_r=t_r):
-        for row, mixed in zip(clip.rows, clip.mixing, strict=True):
+        for row, pooled in zip(clip.rows, clip.pooling_weights, strict=True):
             whole = onsets[row] - clip.start / 1000 >= 8
             if whole:
                 expected = slow_row(clip, onsets[row], t_r, haemodynamic_weights(t_r))
-                np.testing.assert_allclose(mixed, expected, atol=1e-6)
+                np.testing.assert_allclose(pooled, expected, atol=1e-6)
 
 
 def test_what_lies_before_the_audio_has_no_weight():
     clip = clips_of([0.0, 2.0, 20.0], 30.0)[0]
-    np.testing.assert_allclose(clip.mixing.sum(axis=1), [0.01, 0.10, 1.0], atol=1e-6)
+    np.testing.assert_allclose(clip.pooling_weights.sum(axis=1), [0.01, 0.10, 1.0], atol=1e-6)
 
 
 def test_a_window_never_answers_for_trs_whose_history_it_lacks():
@@ -73,7 +79,7 @@ def test_a_window_never_answers_for_trs_whose_history_it_lacks():
 def test_exact_clips_are_the_ten_seconds_that_end_with_the_tr():
     clips = clips_of([0.0, 6.0, 30.0], 60.0, "exact")
     assert [(clip.start, clip.stop) for clip in clips] == [(0, 2000), (0, 8000), (22000, 32000)]
-    np.testing.assert_allclose(clips[2].mixing, 1 / GRID.n_frames(10000))
+    np.testing.assert_allclose(clips[2].pooling_weights, 1 / GRID.n_frames(10000))
 
 
 @pytest.mark.parametrize("kind", ["streamed", "exact"])
@@ -86,13 +92,13 @@ def test_frames_are_pooled_as_asked(kind):
     ):
         for clip in clips_of(onsets, 60.0, kind, pooling=pooling):
             centres = GRID.centres(clip.start, clip.stop)
-            for row, mixed in zip(clip.rows, clip.mixing, strict=True):
+            for row, pooled in zip(clip.rows, clip.pooling_weights, strict=True):
                 expected = np.zeros(len(centres))
                 if weights is None:
                     expected[np.flatnonzero(centres < onsets[row] + 2)[-1]] = 1
                 else:
                     expected = slow_row(clip, onsets[row], 2.0, weights)
-                np.testing.assert_allclose(mixed, expected, atol=2e-4)
+                np.testing.assert_allclose(pooled, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize("t_r", [0.7, 1.5, 2.0, 2.5])

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from encodekit.data import Stimulus, Study, concat_runs, load_study, split_runs, validate
+from encodekit.data import Stimulus, Study, concat_runs, split_runs, validate
+from encodekit.saving import load_study
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_names_that_both_have_are_refused(joint, slow_study, quick_study):
                        r"one, study.rename\(\{'P1': ...\}\)"):  # fmt: skip
         slow_study.join(slow_study.select())
     other = slow_study.rename({"P1": "P9"})
-    with pytest.raises(ValueError, match="2 stimuli have the run name 'story-00'"):
+    with pytest.raises(ValueError, match="2 runs have the name 'story-00'"):
         slow_study.join(other)
     assert quick_study.join(other, name="both").participants == ["P2", "P3", "P9"]
 

@@ -134,3 +134,13 @@ def test_an_unknown_kind_of_value_is_refused():
         Unpacker({}).unpack({"$": "code"})
     with pytest.raises(ValueError, match="unknown kind of value '_coords'"):
         Unpacker({}).unpack({"$": "_coords"})
+
+
+@pytest.mark.parametrize("kind", ["variable", "coords", "index", "later"])
+def test_a_file_reaches_no_method_but_those_of_the_table(kind):
+    class More(Unpacker):
+        def _later(self, packed):
+            return "reached"
+
+    with pytest.raises(ValueError, match=f"unknown kind of value '{kind}'"):
+        More({}).unpack({"$": kind, "coords": {}, "values": 0, "name": None})

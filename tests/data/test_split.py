@@ -165,7 +165,7 @@ class TestSegment:
 
         whole = concat_runs([run[:, :1] for run in study.responses()])
         truth = xr.Dataset({"signal": whole.drop_vars("n_repeats")})
-        known = Study("s", study.stimuli, study._responses, truth=truth)
+        known = Study("s", study.stimuli, study._contents.responses, truth=truth)
         cut = known.segment("story-00", 2, gap=8)
         part = cut.select("story-00/part-2")
         np.testing.assert_array_equal(part.truth.signal.values, part.responses()[0].values[:, :1])

@@ -10,9 +10,10 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import encodekit as ek
-from encodekit.data import Stimulus, Study, check_disjoint, load_study, write_manifest
+from encodekit.core import write_manifest
+from encodekit.data import Stimulus, Study, check_disjoint
 from encodekit.data._stored_audio import store_audio
+from encodekit.saving import load_study
 
 
 @pytest.fixture
@@ -76,7 +77,9 @@ class TestRoundTrip:
 
     def test_the_truth_survives(self, study, tmp_path):
         truth = xr.Dataset({"share": ("target", np.arange(5.0)), "signal": study.responses()[0]})
-        known = Study("k", study.stimuli, study._responses, truth=truth, description="Known.")
+        known = Study(
+            "k", study.stimuli, study._contents.responses, truth=truth, description="Known."
+        )
         again = load_study(known.save(tmp_path / "k"))
         xr.testing.assert_identical(again.truth, truth)
         assert again.description == "Known."
@@ -87,7 +90,7 @@ class TestRoundTrip:
         tables = {"P1": {"story-00": table}}
         study = Study("c", stimuli[:1], {"P1": [new_response(stimuli[0])]}, confounds=tables)
         again = load_study(study.save(tmp_path / "c"))
-        pd.testing.assert_frame_equal(again._confounds["P1"]["story-00"][0], table)
+        pd.testing.assert_frame_equal(again._contents.confounds["P1"]["story-00"][0], table)
 
     def test_segments_survive_and_share_one_file_of_sound(self, study, tmp_path):
         cut = study.segment("story-00", 2, gap=4).select(["story-00/part-1", "story-00/part-2"])
@@ -160,7 +163,9 @@ class TestDamage:
 
     def test_a_damaged_truth_is_found_when_it_is_asked_for(self, study, tmp_path):
         truth = xr.Dataset({"share": ("target", np.arange(5.0))})
-        path = Study("k", study.stimuli, study._responses, truth=truth).save(tmp_path / "k")
+        path = Study("k", study.stimuli, study._contents.responses, truth=truth).save(
+            tmp_path / "k"
+        )
         content = bytearray((path / "truth.safetensors").read_bytes())
         content[-1] ^= 1
         (path / "truth.safetensors").write_bytes(content)
@@ -208,32 +213,6 @@ class TestSound:
         path = store_audio(samples, 16000, tmp_path / "x")
         assert path.suffix == ".npy"
         np.testing.assert_array_equal(np.load(path), samples)
-
-
-class TestNames:
-    def test_a_name_that_nothing_has_gets_close_matches(self):
-        with pytest.raises(ValueError, match="unknown study 'simulatd': did you mean 'simulated'"):
-            load_study("simulatd")
-
-    def test_a_folder_may_be_named_without_a_slash(self, study, saved, monkeypatch):
-        monkeypatch.chdir(saved.parent)
-        assert load_study("tiny").name == "tiny"
-
-    def test_a_path_that_is_no_study_is_named(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="is not there"):
-            load_study(tmp_path / "gone")
-        (tmp_path / "other").mkdir()
-        with pytest.raises(FileNotFoundError, match="has no manifest"):
-            load_study(f"{tmp_path}/other")
-
-    def test_a_registered_study_is_asked_for_by_name(self, monkeypatch):
-        made = {}
-        monkeypatch.setattr(
-            "encodekit.data._named_study.load_spec",
-            lambda kind, name: lambda **given: made.update(given, kind=kind, name=name) or "study",
-        )
-        assert ek.load_study("simulated", seed=3) == "study"
-        assert made == {"kind": "studies", "name": "simulated", "seed": 3}
 
 
 def test_nothing_in_the_folder_is_pickled(saved):

@@ -146,8 +146,13 @@ class TestRepeats:
 
 class TestMistakes:
     def test_runs_need_unique_names(self, new_stimulus):
-        with pytest.raises(ValueError, match="2 stimuli have the run name 'story-00'"):
+        with pytest.raises(ValueError, match="2 runs have the name 'story-00'"):
             Study("s", [new_stimulus(0), new_stimulus(0)], {})
+
+    def test_a_list_of_responses_has_each_run_once(self, stimuli, new_response):
+        twice = [new_response(stimuli[0]), new_response(stimuli[0])]
+        with pytest.raises(ValueError, match="participant 'P1': 2 runs have the name 'story-00'"):
+            Study("s", stimuli, {"P1": twice})
 
     def test_a_study_needs_stimuli(self):
         with pytest.raises(ValueError, match="has no stimuli"):
@@ -273,7 +278,7 @@ def test_the_truth_follows_selections(study):
     people = {"participant": ("target", ["P1", "P2"])}
     truth = xr.Dataset({"signal": (("time", "target"), np.arange(16.0).reshape(8, 2))},
                        coords={**times, **people})  # fmt: skip
-    known = Study("s", study.stimuli, study._responses, truth=truth)
+    known = Study("s", study.stimuli, study._contents.responses, truth=truth)
     part = known.select(stimuli="story-02", participants="P2").truth
     assert part.signal.values.tolist() == [[9.0], [11.0]]
     assert known.truth.identical(truth)

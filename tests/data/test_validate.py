@@ -36,7 +36,7 @@ def test_another_type_is_refused(run):
 
 
 def test_a_run_given_twice_is_refused(run):
-    with pytest.raises(ValueError, match="run 'story-00' comes more than once"):
+    with pytest.raises(ValueError, match="2 runs have the name 'story-00'"):
         validate(RunList([run, run]))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 PLUGIN = """
 from encodekit import FeatureExtractor, FeatureSpec, StudySpec, hookimpl
-import numpy as np, xarray as xr
+import numpy as np, pandas as pd, xarray as xr
 
 encodekit_api = 1
 
@@ -15,6 +15,7 @@ def encodekit_studies():
 @hookimpl
 def encodekit_features():
     yield FeatureSpec("level", load="small_plugin:Level", summary="loudness, times what it learnt")
+    yield FeatureSpec("layered", load="small_plugin:Layered", summary="noise, loudness, noise")
 
 
 class Level(FeatureExtractor):
@@ -28,6 +29,7 @@ class Level(FeatureExtractor):
 
     resample = "mean"
     fits = []
+    leaked = {}  # what validated beside what the file says
 
     def __init__(self, power="loud", random_state=None, history=8.0, cache=None):
         self.power, self.random_state = power, random_state
@@ -36,7 +38,18 @@ class Level(FeatureExtractor):
     def fit(self, X, y=None, *, validation=None):
         type(self).fits.append(([s.run_name for s in X], y, validation, self.random_state))
         self.level_ = 1.0 if y is None else float(np.nanstd(y[0].values))
+        if y is not None:
+            self.tuned_on_ = {s.heard_hash: s.run_name for s in X}
+            self.participants_ = ("P1",)
+            held = validation[0] if validation else []
+            self.validated_on_ = {s.heard_hash: s.run_name for s in held} | type(self).leaked
         return self
+
+    @property
+    def history_(self):
+        if not hasattr(self, "tuned_on_"):
+            raise AttributeError("history_")
+        return pd.DataFrame({"epoch": [1, 2, 3], "kept": [False, True, False]})
 
     def weights_hash(self):
         return str(self.level_)
@@ -48,6 +61,30 @@ class Level(FeatureExtractor):
         return xr.DataArray(
             self.level_ * level[:, None], dims=("time", "feature"),
             coords={"seconds": ("time", np.arange(level.size) + 0.5)},
+        )
+
+
+class Layered(FeatureExtractor):
+    '''Three layers of which one is the loudness.
+
+    Parameters
+    ----------
+    seed : int
+    '''
+
+    resample = "mean"
+
+    def __init__(self, seed=0, history=8.0):
+        self.seed, self.history = seed, history
+
+    def frames(self, stimulus):
+        loud = Level(history=self.history).fit([stimulus]).frames(stimulus).values
+        rng = np.random.default_rng(self.seed)
+        noise = rng.standard_normal((2, *loud.shape))
+        return xr.DataArray(
+            np.hstack([noise[0], loud, noise[1]]), dims=("time", "feature"),
+            coords={"seconds": ("time", np.arange(len(loud)) + 0.5),
+                    "name": ("feature", list("abc")), "layer": ("feature", [1, 2, 3])},
         )
 """
 

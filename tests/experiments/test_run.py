@@ -1,6 +1,7 @@
 """An experiment runs, leaves its provenance, and computes again only what changed."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,12 @@ from encodekit.cli import main
 from encodekit.experiments import ExperimentError, plan_experiment, run_experiment
 from encodekit.testing import small_study
 
+AREAS = """
+regions:
+  early: {name: named, regions: [A1]}
+  late: {name: named, regions: [STSdp]}
+"""
+
 
 def steps(told):
     return [line for line in told if line.startswith(("tune", "score")) and ": kept" not in line]
@@ -20,8 +27,8 @@ def steps(told):
 
 def run(file, *changes, **more):
     told = []
-    table = run_experiment(file, changes, say=told.append, **more)
-    return table, steps(told)
+    result = run_experiment(file, changes, say=told.append, **more)
+    return result.tables["scores"], steps(told)
 
 
 def test_the_table_is_that_of_the_same_steps_written_in_python(file):
@@ -101,7 +108,7 @@ def test_the_folder_tells_how_the_results_were_made(file, tmp_path):
     study = small_study(n_stories=6, seed=2)
     assert told["stories"]["test"] == {"story-6": study.stimuli[5].content_hash}
     assert [step["computed"] for step in told["steps"]] == [True] * 3
-    scores = xr.load_dataset(next((tmp_path / "out" / "scores").glob("score-words*.nc")))["score"]
+    scores = ek.Result.load(next((tmp_path / "out" / "scores").glob("score-words*.nc"))).scores
     assert scores.sizes["target"] == 12
     table = pd.read_csv(tmp_path / "out" / "table.csv")
     assert table["model"].tolist() == ["words"] * 2 + ["tuned"] * 2
@@ -117,12 +124,99 @@ def test_a_plan_says_how_long_steps_took_before(file):
 
 
 def test_areas_are_fitted_and_scored_each_by_itself(file):
-    text = file.read_text() + "regions:\n  early: {name: named, regions: [A1]}\n"
-    file.write_text(text + "  late: {name: named, regions: [STSdp]}\n")
+    file.write_text(file.read_text() + AREAS)
     table, taken = run(file)
     assert "score words in late" in taken
     assert table["area"].tolist() == ["early", "early", "late", "late"] * 2
     assert (table["n_targets"] == 2).all()
+
+
+def test_the_result_holds_what_the_table_says(file):
+    file.write_text(file.read_text() + AREAS)
+    result = run_experiment(file)
+    assert (result.models, result.groups) == (["words", "tuned"], ["early", "late"])
+    table = result.tables["scores"].set_index(["model", "area", "participant"]).score
+    again = result.table().set_index(["model", "group", "participant"]).score
+    for key in table.index:
+        assert again[key] == pytest.approx(table[key])
+    history = result.tables["training"]
+    assert history["model"].tolist() == ["tuned"] * 3
+    assert history["epoch"][history["kept"]].tolist() == [2]
+    back = ek.Result.load(file.with_name("loud-results") / "result.nc")
+    xr.testing.assert_equal(back.scores, result.scores)
+    pd.testing.assert_frame_equal(back.table(), result.table())
+    pd.testing.assert_frame_equal(back.tables["scores"], result.tables["scores"], check_dtype=False)
+    assert back.decisions == result.decisions
+
+
+def test_areas_that_share_targets_are_scored_each(file, tmp_path):
+    text = file.read_text() + AREAS
+    file.write_text(text.replace("late: {name: named, regions: [STSdp]}",
+                                 "all_of_it: {name: named, regions: [A1, STSdp]}"))  # fmt: skip
+    result = run_experiment(file)
+    assert result.tables["scores"]["n_targets"].tolist() == [2, 2, 4, 4] * 2
+    assert result.scores.sizes["target"] == 12
+    assert ek.report(tmp_path / "report.html", result).is_file()
+
+
+def test_every_decision_names_its_model_and_area_and_none_is_the_tests(file):
+    file.write_text(file.read_text() + AREAS)
+    result = run_experiment(file)
+    table = ek.audit(result).set_index("what")
+    assert set(table.verdict) == {"ok"}
+    assert (table.value["epoch (tuned)"], table.runs["epoch (tuned)"]) == (
+        "2", "story-2, story-3, story-4, story-5",
+    )  # fmt: skip
+    assert table.participants["features (tuned)"] == "P1"
+    assert table.value["regions"] == "early, late"
+    assert table.participants["weights (words)"] == "P1, P2"
+    for model in ("words", "tuned"):
+        assert any(what.startswith(f"alpha ({model}") for what in table.index)
+    assert table.runs["ceiling"] == "story-6"
+
+
+def test_a_decision_of_the_test_data_is_told(file, small_plugin, monkeypatch):
+    test = small_study(n_stories=6, seed=2).stimuli[5]
+    monkeypatch.setattr(small_plugin.Level, "leaked", {test.heard_hash: "another-name"})
+    with pytest.warns(ek.FittedOnWarning, match=r"\('story-6'\) validated its tuning"):
+        result = run_experiment(file)
+    assert ek.audit(result).query("verdict == 'TEST DATA'").what.tolist() == ["epoch (tuned)"]
+
+
+def test_features_are_made_once_for_all_areas(file, small_plugin, monkeypatch):
+    file.write_text(file.read_text() + AREAS)
+    made, frames = [], small_plugin.Level.frames
+    monkeypatch.setattr(
+        small_plugin.Level, "frames", lambda self, s: made.append(s.run_name) or frames(self, s)
+    )
+    run(file, "models.tuned.features.cache=null")
+    assert sorted(made) == [f"story-{k}" for k in (2, 3, 4, 5, 6)]
+
+
+def test_a_layer_is_told_for_every_row(file):
+    text = file.read_text().replace(
+        "words:\n    features: {name: word-rate}",
+        "words:\n    features: {name: layered}\n  other:\n    features: {name: layered, seed: 1}",
+    )
+    text = re.sub(r"  tuned:\n.*\n.*\n", "", text) + AREAS
+    file.write_text(text)
+    wide = "regressor.alphas={logspace: [-4, 4, 9]}"
+    result = run_experiment(file, ["layers=true", wide])
+    layers = result.tables["layers"]
+    assert list(layers) == ["model", "area", "layer", "score", "chosen"]
+    best = layers[layers["chosen"]].set_index(["model", "area"])
+    assert len(best) == 4
+    assert (best.score == layers.groupby(["model", "area"]).score.max()[best.index]).all()
+    table = result.tables["scores"].set_index(["model", "area"])
+    assert (table.layer == best.layer[table.index]).all()
+
+
+def test_an_experiment_without_repeats_is_told_of_its_ceiling(file):
+    change = ["split.fit=[story-2, story-3, story-4, story-6]", "split.test=[story-5]"]
+    with pytest.raises(ValueError, match="repeats and noise ceilings need one"):
+        run_experiment(file, change)
+    table = run_experiment(file, [*change, "score.ceiling=false"]).tables["scores"]
+    assert "ceiling" not in table
 
 
 def test_stories_and_people_that_are_not_there_are_told_at_once(file):

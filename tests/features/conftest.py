@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,18 +12,6 @@ RATE = 16000
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ENCODEKIT_CACHE", str(tmp_path / "own-cache"))
-
-
-@pytest.fixture(scope="session")
-def reference():
-    def load(name):
-        path = Path(__file__).parents[1] / "reference" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
 
 
 class Clock(FeatureExtractor):

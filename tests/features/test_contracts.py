@@ -3,6 +3,7 @@
 import pytest
 
 import encodekit as ek
+from encodekit.features import Context, Streamed
 from encodekit.plugins import registry
 from encodekit.testing import check_feature_extractor, small_study
 from encodekit.testing._features import FEATURE_CHECKS
@@ -68,9 +69,9 @@ def language_model(tmp_path_factory):
     return str(path)
 
 
-@pytest.mark.parametrize("window", ["stream", "context"])
-def test_layers_of_a_speech_model_pass(speech_model, window):
-    options = {"window": window, "stride": 0.5, "context": 2.0}
+@pytest.mark.parametrize("windows", [Streamed(), Context(2.0, 0.5)])
+def test_layers_of_a_speech_model_pass(speech_model, windows):
+    options = {"windows": windows}
     assert passes("speech", model=speech_model, layer=[0, 2], device="cpu", **options)
 
 

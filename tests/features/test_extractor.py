@@ -124,7 +124,7 @@ def test_an_error_of_the_resampling_names_the_run(make_stimulus):
 
 
 def test_duplicate_run_names_are_refused(clock, make_stimulus):
-    with pytest.raises(ValueError, match="1 run names are not unique: 'story-1'"):
+    with pytest.raises(ValueError, match="2 runs have the name 'story-1'"):
         clock().transform([make_stimulus(), make_stimulus(seed=1)])
 
 
@@ -155,10 +155,10 @@ def test_counts_at_several_trs_warn(clock, make_stimulus):
 
 def test_it_works_in_a_pipeline_with_memory(clock, make_stimulus, tmp_path):
     memory = joblib.Memory(tmp_path, verbose=0)
-    road = make_pipeline(clock(), Delayer(seconds=[2, 4]), RunScaler(), memory=memory)
-    first = road.fit_transform([make_stimulus()])
+    pipeline = make_pipeline(clock(), Delayer(seconds=[2, 4]), RunScaler(), memory=memory)
+    first = pipeline.fit_transform([make_stimulus()])
     n_calls = clock.n_calls
-    again = clone(road).fit_transform([make_stimulus()])
+    again = clone(pipeline).fit_transform([make_stimulus()])
     assert clock.n_calls == n_calls
     xr.testing.assert_identical(first, again)
 

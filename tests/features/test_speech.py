@@ -15,7 +15,14 @@ from transformers import (
 )
 
 from encodekit.data import Stimulus
-from encodekit.features import Delayer, SpeechFeatures, encode_layers, load_backbone
+from encodekit.features import (
+    Context,
+    Delayer,
+    SpeechFeatures,
+    Streamed,
+    encode_layers,
+    load_backbone,
+)
 
 SMALL = {
     "hidden_size": 16,
@@ -66,7 +73,7 @@ def test_rows_are_the_frames_of_encode_layers_resampled(folders, make_stimulus):
     stimulus = make_stimulus(seconds=20.0)
     model, _ = load_backbone(folders["group"])
     seconds, hidden = encode_layers(model, stimulus.load_audio(16000), [2], chunk=8, overlap=2)
-    extractor = SpeechFeatures(folders["group"], layer=2, chunk=8, overlap=2, resample="mean")
+    extractor = SpeechFeatures(folders["group"], layer=2, windows=Streamed(8, 2), resample="mean")
     features = extractor.transform([stimulus])
     frames = extractor.frames(stimulus)
     np.testing.assert_array_equal(frames.values, hidden[2])
@@ -98,9 +105,7 @@ def test_all_and_default_layers(folders, make_stimulus):
 
 
 def test_context_gives_a_frame_every_stride(folders, make_stimulus):
-    extractor = SpeechFeatures(
-        folders["group"], layer=1, window="context", context=0.5, stride=0.25, cache=None
-    )
+    extractor = SpeechFeatures(folders["group"], layer=1, windows=Context(0.5, 0.25), cache=None)
     frames = extractor.frames(make_stimulus(seconds=4.0))
     np.testing.assert_allclose(np.diff(frames.seconds), 0.25, atol=0.011)
     assert frames.sizes["time"] == 16
@@ -122,7 +127,7 @@ def test_audio_of_another_rate_is_resampled(folders):
 
 def test_batch_size_changes_nothing(folders, make_stimulus):
     stimuli = [make_stimulus(seconds=20.0)]
-    given = {"layer": 2, "chunk": 4.0, "overlap": 1.0, "cache": None}
+    given = {"layer": 2, "windows": Streamed(4.0, 1.0), "cache": None}
     one, three = (
         SpeechFeatures(folders["group"], batch_size=n, **given).transform(stimuli) for n in (1, 3)
     )
@@ -159,8 +164,8 @@ def test_the_model_is_neither_a_parameter_nor_pickled(folders, make_stimulus):
 
 
 def test_it_works_in_a_pipeline(folders, make_stimulus):
-    road = make_pipeline(SpeechFeatures(folders["group"], layer=1), Delayer(seconds=[2, 4]))
-    assert road.fit_transform([make_stimulus(seconds=30.0, first=10.0)]).shape == (10, 32)
+    pipeline = make_pipeline(SpeechFeatures(folders["group"], layer=1), Delayer(seconds=[2, 4]))
+    assert pipeline.fit_transform([make_stimulus(seconds=30.0, first=10.0)]).shape == (10, 32)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +177,7 @@ def test_it_works_in_a_pipeline(folders, make_stimulus):
         ({"layer": "last"}, "expected a number from 0 to 3, a list of them, 'all' or None"),
         ({"layer": 1.5}, "layers are whole numbers"),
         ({"layer": [1, 1]}, "names a layer twice"),
-        ({"window": "steam"}, "unknown window 'steam': did you mean 'stream'"),
+        ({"windows": "steamed"}, "unknown windows 'steamed': did you mean 'streamed'"),
     ],
 )
 def test_bad_parameters_are_refused(folders, make_stimulus, given, match):

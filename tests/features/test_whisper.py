@@ -6,6 +6,7 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from encodekit.data import Stimulus
 from encodekit.features import (
     SpeechFeatures,
+    Streamed,
     encode_context,
     encode_layers,
     layer_outputs,
@@ -93,8 +94,8 @@ def test_whispers_clips_are_never_scaled(loaded):
 
 
 def test_speech_features_read_whisper(folder):
-    features = SpeechFeatures(folder, layer=[0, 3], chunk=2.0, overlap=0.5, cache=None).transform(
-        [Stimulus("story", SOUND, 16000, t_r=1.0)]
-    )
+    features = SpeechFeatures(
+        folder, layer=[0, 3], windows=Streamed(2.0, 0.5), cache=None
+    ).transform([Stimulus("story", SOUND, 16000, t_r=1.0)])
     assert features.shape == (5, 32)
     assert np.isfinite(features.values).all()

@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -24,12 +21,8 @@ class Loudness(ek.FeatureExtractor):
 
 
 @pytest.fixture(scope="session")
-def reference():
-    path = Path(__file__).parents[1] / "reference" / "ridge.py"
-    spec = importlib.util.spec_from_file_location("reference_ridge", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def reference(reference):
+    return reference("ridge")
 
 
 @pytest.fixture

@@ -1,16 +1,18 @@
 """BandedRidgeCV: the search, the solution, and himalaya's backend beneath."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.model_selection import LeaveOneGroupOut
 
 import encodekit as ek
-from encodekit._errors import MissingExtraError
-from encodekit.linear import _banded_solve
+from encodekit.core import MissingExtraError
+from encodekit.linear._banded_solve import BandedSettings, _Batches, solve_banded
 from encodekit.linear._fold_scores import FoldScores
 from encodekit.linear._himalaya import himalaya_backend
+from encodekit.linear._patterns import Problem
 
 pytest.importorskip("himalaya")
 from himalaya.backend import get_backend, set_backend
@@ -88,17 +90,27 @@ def test_equal_shares_are_ridge_at_as_many_times_the_alpha(two_bands):
 
 
 @BOTH_SOLVERS
-def test_small_batches_change_nothing(two_bands, n_features, monkeypatch):
+def test_small_batches_change_nothing(two_bands, n_features):
     X, Y, runs, bands = two_bands(n_features)
-    model = ek.BandedRidgeCV(ALPHAS, n_iter=8)
-    whole = model.fit(X, Y, runs=runs, bands=bands).coef_
+    names, band_of = np.unique(bands, return_inverse=True)
+    members = [np.flatnonzero(band_of == band) for band in range(names.size)]
+    problem = Problem(X, Y, np.zeros(Y.shape[1], dtype=int), runs, runs)
+    settings = BandedSettings(
+        ALPHAS, n_iter=8, concentration=(0.1, 1.0), random_state=0, cv=None, purge=0,
+        scoring="correlation", fit_intercept=True, backend="numpy",
+    )  # fmt: skip
+    whole = solve_banded(problem, members, names, settings).coef
+    model = ek.BandedRidgeCV(ALPHAS, n_iter=8).fit(X, Y, runs=runs, bands=bands)
+    assert np.allclose(model.coef_, whole, atol=1e-8)
     n_rows = len(X)
-    # Two alphas at a time, and one target.
-    monkeypatch.setattr(_banded_solve, "_BUDGET", 2 * 8 * n_rows * min(n_rows, n_features) + 1)
-    batches = _banded_solve._Batches.of(X.shape, 4, 5, [(np.arange(2), np.arange(n_rows))])
+    # Two alphas at a time, and at last one of them and one target.
+    tight = 2 * 8 * n_rows * min(n_rows, n_features) + 1
+    batches = _Batches.of(X.shape, 4, 5, [(np.arange(2), np.arange(n_rows))], tight)
     assert batches.n_alphas == 2
     assert batches.n_targets < 4 or n_features == 200
-    assert np.allclose(model.fit(X, Y, runs=runs, bands=bands).coef_, whole, atol=1e-8)
+    for budget in (tight, 1):
+        parts = solve_banded(problem, members, names, replace(settings, budget=budget)).coef
+        assert np.allclose(parts, whole, atol=1e-8)
 
 
 def test_a_prediction_of_another_shape_than_was_due_is_refused(two_bands):

@@ -67,6 +67,17 @@ def test_one_target_without_an_axis_has_no_axis(two_bands, quick):
         assert shares.sum() == pytest.approx(whole)
 
 
+def test_labelled_features_give_labelled_predictions_of_a_model_of_one_array(banded, quick):
+    X, Y = banded()
+    model = quick.fit(X.values, Y.values[:, 0], runs=X.run.values, bands=X.band.values)
+    predicted, parts = model.predict(X), model.predict(X, split=True)
+    assert predicted.dims == ("time", "target")
+    assert parts.dims == ("band", "time", "target")
+    assert predicted.run.values.tolist() == parts.run.values.tolist() == X.run.values.tolist()
+    assert np.array_equal(predicted.values[:, 0], model.predict(X.values))
+    assert np.array_equal(parts.values[..., 0], model.predict(X.values, split=True))
+
+
 def test_rows_are_joined_by_name_and_history_is_dropped(cohort, extractor, quick):
     stories, runs = cohort()
     X = extractor.transform(stories)

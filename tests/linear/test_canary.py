@@ -1,4 +1,4 @@
-"""With nothing to find, the default road finds nothing; nested cross-validation included."""
+"""With nothing to find, the default pipeline finds nothing; nested cross-validation included."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def check_zero(scores, what):
     assert error < 0.01
 
 
-def road(X, n_delays):
+def delayed(X, n_delays):
     flat = ek.RunScaler().fit_transform(X.reshape(-1, X.shape[-1]), runs=RUNS)
     return ek.Delayer(delays=range(1, n_delays + 1)).fit_transform(flat, runs=RUNS)
 
@@ -64,13 +64,13 @@ def fit_and_score(X, Y, train, test):
     return model.score(X[test], Y[test], runs=RUNS[test])
 
 
-def test_the_default_road_finds_nothing_in_two_hundred_sets():
+def test_the_default_pipeline_finds_nothing_in_two_hundred_sets():
     scores = []
     for seed in range(N_SETS):
         X, Y = nothing(seed)
         test = seed % N_RUNS == RUNS
-        scores.append(fit_and_score(road(X, 4), Y.reshape(-1, N_TARGETS), ~test, test))
-    check_zero(scores, "default road")
+        scores.append(fit_and_score(delayed(X, 4), Y.reshape(-1, N_TARGETS), ~test, test))
+    check_zero(scores, "default pipeline")
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_nested_cross_validation_finds_nothing_in_two_hundred_sets():
     for seed in range(1000, 1000 + N_SETS):
         X, Y = nothing(seed)
         Y = Y.reshape(-1, N_TARGETS)
-        by_delays = [road(X, n) for n in (2, 4)]
+        by_delays = [delayed(X, n) for n in (2, 4)]
         test = seed % N_RUNS == RUNS
         inner = (~test) & ((seed + 1) % N_RUNS == RUNS)
         best = np.argmax([fit_and_score(one, Y, ~test & ~inner, inner) for one in by_delays])
@@ -93,29 +93,29 @@ def test_the_canary_dies_when_the_test_run_is_in_the_training():
     for seed in range(20):
         X, Y = nothing(seed)
         every = np.ones(RUNS.size, dtype=bool)
-        scores.append(fit_and_score(road(X, 4), Y.reshape(-1, N_TARGETS), every, every))
+        scores.append(fit_and_score(delayed(X, 4), Y.reshape(-1, N_TARGETS), every, every))
     assert np.mean(scores) > 3 * np.std(scores) / np.sqrt(20)
 
 
-def test_the_labelled_road_is_the_plain_road():
+def test_the_labelled_pipeline_scores_as_the_plain_one():
     X, Y = nothing(0)
     runs, responses = labelled(0)
     model = make_pipeline(ek.RunScaler(), ek.Delayer(delays=[1, 2, 3, 4]), ek.RidgeCV())
     train, test = RUNS != 0, RUNS == 0
     model.fit(xr.concat(runs[1:], "time", **EXACT), responses[1:])
-    expected = fit_and_score(road(X, 4), Y.reshape(-1, N_TARGETS), train, test)
+    expected = fit_and_score(delayed(X, 4), Y.reshape(-1, N_TARGETS), train, test)
     assert model.score(runs[0], responses[:1]) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_labelled_road_finds_nothing_over_all_folds():
+def test_the_labelled_pipeline_finds_nothing_over_all_folds():
     model = make_pipeline(ek.RunScaler(), ek.Delayer(), ek.RidgeCV())
     scores = []
     for seed in range(N_SETS):
         X, Y = labelled(seed)
         scores.append(float(ek.correlation(Y, ek.cross_val_predict(model, X, Y)).mean()))
-    check_zero(scores, "labelled road, every run held out once")
+    check_zero(scores, "labelled pipeline, every run held out once")
 
 
 @pytest.mark.slow

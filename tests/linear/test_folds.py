@@ -26,7 +26,7 @@ def splits(cv, groups):
     return folds_of(resolve_cv(cv, groups, "all"), rows, groups, "all")
 
 
-def test_up_to_five_stimuli_are_left_out_one_by_one():
+def test_up_to_five_stimuli_are_left_out_per_participant_steps():
     for n in (2, 5):
         groups = np.repeat(np.arange(n), 4)
         held_out = [set(groups[test]) for _, test in splits(None, groups)]

@@ -60,15 +60,15 @@ DELAYS = ek.Delayer(seconds=[0, 2, 3.5, 6])
 def test_features_of_both_are_those_of_each_alone(heard, extractor, steps):
     extractor.history = 32.0
 
-    def road(stimuli):
+    def extract(stimuli):
         rows = extractor.transform(stimuli)
         for step in steps:
             rows = step.fit(rows).transform(rows)
         return rows
 
-    together = road([*heard[1.5], *heard[2.0]])
+    together = extract([*heard[1.5], *heard[2.0]])
     assert together.t_r.values.tolist() == [1.5] * 80 + [2.0] * 70
-    for mine, theirs in zip(each_alone(road, heard), split_runs(together), strict=True):
+    for mine, theirs in zip(each_alone(extract, heard), split_runs(together), strict=True):
         xr.testing.assert_identical(theirs, mine)
 
 

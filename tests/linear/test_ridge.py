@@ -236,6 +236,8 @@ def test_runs_beside_labels_are_refused(labelled):
     X, Y = labelled()
     with pytest.raises(TypeError, match="runs= is for plain arrays"):
         ek.RidgeCV().fit(X, Y, runs=X.run.values)
+    with pytest.raises(TypeError, match="runs= is for plain arrays"):
+        ek.RidgeCV().fit(X, Y).score(X, Y, runs=X.run.values)
 
 
 def test_nan_in_the_features_is_refused_by_run(labelled):

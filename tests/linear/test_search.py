@@ -7,13 +7,13 @@ from sklearn.model_selection import KFold
 import encodekit as ek
 from encodekit.linear._decomposition import decompose
 from encodekit.linear._fold import (
+    EigenFold,
     Fold,
-    OwnFold,
     _inverse_of_positive,
     make_fold,
     make_split,
 )
-from encodekit.linear._surrogate import Surrogate
+from encodekit.linear._score_predictor import ScorePredictor
 
 ALPHAS = np.logspace(-1, 4, 9)
 RUNS = np.repeat(["a", "b", "c", "d"], [30, 41, 29, 40])
@@ -35,11 +35,11 @@ def held_out_predictions(kind, X, Y, train, test, alpha, *, by_run, intercept, d
     like = np.empty(0, dtype)
     fold = kind(parts, split, by_run=by_run, intercept=intercept, like=like)
     targets = (Y - (Y.mean(axis=0) if intercept else 0)).T.astype(dtype)
-    learnt = targets @ parts.rows.astype(dtype) - fold.lose(targets)
-    return split, fold.predict(fold.project(learnt, targets), alpha).T
+    trained = targets @ parts.rows.astype(dtype) - fold.removed_product(targets)
+    return split, fold.predict(fold.project(trained, targets), alpha).T
 
 
-@pytest.mark.parametrize("kind", [Fold, OwnFold])
+@pytest.mark.parametrize("kind", [Fold, EigenFold])
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("n_features", [25, 300])
 @pytest.mark.parametrize("purge", [0, 7])
@@ -64,7 +64,7 @@ def test_a_fold_predicts_what_its_training_rows_alone_predict(
         assert np.allclose(predicted[:, target], expected, atol=1e-8)
 
 
-@pytest.mark.parametrize("kind", [Fold, OwnFold])
+@pytest.mark.parametrize("kind", [Fold, EigenFold])
 def test_predictions_for_a_correlation_have_no_mean_in_any_run(kind):
     X, Y = noisy()
     test = np.flatnonzero(np.isin(RUNS, ["b", "d"]))
@@ -77,7 +77,8 @@ def test_predictions_for_a_correlation_have_no_mean_in_any_run(kind):
 
 
 @pytest.mark.parametrize(
-    ("n_features", "spread", "kind"), [(120, 1.0, Fold), (400, 1.0, OwnFold), (120, 1e4, OwnFold)]
+    ("n_features", "spread", "kind"),
+    [(120, 1.0, Fold), (400, 1.0, EigenFold), (120, 1e4, EigenFold)],
 )
 def test_a_fold_keeps_its_digits_in_float32(n_features, spread, kind):
     rng = np.random.default_rng(1)
@@ -94,7 +95,7 @@ def test_a_fold_keeps_its_digits_in_float32(n_features, spread, kind):
     )
     assert type(made) is kind
     arguments = (X, Y, train, test, 1.0)
-    _, exact = held_out_predictions(OwnFold, *arguments, by_run=False, intercept=True)
+    _, exact = held_out_predictions(EigenFold, *arguments, by_run=False, intercept=True)
     _, rough = held_out_predictions(kind, *arguments, by_run=False, intercept=True, dtype="f4")
     assert np.allclose(rough, exact, atol=1e-3)
 
@@ -164,12 +165,12 @@ def test_an_alpha_is_tried_while_it_may_be_better_and_no_longer():
     level = rng.standard_normal(400)
     expected = np.stack([level, level, level])
     scores = expected + np.array([[0.0], [0.3], [0.0]]) + 0.01 * rng.standard_normal((3, 400))
-    surrogate = Surrogate(expected, scores)
+    predictor = ScorePredictor(expected, scores)
     nothing = np.full((3, 2), np.nan)
-    assert surrogate.next_alphas(expected[:, :2], nothing).tolist() == [1, 1]
+    assert predictor.next_alphas(expected[:, :2], nothing).tolist() == [1, 1]
     known = nothing.copy()
     known[1] = [expected[0, 0] + 0.3, expected[0, 1] + 0.02]
-    following = surrogate.next_alphas(expected[:, :2], known)
+    following = predictor.next_alphas(expected[:, :2], known)
     assert following[0] == -1
     assert following[1] in (0, 2)
 
@@ -179,10 +180,10 @@ def test_a_target_unlike_the_pilot_tries_more():
     level = 0.01 * rng.standard_normal(400)
     expected = np.stack([level, level])
     scores = expected + np.array([[0.3], [0.0]]) + 0.01 * rng.standard_normal((2, 400))
-    surrogate = Surrogate(expected, scores)
+    predictor = ScorePredictor(expected, scores)
     known = np.array([[0.3], [np.nan]])
-    assert surrogate.next_alphas(np.zeros((2, 1)), known) == [-1]
-    assert surrogate.next_alphas(np.array([[0.9], [-0.9]]), known + 0.0) == [1]
+    assert predictor.next_alphas(np.zeros((2, 1)), known) == [-1]
+    assert predictor.next_alphas(np.array([[0.9], [-0.9]]), known + 0.0) == [1]
 
 
 def test_participants_who_heard_the_same_share_one_decomposition(labelled, monkeypatch):

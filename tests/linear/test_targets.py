@@ -49,3 +49,14 @@ def test_what_names_no_targets_is_refused(labelled, targets):
     X, Y = labelled()
     with pytest.raises(TypeError, match="expected a list of names, a selector with transform"):
         ek.RidgeCV(targets=targets).fit(X, Y)
+
+
+def test_names_of_regions_choose_their_targets(labelled):
+    X, Y = labelled(participants=("P1", "P2"))
+    fits_same(ek.RidgeCV(targets=["A1"]), X, Y, [0, 1, 3, 4])
+
+
+def test_names_of_targets_and_of_regions_are_not_mixed(labelled):
+    X, Y = labelled()
+    with pytest.raises(ValueError, match="unknown target 'A1'"):
+        ek.RidgeCV(targets=["P1/00000", "A1"]).fit(X, Y)

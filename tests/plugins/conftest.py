@@ -42,8 +42,8 @@ class Site:
         found = distributions(path=[str(self.folder)])
         return [point for dist in found for point in dist.entry_points]
 
-    def discover(self, wanted=None):
-        return discover(self.entry_points(), wanted)
+    def discover(self, wanted=None, **keywords):
+        return discover(self.entry_points(), wanted, **keywords)
 
     def registry(self, wanted=None):
         return Registry(self.discover(wanted))

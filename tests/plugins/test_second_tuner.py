@@ -196,9 +196,9 @@ def test_tuned_on_a_region_of_one_person_it_is_a_step_of_another_persons_pipelin
     tuned = ek.make_features("band-tuned", targets=late)
     tuned.fit(parts.tune.stimuli, parts.tune.responses(participants=["P1"]))
     assert tuned.losses_[-1] < 0.9 * tuned.losses_[0]
-    road = ek.Delayer(seconds=[2, 4, 6])
+    delayer = ek.Delayer(seconds=[2, 4, 6])
     ridge = ek.RidgeCV(np.logspace(-3, 3, 7))
-    X, test = (road.fit_transform(tuned.transform(p.stimuli)) for p in (parts.fit, parts.test))
+    X, test = (delayer.fit_transform(tuned.transform(p.stimuli)) for p in (parts.fit, parts.test))
     ridge.fit(X, parts.fit.responses(participants=["P2"]))
     scores = ek.correlation(parts.test.responses(participants=["P2"]), ridge.predict(test))
     assert set(scores.participant.values) == {"P2"}

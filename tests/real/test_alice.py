@@ -1,4 +1,4 @@
-"""The classic road on real fMRI: word rate, a fixed haemodynamic response, other people's weights.
+"""The classic pipeline on real fMRI: word rate, a fixed haemodynamic response, weights of others.
 
 Everybody heard the same chapter, so chance is what a feature that is shifted against ALL people's
 responses by the same time reaches (joint circular shifts of at least 15 TRs).
@@ -59,8 +59,8 @@ def word_rate(stimulus, shift_seconds=0.0):
         t_r=stimulus.t_r,
         sample_offset=stimulus.offset + shift_seconds,
     )
-    road = make_pipeline(ek.WordRate(history=32.0), ek.CanonicalHRF(), ek.RunScaler())
-    return road.fit_transform([moved]).values[:, 0]
+    pipeline = make_pipeline(ek.WordRate(history=32.0), ek.CanonicalHRF(), ek.RunScaler())
+    return pipeline.fit_transform([moved]).values[:, 0]
 
 
 def others_mean(bold):

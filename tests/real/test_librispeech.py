@@ -1,4 +1,4 @@
-"""Real speech through the road: LibriSpeech clips as the stories of an acoustics-only cohort."""
+"""Real speech in a pipeline: LibriSpeech clips as the stories of an acoustics-only cohort."""
 
 import numpy as np
 import pytest
@@ -51,14 +51,14 @@ def cohort(real_data):
 
 
 def held_out_r(extractor, fit, test, person):
-    road = make_pipeline(
+    pipeline = make_pipeline(
         extractor,
         ek.Delayer(seconds=[2, 4, 6, 8]),
         ek.RunScaler(),
         ek.RidgeCV(alphas=np.logspace(0, 6, 13)),
     )
-    road.fit(fit.stimuli, fit.responses(participants=[person]))
-    predicted = road.predict(test.stimuli)
+    pipeline.fit(fit.stimuli, fit.responses(participants=[person]))
+    predicted = pipeline.predict(test.stimuli)
     return float(ek.correlation(test.responses(participants=[person]), predicted).mean())
 
 
@@ -70,7 +70,7 @@ def test_speech_features_predict_an_acoustic_cohort_from_real_speech(cohort):
 
 
 def test_brain_tuning_learns_from_real_speech(cohort):
-    from encodekit_brain_tuning import BrainTunedFeatures
+    from encodekit_brain_tuning import AllWeights, BrainTunedFeatures, Training
 
     parts = cohort.split(
         tune=["real-0", "real-1", "real-2"],
@@ -79,7 +79,9 @@ def test_brain_tuning_learns_from_real_speech(cohort):
         test=["real-6", "real-7"],
     )
     tuned = BrainTunedFeatures(
-        "tiny", trainable="all", learning_rate=1e-3, epochs=4, batch_size=2, patience=None
+        "tiny",
+        update=AllWeights(),
+        training=Training(learning_rate=1e-3, epochs=4, batch_size=2, patience=None),
     )
     responses = parts.tune.responses(participants=["P1", "P2"])
     tuned.fit(parts.tune.stimuli, responses, validation=parts.validate)

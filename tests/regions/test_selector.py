@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from encodekit.data import make_response
-from encodekit.data._runlist import RunList
+from encodekit.data._run_list import RunList
 from encodekit.regions import Atlas, RegionSelector
 from encodekit.regions._meshes import mesh_size, whole_cortex_mesh
 

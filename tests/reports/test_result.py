@@ -65,7 +65,7 @@ def study():
     return Study("loud", stories, responses)
 
 
-def road(**parameters):
+def pipeline(**parameters):
     return make_pipeline(
         Loudness(**parameters),
         ek.Delayer(seconds=[2, 4, 6]),
@@ -82,7 +82,7 @@ def parts(study):
 @pytest.fixture(scope="module")
 def fitted(parts):
     return {
-        name: road(square=square).fit(parts.fit.stimuli, parts.fit.responses())
+        name: pipeline(square=square).fit(parts.fit.stimuli, parts.fit.responses())
         for name, square in (("loudness", False), ("and its square", True))
     }
 
@@ -103,7 +103,7 @@ def result(fitted, parts):
 
 
 @pytest.mark.filterwarnings("ignore:.*permutations:UserWarning")
-def test_scores_are_those_of_the_road_done_by_hand(result, fitted, parts):
+def test_scores_are_those_of_the_pipeline_done_by_hand(result, fitted, parts):
     predicted = fitted["loudness"].predict(parts.test.stimuli)
     expected = ek.correlation(parts.test.responses(), predicted)
     np.testing.assert_allclose(result.scores.sel(model="loudness"), expected)
@@ -174,7 +174,7 @@ def test_what_is_no_study_is_refused(fitted, parts):
 
 
 def test_models_of_other_targets_are_refused(fitted, parts):
-    alone = road().fit(parts.fit.stimuli, parts.fit.responses(participants=["P1"]))
+    alone = pipeline().fit(parts.fit.stimuli, parts.fit.responses(participants=["P1"]))
     with pytest.raises(ValueError, match="model 'alone' predicts other targets than 'loudness'"):
         ek.evaluate({"loudness": fitted["loudness"], "alone": alone}, parts.test)
 
@@ -185,6 +185,73 @@ def test_without_repeats_there_is_no_ceiling(fitted, study):
     assert found.ceiling is None
     assert found.models == ["Pipeline"]
     assert "raw" not in found.of().coords
+
+
+def test_targets_are_scored_that_the_model_was_fitted_on(parts):
+    heard = ek.RegionSelector(regions=["A1", "A4"])
+    model = pipeline().fit(parts.fit.stimuli, parts.fit.responses(regions=heard))
+    found = ek.evaluate(model, parts.test, targets=heard)
+    expected = ek.correlation(
+        parts.test.responses(regions=heard), model.predict(parts.test.stimuli)
+    )
+    np.testing.assert_allclose(found.scores[0], expected)
+    ceiling = ek.noise_ceiling(parts.test.repeats(regions=heard))
+    np.testing.assert_allclose(found.of(), ek.normalise(expected, ceiling))
+    row = ek.audit(found).set_index("what").loc["regions"]
+    assert row["value"] == repr(heard)
+    assert row["how"] == "passed as targets=, before anything was predicted"
+
+
+def test_any_metric_scores_and_one_that_no_ceiling_divides_has_none(fitted, parts):
+    model = fitted["loudness"]
+    found = ek.evaluate(model, parts.test, metric="r2", ceiling=False)
+    expected = ek.r2(parts.test.responses(), model.predict(parts.test.stimuli))
+    np.testing.assert_allclose(found.of(), expected)
+    with pytest.raises(ValueError, match="scores are R2 but a ceiling is the highest r"):
+        ek.evaluate(model, parts.test, metric="r2")
+    with pytest.raises(ValueError, match="unknown metric 'r3': known: 'correlation', 'r2'"):
+        ek.evaluate(model, parts.test, metric="r3")
+    text = ek.methods(found)
+    assert "The score of a target is `r2`" in text
+    assert "Pearson" not in text
+
+
+def test_a_ceiling_that_is_required_and_is_not_there_is_told(fitted, study):
+    with (
+        pytest.warns(ek.FittedOnWarning),
+        pytest.raises(ValueError, match="repeats and noise ceilings need one"),
+    ):
+        ek.evaluate(fitted["loudness"], study.select(["a"]), ceiling="required")
+
+
+class Layered(Loudness):
+    """The power and its square, as the layers 1 and 2."""
+
+    def frames(self, stimulus):
+        frames = Loudness(square=True).frames(stimulus)
+        return frames.assign_coords(name=("feature", ["p", "q"]), layer=("feature", [1, 2]))
+
+
+def test_a_chosen_layer_leaves_its_profile(parts, fitted):
+    ridge = ek.RidgeCV(alphas=[0.001, 0.1, 1.0, 10.0, 100.0])
+    steps = (Layered(), ek.Delayer(seconds=[2, 4, 6]), ek.RunScaler())
+    models = {
+        by: make_pipeline(*steps, ek.LayerSelector(ridge, by=by)).fit(
+            parts.fit.stimuli, parts.fit.responses()
+        )
+        for by in ("all", "target")
+    }
+    layers = ek.evaluate({**models, "none": fitted["loudness"]}, parts.test).tables["layers"]
+    assert list(layers) == ["layer", "score", "model", "chosen"]
+    assert layers["model"].tolist() == ["all", "all", "target", "target"]
+    for by, model in models.items():
+        own = layers[layers["model"] == by]
+        selector = model[-1]
+        np.testing.assert_allclose(own.score, selector.layer_scores_.mean("target"))
+        assert own.layer[own.chosen].tolist() == list(np.unique(selector.best_layer_))
+    given = pd.DataFrame({"layer": [1], "score": [0.5]})
+    kept = ek.evaluate(models["all"], parts.test, tables={"layers": given}).tables["layers"]
+    pd.testing.assert_frame_equal(kept, given)
 
 
 def test_every_decision_has_the_data_that_made_it_and_none_is_the_test(result):
@@ -261,7 +328,9 @@ def test_segments_of_one_run_are_known_apart(study):
     cut = study.segment("a", 4)
     names = [f"a/part-{k}" for k in range(1, 5)]
     parts = cut.split(fit=names[:2], test=names[2:])
-    model = road().set_params(ridgecv__alphas=[1.0]).fit(parts.fit.stimuli, parts.fit.responses())
+    model = (
+        pipeline().set_params(ridgecv__alphas=[1.0]).fit(parts.fit.stimuli, parts.fit.responses())
+    )
     assert list(model[-1].fitted_on_.values()) == names[:2]
     result = ek.evaluate(model, parts.test, fit=parts.fit)
     assert set(ek.audit(result).verdict) == {"ok"}
@@ -283,7 +352,7 @@ def test_segments_of_one_run_are_known_apart(study):
     ids=["pipeline", "search", "frozen"],
 )
 def test_a_model_inside_others_is_known_by_its_runs(wrap, study, parts):
-    model = road()
+    model = pipeline()
     model = wrap(model.fit(parts.fit.stimuli, parts.fit.responses()))
     model.fit(parts.fit.stimuli, parts.fit.responses())
     assert list(fitted_runs(model).values()) == ["a", "b", "c"]
@@ -336,7 +405,11 @@ def test_tuned_features_say_what_tuned_them_and_what_chose_the_epoch(parts, stud
     assert table.verdict["features"] == "TEST DATA"
     assert (table.value["epoch"], table.runs["epoch"]) == ("best of 3", "v")
     assert table.value["loss"] == "l2"
-    model[0].kept_pretrained_ = True
+    model[0].history_ = pd.DataFrame({"epoch": [0.0, 1.5, 3.0], "kept": [False, True, False]})
+    table = ek.audit(ek.evaluate(model, parts.test, fit=parts.fit)).set_index("what")
+    assert (table.value["epoch"], table.runs["epoch"]) == ("1.5", "v")
+    assert table.how["epoch"] == "best of 3 on the validation runs"
+    model[0].reverted_to_pretrained_ = True
     table = ek.audit(ek.evaluate(model, parts.test, fit=parts.fit)).set_index("what")
     assert table.value["epoch"] == "the pretrained weights"
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import xarray as xr
 
 import encodekit as ek
 from encodekit.plugins import PanelSpec, registry
-from encodekit.reports import Decision, Section, SurfaceViewer
+from encodekit.reports import Decision, Section, SurfaceViewer, _panels
 from encodekit.reports._viewer import mesh_json
 
 N = 10242
@@ -72,6 +73,17 @@ def test_the_report_of_a_result_has_every_panel_in_order(page):
         "Significance", "Methods", "Audit", "How this was made",
     ]  # fmt: skip
     assert "<title>Two models</title>" in page
+
+
+def test_significance_counts_targets_by_false_discoveries_and_by_family_wise_error(result):
+    rng = np.random.default_rng(0)
+    guess = rng.standard_normal((200, 3))
+    truth = guess * [0, 1, 1] + rng.standard_normal((200, 3))
+    found = ek.permutation_test(truth, guess).expand_dims(model=result.models)
+    [table] = _panels.tests_panel(replace(result, tests=found)).tables
+    rows = table.frame.set_index("model")
+    assert rows["q_over_stimulus < .05"].tolist() == [2, 2]
+    assert rows["p_fwe_over_stimulus < .05"].tolist() == [2, 2]
 
 
 def test_a_decision_on_test_data_is_a_red_line(page):

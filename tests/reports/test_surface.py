@@ -4,7 +4,7 @@ import xarray as xr
 
 from encodekit.reports import plot_surface
 from encodekit.reports._mesh import outline, view
-from encodekit.reports._vertices import vertex_maps
+from encodekit.reports._vertex_maps import vertex_maps
 
 N = 10242
 

@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -85,9 +82,5 @@ def cohort():
 
 
 @pytest.fixture(scope="session")
-def reference():
-    path = Path(__file__).parents[1] / "reference" / "nulls.py"
-    spec = importlib.util.spec_from_file_location("reference_nulls", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def reference(reference):
+    return reference("nulls")

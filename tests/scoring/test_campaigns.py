@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import encodekit as ek
-from encodekit.scoring._compare import _crossed_error, _half
+from encodekit.scoring._compare import _crossed_error, _half_width
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ def test_the_table_of_the_other_nulls(cohort, n_trs, phi):
 def test_a_map_with_nothing_to_find_has_a_discovery_in_a_twentieth(cohort, phi, shared):
     """400 targets, 300 TRs; upper 95 % bounds of the share of maps with any discovery."""
     n = 1200
-    any_of = {"q_over_stimulus": 0, "p_max_over_stimulus": 0}
+    any_of = {"q_over_stimulus": 0, "p_fwe_over_stimulus": 0}
     for seed in range(n):
         found = ek.permutation_test(
             *nothing_to_find(cohort, 300, phi, shared, seed), n_permutations=999, random_state=seed
@@ -221,7 +221,7 @@ def test_the_interval_over_people_and_runs_covers(n_people, n_runs, of_runs):
     table = rng.standard_normal((1, n_people, n)) + rng.standard_normal((n_runs, n_people, n))
     table = table + np.sqrt(of_runs) * rng.standard_normal((n_runs, 1, n))
     error, _ = _crossed_error(table)
-    half = _half(error, np.full(n, min(n_people, n_runs) - 1))
+    half = _half_width(error, np.full(n, min(n_people, n_runs) - 1))
     covers = float((np.abs(table.mean(axis=(0, 1))) <= half).mean())
     row(n_people, n_runs, of_runs, covers)
     assert covers >= 0.93

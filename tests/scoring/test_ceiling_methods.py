@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import encodekit as ek
-from encodekit.scoring._others import shared_share
+from encodekit.scoring._intersubject import shared_variance
 
 RNG = np.random.default_rng
 
@@ -95,7 +95,7 @@ def test_the_interval_over_runs_leaves_out_blocks_of_each(make):
 @pytest.mark.parametrize("n", [2, 3, 12])
 def test_the_extrapolated_share_inverts_its_equation(rho, n):
     r = rho * np.sqrt((n - 1) / (1 + (n - 2) * rho))
-    assert shared_share(np.array([r]), n)[0] == pytest.approx(rho)
+    assert shared_variance(np.array([r]), n)[0] == pytest.approx(rho)
 
 
 def test_people_share_what_they_share(cohort):

@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 
 import encodekit as ek
 from encodekit.data import Stimulus, Study, make_response
-from encodekit.scoring._reach import first_reached, isotonic
+from encodekit.scoring._data_to_reach import first_reached, isotonic
 
 MINUTES = (5.0, 10.0, 20.0, 40.0)
 

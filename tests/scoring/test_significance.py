@@ -40,9 +40,9 @@ def test_what_follows_the_prediction_is_found_and_little_else(null):
     truth, guess = signal_in_some()
     found = ek.permutation_test(truth, guess, null=null, n_permutations=300)
     assert (found.q_over_stimulus[:10] < 0.05).all()
-    assert (found.p_max_over_stimulus[:10] < 0.05).all()
+    assert (found.p_fwe_over_stimulus[:10] < 0.05).all()
     assert (found.q_over_stimulus[10:] < 0.05).sum() <= 1
-    assert (found.p_max_over_stimulus >= found.p_over_stimulus - 1e-9).all()
+    assert (found.p_fwe_over_stimulus >= found.p_over_stimulus - 1e-9).all()
 
 
 def test_a_shift_of_one_short_run_never_claims_more_than_it_has_lags(cohort):
@@ -66,11 +66,12 @@ def test_the_same_seed_gives_the_same_and_another_gives_another():
     assert once.attrs["random_state"] == 3
 
 
-def test_a_block_of_targets_does_not_change_the_result(monkeypatch):
-    truth, guess = signal_in_some(n=7)
-    whole = ek.permutation_test(truth, guess, n_permutations=50)
-    monkeypatch.setattr("encodekit.scoring._significance._VALUES_AT_ONCE", 120)
-    parts = ek.permutation_test(truth, guess, n_permutations=50)
+@pytest.mark.parametrize("stop_after", [None, 5])
+def test_a_block_of_targets_does_not_change_the_result(stop_after):
+    truth, guess = signal_in_some(n=7, n_driven=2)
+    given = {"n_permutations": 50, "stop_after": stop_after}
+    whole = ek.permutation_test(truth, guess, **given)
+    parts = ek.permutation_test(truth, guess, block_size=2, **given)
     for name in whole:
         np.testing.assert_allclose(parts[name], whole[name], rtol=1e-4)
 
@@ -142,7 +143,7 @@ def test_a_run_that_one_person_lacks_changes_nothing_for_the_other(cohort):
 
 def test_trs_that_a_person_lacks_leave_the_statistic_near_r(cohort, monkeypatch):
     from encodekit.scoring import PhaseNull
-    from encodekit.scoring._standard import pieces, statistics
+    from encodekit.scoring._null_statistics import pieces, statistics
 
     truth, guess = cohort(RNG(0), n_trs=200), cohort(RNG(1), n_trs=200)
     truth[190:, 3] = np.nan
@@ -160,7 +161,7 @@ def test_what_has_no_r_has_no_p(cohort):
     truth, guess = cohort(RNG(0), n_trs=50), cohort(RNG(1), n_trs=50)
     truth[:, 2] = 1.0
     found = ek.permutation_test(truth, guess, n_permutations=50)
-    undefined = np.isnan(found[["z", "p_over_stimulus", "q_over_stimulus", "p_max_over_stimulus"]])
+    undefined = np.isnan(found[["z", "p_over_stimulus", "q_over_stimulus", "p_fwe_over_stimulus"]])
     for values in undefined.values():
         assert np.flatnonzero(values).tolist() == [2]
     group = ek.permutation_test(truth, guess, by="region", n_permutations=50)
@@ -218,7 +219,7 @@ def test_an_early_stop_gives_the_p_of_besag_and_clifford():
     whole = ek.permutation_test(truth, guess, n_permutations=4000)
     apart = np.log(stopped.p_over_stimulus[3:] / whole.p_over_stimulus[3:])
     assert np.abs(apart).max() < 4 / np.sqrt(enough)
-    assert np.isnan(stopped.p_max_over_stimulus).all()
+    assert np.isnan(stopped.p_fwe_over_stimulus).all()
 
 
 def test_an_early_stop_by_group_is_refused(cohort):
@@ -227,7 +228,7 @@ def test_an_early_stop_by_group_is_refused(cohort):
         ek.permutation_test(truth, truth, by="region", stop_after=10)
 
 
-@pytest.mark.parametrize("wrong", [{"n_permutations": 0}, {"stop_after": 0}])
+@pytest.mark.parametrize("wrong", [{"n_permutations": 0}, {"stop_after": 0}, {"block_size": 0}])
 def test_numbers_below_one_are_refused(wrong):
     with pytest.raises(ValueError, match="=0, expected 1 or more"):
         ek.permutation_test(*signal_in_some(n=2), **wrong)

@@ -13,20 +13,27 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from encodekit.data import RunList, Stimulus, concat_runs, load, save
-from encodekit_brain_tuning._clips import EqualLengthBatches, TuningClips, to_device
-from encodekit_brain_tuning._heads import IndividualHead
-from encodekit_brain_tuning._ingredients import stem_cache, window_settings
-from encodekit_brain_tuning._participants import (
+from encodekit.data import RunList, Stimulus, concat_runs
+from encodekit.saving import load, save
+from encodekit_brain_tuning.heads import IndividualHeadModule
+from encodekit_brain_tuning.targets import (
+    KeySelector,
     RunTargets,
     SharedTargets,
     align,
     is_native,
+    match_runs,
     target_keys,
 )
-from encodekit_brain_tuning._ridge_start import Rows, best_alpha, collect_rows, weighted_ridge
-from encodekit_brain_tuning._selection import AgreementSelector, KeySelector
-from encodekit_brain_tuning._tuning_data import match_runs
+from encodekit_brain_tuning.training import (
+    EqualLengthBatches,
+    Rows,
+    TuningClips,
+    best_alpha,
+    collect_rows,
+    to_device,
+    weighted_ridge,
+)
 
 
 class AdaptedHead(BaseEstimator):
@@ -57,12 +64,14 @@ class AdaptedHead(BaseEstimator):
         """Fit a head for each participant of ``y``, see `BrainTunedFeatures.adapt`."""
         model, settings = self.tuned._fitted_model(), self.tuned.settings()
         tuned_keys = self.tuned.targets_
-        chosen = settings.targets
-        if isinstance(chosen, AgreementSelector):
-            chosen = KeySelector(tuned_keys)
+        # what the tuning runs decided is not decided anew by others' runs
+        learnt = self.tuned.tuned_.facts.selector_learns
+        chosen = KeySelector(tuned_keys) if learnt else settings.targets
         self.tuned.warn_if_tuned_on(X)
         runs = match_runs(X, y, chosen, "adaptation")
-        self.places = align(runs.responses, runs.n_trs, z_score=settings.z_score, own_targets=True)
+        self.places = align(
+            runs.responses, runs.n_trs, z_score=settings.participants.z_score, own_targets=True
+        )
         self.participants_, self.targets_ = self.places.participants, self.places.keys
         if not self.targets_:
             raise ValueError(
@@ -74,7 +83,8 @@ class AdaptedHead(BaseEstimator):
         strange |= len(tuned_keys) != self.tuned.n_targets_
         self.prior = _same_keys(self.places, None if strange else tuned_keys)
         clips = self._clips(runs.stimuli, self.places)
-        self._start(collect_rows(model, clips, settings.batch_size, apart=True))
+        batch_size = settings.training.batch_size
+        self._start(collect_rows(model, clips, batch_size, apart=True))
         return self
 
     def save(self, path: str | Path) -> Path:
@@ -87,7 +97,11 @@ class AdaptedHead(BaseEstimator):
 
     @classmethod
     def load(
-        cls, path: str | Path, *, moved: Mapping[str | Path, str | Path] | None = None
+        cls,
+        path: str | Path,
+        *,
+        moved: Mapping[str | Path, str | Path] | None = None,
+        classes: Sequence[Any] = (),
     ) -> Self:
         """Return the heads saved in a folder, every file verified against its manifest.
 
@@ -96,6 +110,8 @@ class AdaptedHead(BaseEstimator):
         path : path
         moved : mapping of str or path to str or path, optional
             Where the backbone is now, see `encodekit.load`.
+        classes : sequence of classes and functions, optional
+            Heads, strategies, updates and losses of your own that the model was tuned with.
 
         Raises
         ------
@@ -105,7 +121,7 @@ class AdaptedHead(BaseEstimator):
             Where a file is damaged, the folder holds something else, or the backbone has other
             weights.
         """
-        loaded = load(path, classes=[AdaptedHead], moved=moved)
+        loaded = load(path, classes=[AdaptedHead, *classes], moved=moved)
         if not isinstance(loaded, cls):
             raise ValueError(
                 f"folder {str(path)!r} holds a {type(loaded).__name__}, expected an "
@@ -138,7 +154,7 @@ class AdaptedHead(BaseEstimator):
         tensors = {name: torch.from_numpy(part) for name, part in state["head"].items()}
         n_participants, n_features, n_targets = tensors["weight"].shape
         with torch.random.fork_rng(devices=[]):
-            head = IndividualHead(n_features, n_targets, n_participants)
+            head = IndividualHeadModule(n_features, n_targets, n_participants)
         head.load_state_dict(tensors)
         self.head = head.eval()
 
@@ -162,7 +178,9 @@ class AdaptedHead(BaseEstimator):
 
     def _start(self, rows: Rows) -> None:
         """Make the heads, each the ridge solution of what the prior leaves."""
-        head = IndividualHead(rows.pooled.shape[1], self.places.n_slots, len(self.participants_))
+        head = IndividualHeadModule(
+            rows.pooled.shape[1], self.places.n_slots, len(self.participants_)
+        )
         head.set_statistics(rows.pooled, rows.coverage)
         x = head.standardise(rows.pooled, rows.coverage).double().numpy()
         left = replace(rows, true=rows.true - self._prior_of(rows))
@@ -176,10 +194,10 @@ class AdaptedHead(BaseEstimator):
         self.head = head.eval()
 
     def _clips(self, stimuli: list[Stimulus], targets: SharedTargets) -> TuningClips:
-        backbone, settings = self.tuned._fitted_model().backbone, self.tuned.settings()
-        return TuningClips(
-            stimuli, targets, backbone, window_settings(settings), stem_cache(settings)
+        made: TuningClips = self.tuned.settings().clips(
+            stimuli, targets, self.tuned._fitted_model()
         )
+        return made
 
     def _prior_of(self, rows: Rows) -> NDArray[np.float64]:
         return self._prior(rows.pooled, rows.coverage).double().numpy()
@@ -200,12 +218,12 @@ class AdaptedHead(BaseEstimator):
         run = stimulus.run_name
         any_target = _everything(run, stimulus.n_trs)
         clips = self._clips([stimulus], any_target)
-        model, batch_size = self.tuned._fitted_model(), self.tuned.settings().batch_size
+        model, batch_size = self.tuned._fitted_model(), self.tuned.settings().training.batch_size
         shape = (len(self.participants_), stimulus.n_trs, self.places.n_slots)
         values = torch.full(shape, torch.nan)
-        for indices in EqualLengthBatches(clips, batch_size):
+        for indices in EqualLengthBatches(clips.n_frames, batch_size):
             batch = to_device(clips.batch(indices), model.backbone.device)
-            pooled, coverage = model.pool(batch["frames"], batch["mixing"])
+            pooled, coverage = model.pool(batch["frames"], batch["pooling_weights"])
             for place, index in enumerate(indices):
                 rows = clips.clips[index].rows
                 z, c = (part[place, : rows.size].cpu() for part in (pooled, coverage))

@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from encodekit.plugins import unknown_name
+from encodekit.core import unknown_name
+from encodekit.features import Exact
+from encodekit_brain_tuning.heads import SharedHead
+from encodekit_brain_tuning.strategies import Sequential
+from encodekit_brain_tuning.training import Runtime, Training
+from encodekit_brain_tuning.updates import Lora
 
 RECIPES: dict[str, dict[str, Any]] = {
     # Moussa & Toneva (2025), arXiv 2510.21520, as published. Where their public code differs the
@@ -10,33 +15,31 @@ RECIPES: dict[str, dict[str, Any]] = {
     # dropout is off in validation. The weight decay is AdamW's own; they name none.
     "moussa2025": {
         "loss": "l2",
-        "strategy": "sequential",
-        "head": "shared",
-        "head_start": "random",
-        "windows": "exact",
-        "trainable": "lora",
-        "lora_targets": "attention",
-        "lora_rank": 8,
-        "lora_alpha": 32.0,
-        "dropout": 0.1,
-        "learning_rate": 1e-4,
-        "head_learning_rate": 1e-4,
-        "warmup": 0.1,
-        "weight_decay": 0.01,
-        "batch_size": 128,
-        "epochs": 30,
-        "patience": 5,
-        "precision": "float32",
+        "participants": Sequential(),
+        "head": SharedHead(start="random"),
+        "windows": Exact(),
+        "update": Lora(rank=8, modules="attention", alpha=32.0, dropout=0.1),
+        "training": Training(
+            epochs=30,
+            learning_rate=1e-4,
+            head_learning_rate=1e-4,
+            warmup=0.1,
+            weight_decay=0.01,
+            batch_size=128,
+            keep="best",
+            patience=5,
+        ),
+        "runtime": Runtime(precision="float32"),
     },
 }
 
 
 def recipe_parameters(name: str) -> dict[str, Any]:
-    """Return every value that a recipe sets.
+    """Return every parameter that a recipe sets.
 
     Examples
     --------
-    >>> recipe_parameters("moussa2025")["batch_size"]
+    >>> recipe_parameters("moussa2025")["training"].batch_size
     128
     """
     if name not in RECIPES:

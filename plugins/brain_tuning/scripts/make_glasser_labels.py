@@ -31,7 +31,13 @@ REGISTERED = (
     "standard_mesh_atlases/fs_{0}/fs_{0}-to-fs_LR_fsaverage.{0}_LR.spherical_std.164k_fs_{0}"
     ".surf.gii"
 )
-TARGET = Path(__file__).parent.parent / "encodekit_brain_tuning" / "glasser" / "labels_210v.npz"
+TARGET = (
+    Path(__file__).parent.parent
+    / "encodekit_brain_tuning"
+    / "targets"
+    / "glasser"
+    / "labels_210v.npz"
+)
 N_AREAS = 180
 N_CANDIDATES = 24
 

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-FOLDER = Path(__file__).parent.parent / "encodekit_brain_tuning" / "tiny"
+FOLDER = Path(__file__).parent.parent / "encodekit_brain_tuning" / "backbones" / "tiny"
 N_UNITS = 100
 BATCH_SECONDS = 40
 CLIP_SECONDS = (10, 20, 30)

@@ -1,0 +1,138 @@
+"""Cut one long run into segments, and the rows of responses and truth with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from encodekit.data._stimulus import Stimulus
+from encodekit.data._study_checks import relabel
+from encodekit.data._study_contents import ByRun
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment's stimulus and the TRs ``start <= tr < stop`` of the run it was cut from."""
+
+    stimulus: Stimulus
+    start: int
+    stop: int
+
+
+def gap_seconds(gap: str | float) -> float:
+    """Return the seconds of a gap such as ``"16s"`` or ``16``."""
+    try:
+        seconds = float(gap.strip().removesuffix("s") if isinstance(gap, str) else gap)
+    except ValueError:
+        seconds = float("nan")
+    if not (np.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"gap is {gap!r}, expected seconds, such as '16s' or 16")
+    return seconds
+
+
+def cut(stimulus: Stimulus, n: int, gap: float) -> list[Segment]:
+    """Return ``n`` segments of about equal length with at least ``gap`` seconds between them.
+
+    Each keeps the whole audio, so that delays see what was heard before it; its TRs count from 0.
+    """
+    if n < 2:
+        raise ValueError(f"segment got n={n}, expected 2 or more segments")
+    t_r = float(stimulus.t_r or 0)
+    purged = int(np.ceil(gap / t_r - 1e-9))
+    n_kept = stimulus.n_trs - (n - 1) * purged
+    if n_kept < 2 * n:
+        raise ValueError(
+            f"run {stimulus.run_name!r} has {stimulus.n_trs} TRs, too few for {n} segments with "
+            f"{purged} TRs ({gap:g} s) purged between them: ask for fewer segments"
+        )
+    lengths = [len(part) for part in np.array_split(np.arange(n_kept), n)]
+    starts = [sum(lengths[:k]) + k * purged for k in range(n)]
+    digest = stimulus.audio_hash
+    segments = []
+    for k, (start, length) in enumerate(zip(starts, lengths, strict=True), 1):
+        label = f"part-{k:0{len(str(n))}d}"
+        part = replace(
+            stimulus,
+            name=f"{stimulus.name}/{label}",
+            run=f"{stimulus.run_name}/{label}",
+            tr_times=stimulus.grid[start : start + length],
+            duration=None,
+            gap=max(gap, stimulus.gap or 0.0),
+        )
+        vars(part)["audio_hash"] = digest
+        segments.append(Segment(part, start, start + length))
+    return segments
+
+
+def cut_runs(runs: ByRun, run: str, segments: Sequence[Segment]) -> ByRun:
+    """Return one participant's responses with ``run`` cut into segments."""
+    pieces: ByRun = {}
+    for name, array in runs.items():
+        if name != run:
+            pieces[name] = array
+            continue
+        trs = array.coords["tr"].values
+        for segment in segments:
+            rows = _rows_of(trs, segment)
+            if rows.size:
+                part = array.isel(time=slice(int(rows[0]), int(rows[-1]) + 1))
+                stimulus = segment.stimulus
+                pieces[stimulus.run_name] = relabel(part, stimulus, trs[rows] - segment.start)
+    return pieces
+
+
+def cut_tables(
+    tables: Mapping[str, list[Any]], run: str, segments: Sequence[Segment], responses: ByRun
+) -> dict[str, list[Any]]:
+    """Return one participant's confounds with ``run`` cut into segments."""
+    pieces = {name: listed for name, listed in tables.items() if name != run}
+    for segment in segments if run in tables else ():
+        rows = _rows_of(responses[run].coords["tr"].values, segment)
+        if rows.size:
+            first, last = int(rows[0]), int(rows[-1]) + 1
+            pieces[segment.stimulus.run_name] = [table[first:last] for table in tables[run]]
+    return pieces
+
+
+def _rows_of(trs: Any, segment: Segment) -> Any:
+    return np.flatnonzero((np.asarray(trs) >= segment.start) & (np.asarray(trs) < segment.stop))
+
+
+def keep_runs(truth: xr.Dataset, runs: Sequence[str]) -> xr.Dataset:
+    """Return the rows of ``truth`` that belong to ``runs``."""
+    if "run" not in truth.coords or truth.coords["run"].dims != ("time",):
+        return truth
+    return truth.isel(time=np.flatnonzero(np.isin(truth.coords["run"].values, list(runs))))
+
+
+def keep_participants(truth: xr.Dataset, participants: Sequence[str]) -> xr.Dataset:
+    """Return the targets of ``truth`` that belong to ``participants``."""
+    if "participant" not in truth.coords or truth.coords["participant"].dims != ("target",):
+        return truth
+    kept = np.isin(truth.coords["participant"].values, list(participants))
+    return truth.isel(target=np.flatnonzero(kept))
+
+
+def cut_truth(truth: xr.Dataset, run: str, segments: Sequence[Segment]) -> xr.Dataset:
+    """Return ``truth`` with the rows of ``run`` named after the segments they fall into."""
+    coords = truth.coords
+    if "run" not in coords or coords["run"].dims != ("time",) or "tr" not in coords:
+        return truth
+    runs, trs = coords["run"].values.astype(object), coords["tr"].values.copy()
+    here = runs == run
+    heard = coords["stimulus"].values.astype(object) if "stimulus" in coords else None
+    kept = ~here
+    for segment in segments:
+        inside = here & (trs >= segment.start) & (trs < segment.stop)
+        kept |= inside
+        runs[inside] = segment.stimulus.run_name
+        if heard is not None:
+            heard[inside] = segment.stimulus.name
+    for segment in segments:
+        trs[runs == segment.stimulus.run_name] -= segment.start
+    named = {"run": ("time", runs.astype(str)), "tr": ("time", trs)}
+    if heard is not None:
+        named["stimulus"] = ("time", heard.astype(str))
+    return truth.assign_coords(named).isel(time=np.flatnonzero(kept))

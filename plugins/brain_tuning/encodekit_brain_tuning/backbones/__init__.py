@@ -1,0 +1,41 @@
+"""A speech model in two parts, what its frozen part made, and how audio is cut for it."""
+
+from encodekit_brain_tuning.backbones._backbone import (
+    Backbone,
+    hash_tensors,
+    load_backbone,
+    trained_state,
+)
+from encodekit_brain_tuning.backbones._layers import (
+    as_frames,
+    chosen_layers,
+    exact_blocks,
+    streamed_blocks,
+)
+from encodekit_brain_tuning.backbones._stem_cache import StemCache, StemFrames, stem_outputs
+from encodekit_brain_tuning.backbones._windows import (
+    Clip,
+    TuningWindows,
+    check_tuning_windows,
+    haemodynamic_weights,
+    make_clips,
+)
+
+__all__ = [
+    "Backbone",
+    "Clip",
+    "StemCache",
+    "StemFrames",
+    "TuningWindows",
+    "as_frames",
+    "check_tuning_windows",
+    "chosen_layers",
+    "exact_blocks",
+    "haemodynamic_weights",
+    "hash_tensors",
+    "load_backbone",
+    "make_clips",
+    "stem_outputs",
+    "streamed_blocks",
+    "trained_state",
+]

@@ -1,0 +1,209 @@
+"""A speech encoder in two parts: a frozen convolutional stem, and transformer blocks to tune."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from types import MethodType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from encodekit.features import (
+    Stem,
+    layer_outputs,
+    normalise_waveform,
+    transformer_blocks,
+    wants_scaled,
+    weights_hash,
+)
+from encodekit.features import load_backbone as load_pretrained
+from encodekit_brain_tuning.backbones._windows import FrameGrid
+
+_DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout",
+             "dropout")  # fmt: skip
+
+
+class Backbone(nn.Module):
+    """The transformer of wav2vec2, HuBERT, WavLM or Whisper, fed with what its frozen stem made.
+
+    ``stem`` (the model's ``feature_extractor``) is never trained: it is kept outside the module's
+    parameters, in eval mode, and its output can be computed once and kept. Layer 0 is the input
+    of the first transformer block, layer k the output of block k.
+
+    Parameters
+    ----------
+    model : transformers model
+        With ``feature_extractor``, ``feature_projection`` and ``encoder.layers``.
+    rate : int
+        Hz of the audio it takes.
+    normalise : bool
+        Whether each clip is scaled to zero mean and unit variance first.
+    name : str
+    pooled_layer : int, optional
+        The layer that `forward` gives; the last if not given. No block above it is computed.
+    """
+
+    def __init__(
+        self, model: Any, *, rate: int, normalise: bool, name: str, pooled_layer: int | None = None
+    ) -> None:
+        super().__init__()
+        self.n_layers = len(transformer_blocks(model))
+        self.pooled_layer = self._checked_layer(pooled_layer)
+        self.pretrained_hash = weights_hash(model)
+        stem: Any = model.feature_extractor
+        self._frozen = (stem.eval().requires_grad_(False),)  # a tuple: not a submodule
+        model.feature_extractor = nn.Identity()
+        self.model = model
+        self.rate, self.normalise, self.name = rate, normalise, name
+        self.n_features = int(model.config.hidden_size)
+        self.grid = FrameGrid(rate, Stem.of(self.model.config))
+        _call_projections(model)
+
+    @property
+    def stem(self) -> nn.Module:
+        """The frozen convolutional part."""
+        stem: nn.Module = self._frozen[0]
+        return stem
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    @cached_property
+    def stem_hash(self) -> str:
+        """The sha256 of what the stem's output depends on beside the audio."""
+        how = f"{self.stem!r} {self.normalise} {self.rate} {self.grid.stem}"
+        return hash_tensors({how: torch.zeros(0), **self.stem.state_dict()})
+
+    @torch.no_grad()
+    def stem_output(self, audio: NDArray[np.float32]) -> Tensor:
+        """Return the stem's frames (n_clips, n_channels, n_frames) of clips (n_clips, n_samples).
+
+        Clips of one call have one length: a group-normalised stem depends on it.
+        """
+        stem = self.stem.to(self.device)
+        scaled = normalise_waveform(audio) if self.normalise else audio
+        frames: Tensor = stem(torch.from_numpy(scaled).to(self.device))
+        return frames
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the pooled layer (n_clips, n_frames, n_features) from the stem's output."""
+        return self.layers(frames, [self.pooled_layer])[0]
+
+    def layers(self, frames: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+        """Return the wanted layers, each (n_clips, n_frames, n_features), from the stem's."""
+        weight = next(self.model.parameters())
+        found = layer_outputs(self.model, frames.to(weight.dtype), wanted)
+        return [found[layer] for layer in wanted]
+
+    def never_reached(self) -> Iterator[Any]:
+        """Yield parts that the pooled layer does not depend on, and positions that are fixed."""
+        yield from transformer_blocks(self.model)[self.pooled_layer :]
+        whisper = self.model.config.model_type == "whisper"
+        if whisper:
+            yield self.model.encoder.embed_positions
+        if whisper or getattr(self.model.config, "do_stable_layer_norm", False):
+            yield self.model.encoder.layer_norm  # above the last block
+        if hasattr(self.model, "masked_spec_embed"):
+            yield self.model.masked_spec_embed
+
+    def recompute_in_backward(self) -> None:
+        """Compute each block again in the backward pass instead of keeping what it needs."""
+        for block in transformer_blocks(self.model):
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+    def _checked_layer(self, layer: int | None) -> int:
+        if layer is not None and layer not in range(1, self.n_layers + 1):
+            raise ValueError(
+                f"layer={layer} of the head: the blocks of this backbone give the layers 1 to "
+                f"{self.n_layers}; choose one of them, or None for the last"
+            )
+        return self.n_layers if layer is None else layer
+
+
+def load_backbone(
+    name: str, *, dropout: float | None = None, pooled_layer: int | None = None
+) -> Backbone:
+    """Return the speech encoder of that name, folder or hub id, in eval mode.
+
+    Parameters
+    ----------
+    name : str
+        A registered name such as ``"tiny"``, a folder, or a hub id.
+    dropout : float, optional
+        For all of its dropouts; its own if not given. LayerDrop and SpecAugment are always off.
+    pooled_layer : int, optional
+        The layer that tuning pools; the last if not given.
+    """
+    model, reader = load_pretrained(name)
+    _quieten(model, dropout)
+    return Backbone(
+        model, rate=int(reader.sampling_rate), normalise=wants_scaled(reader), name=name,
+        pooled_layer=pooled_layer,
+    )  # fmt: skip
+
+
+def _call_projections(model: Any) -> None:
+    """Let WavLM's attention call its projections, where adapters sit.
+
+    transformers hands their weights to one function instead, so that an adapter would neither
+    act nor learn.
+    """
+    for module in model.modules():
+        if hasattr(module, "torch_multi_head_self_attention"):
+            module.torch_multi_head_self_attention = MethodType(_attend, module)
+
+
+def _attend(attention: Any, hidden: Tensor, _mask: Any, bias: Tensor) -> tuple[Tensor, None]:
+    n_clips, n_frames, _ = hidden.shape
+    shape = (n_clips, n_frames, attention.num_heads, attention.head_dim)
+    query, key, value = (
+        project(hidden).view(shape).transpose(1, 2)
+        for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    bias = bias.view(n_clips, attention.num_heads, n_frames, n_frames).to(query.dtype)
+    dropout = attention.dropout if attention.training else 0.0
+    mixed = functional.scaled_dot_product_attention(query, key, value, bias, dropout)
+    return attention.out_proj(mixed.transpose(1, 2).reshape(n_clips, n_frames, -1)), None
+
+
+def trained_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of what can learn in ``module``, by name, on the CPU."""
+    learnt = (item for item in module.named_parameters() if item[1].requires_grad)
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in learnt}
+
+
+def hash_tensors(tensors: dict[str, Tensor]) -> str:
+    """The sha256 of tensors with their names, shapes and dtypes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _quieten(model: nn.Module, dropout: float | None) -> None:
+    config: Any = model.config
+    config.apply_spec_augment = False
+    for part in (config, *model.modules()):
+        for name in ("layerdrop", "encoder_layerdrop"):
+            if isinstance(getattr(part, name, None), float | int):
+                setattr(part, name, 0.0)
+        if dropout is not None:
+            _set_dropout(part, dropout)
+
+
+def _set_dropout(part: Any, dropout: float) -> None:
+    if isinstance(part, nn.Dropout):
+        part.p = dropout
+    for name in _DROPOUTS:
+        if isinstance(getattr(part, name, None), float):
+            setattr(part, name, dropout)

@@ -1,0 +1,29 @@
+"""A backbone of the same shape that has learnt nothing."""
+
+from pathlib import Path
+
+
+def untrained_backbone(backbone: str | Path, folder: str | Path, random_state: int = 0) -> str:
+    """Write a backbone of the same shape with random weights, and return its folder.
+
+    `encodekit.SpeechFeatures` reads it, and `BrainTunedFeatures` tunes it, as any other.
+
+    Parameters
+    ----------
+    backbone : str or path
+        A registered name, a folder, or a hub id.
+    folder : path
+        Where ``config.json``, the weights and the feature extractor are written.
+    random_state : int
+    """
+    import torch
+
+    from encodekit.features import load_backbone
+
+    model, reader = load_backbone(backbone)
+    with torch.random.fork_rng():
+        torch.manual_seed(random_state)
+        untrained = type(model)(model.config)
+    untrained.save_pretrained(folder)
+    reader.save_pretrained(folder)
+    return str(folder)

@@ -1,0 +1,1 @@
+"""The demo: an experiment file that ships, the command that runs it, and its report."""

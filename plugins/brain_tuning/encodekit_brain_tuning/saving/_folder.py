@@ -1,0 +1,138 @@
+"""A tuned model as a folder: safetensors, JSON, a model card, and a manifest written last."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from encodekit.core import atomic_write, check_manifest, whole_folder
+from encodekit.saving import pack_parameters
+from encodekit_brain_tuning.saving._tuned import Facts, TunedModel
+from encodekit_brain_tuning.targets import KeySelector
+from encodekit_brain_tuning.training import TuningModel, learnt
+
+FORMAT = 2
+KIND = "brain-tuned model"
+_OPENED = (
+    "encodekit_brain_tuning.{maker}.load(path) reads it, as features; what predicts "
+    "fMRI is a pipeline, make_pipeline(features.frozen(), ek.Delayer(...), ek.RidgeCV()), fitted "
+    "and saved with ek.save"
+)
+_PACKAGES = ("encodekit", "torch", "transformers", "peft")
+
+
+def write_folder(
+    folder: Path, parameters: Mapping[str, Any], tuned: TunedModel, card: str, maker: str
+) -> None:
+    """Write a tuned model and the parameters of its extractor; the folder appears whole or not.
+
+    Parameters
+    ----------
+    folder : Path
+    parameters : dict
+        Of the extractor; a generator of random numbers becomes None.
+    tuned : TunedModel
+    card : str
+        README.md.
+    maker : str
+        Name of the extractor's class.
+    """
+    kept = dict(parameters)
+    if not isinstance(kept["random_state"], int):
+        kept["random_state"] = None
+    with whole_folder(folder, KIND, opened_by=_OPENED.format(maker=maker)) as part:
+        config = {
+            "format": FORMAT,
+            "class": maker,
+            "parameters": pack_parameters(kept, part, classes=[KeySelector]),
+            "state": write_tuned(part, tuned),
+        }
+        atomic_write(part / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())
+        atomic_write(part / "README.md", card.encode())
+
+
+def read_folder(folder: Path, maker: str) -> dict[str, Any]:
+    """Return what `write_folder` wrote, verified by its manifest; executes nothing.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or changed, the format is another, or another class wrote it.
+    """
+    check_manifest(folder, KIND)
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    if config.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder} holds a tuned model of format {config.get('format')}, this version reads "
+            f"{FORMAT}: load it with the version named in its README.md"
+        )
+    if config["class"] != maker:
+        raise ValueError(
+            f"{folder} holds a {config['class']}, expected a {maker}: "
+            f"{config['class']}.load reads it"
+        )
+    return config
+
+
+def write_tuned(folder: Path, tuned: TunedModel) -> dict[str, Any]:
+    """Write what was learnt to ``folder/tuned.safetensors`` and return the rest as JSON."""
+    from safetensors.torch import save as to_bytes
+
+    atomic_write(folder / "tuned.safetensors", to_bytes(learnt(tuned.model)))
+    history = tuned.history.astype(object).where(tuned.history.notna(), None)
+    return {
+        "facts": tuned.facts.to_json(),
+        "history": history.to_dict("records"),
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def read_tuned(
+    folder: Path,
+    state: Mapping[str, Any],
+    backbone: str,
+    new_model: Callable[[int, int], TuningModel],
+) -> TunedModel:
+    """Rebuild a tuned model from its backbone and ``folder/tuned.safetensors``.
+
+    Parameters
+    ----------
+    folder : Path
+    state : dict
+        What `write_tuned` returned.
+    backbone : str
+        Its name, for messages.
+    new_model : callable (n_targets, n_participants) -> TuningModel
+        Gives the untuned model, of any weights.
+    """
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / "tuned.safetensors")
+    facts = Facts.from_json(state["facts"])
+    with torch.random.fork_rng():
+        model = new_model(facts.n_targets, len(facts.participants))
+    found = model.backbone.pretrained_hash
+    if found != facts.backbone_hash:
+        raise ValueError(
+            f"the backbone {backbone!r} has other weights than the one that was tuned "
+            f"({found[:12]} against {facts.backbone_hash[:12]}): say where the original is, by "
+            "BrainTunedFeatures.load(path, backbone=...), or by moved={the name it was saved "
+            "with: where it is now} of ek.load and AdaptedHead.load"
+        )
+    _check_names(tensors.keys(), learnt(model).keys(), folder)
+    model.load_state_dict(tensors, strict=False)
+    history = pd.DataFrame(state["history"]).astype(float).astype({"step": int, "kept": bool})
+    return TunedModel(facts, model.eval(), history)
+
+
+def _check_names(names: Any, expected: Any, folder: Path) -> None:
+    differ: Sequence[str] = sorted(set(names) ^ set(expected))
+    if differ:
+        raise ValueError(
+            f"{folder} holds {len(names)} tensors, its parameters expect {len(expected)}; they "
+            f"differ in {differ[:4]}: save the model again"
+        )

@@ -1,0 +1,39 @@
+"""Updates: what of a backbone learns in tuning."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import field
+from typing import ClassVar
+
+from encodekit.core import Settings
+from encodekit_brain_tuning.backbones import Backbone
+
+
+class Update(Settings):
+    """What of the backbone learns; a subclass says so in ``apply``.
+
+    Parameters
+    ----------
+    dropout : float, optional
+        Of the backbone, and of what an update adds to it; the backbone's own if not given.
+    """
+
+    registered_as: ClassVar[str] = "updates"
+
+    dropout: float | None = field(default=None, kw_only=True)
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield what is wrong with the values."""
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            yield f"dropout={self.dropout:g}: expected a share from 0 to below 1, or None"
+
+    def prepare(self, backbone: Backbone) -> None:
+        """Let learn what `apply` says, and nothing that the head's layer does not depend on."""
+        backbone.model.requires_grad_(requires_grad=False)
+        self.apply(backbone)
+        for unused in backbone.never_reached():
+            unused.requires_grad_(requires_grad=False)
+
+    @abstractmethod
+    def apply(self, backbone: Backbone) -> None:
+        """Let parameters of ``backbone`` learn, none of which does yet, or add some that do."""

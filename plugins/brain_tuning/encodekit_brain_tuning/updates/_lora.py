@@ -1,0 +1,79 @@
+"""Low-rank adapters learn beside the transformer's linear maps."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import nn
+
+from encodekit.core import unknown_name
+from encodekit.features import transformer_blocks
+from encodekit_brain_tuning.backbones import Backbone
+from encodekit_brain_tuning.updates._base import Update
+
+_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+MODULES = {
+    "attention": _ATTENTION,
+    "attention+feed_forward": (*_ATTENTION, "intermediate_dense", "output_dense", "fc1", "fc2"),
+}
+
+
+class Lora(Update):
+    """Adapters of low rank learn beside linear maps of the transformer (LoRA, by peft).
+
+    Parameters
+    ----------
+    rank : int
+    modules : str or list of str
+        Linear maps that get adapters: ``"attention"`` (q, k, v and out),
+        ``"attention+feed_forward"``, or names of the backbone's own, such as ``["q_proj"]``.
+    alpha : float, optional
+        4 x rank if not given, so that another rank keeps the scale (as published: 32 at rank 8).
+    dropout : float, optional
+        See `Update`.
+    """
+
+    rank: int = 8
+    modules: str | Sequence[str] = "attention"
+    alpha: float | None = None
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield what is wrong with the values."""
+        yield from super().mistakes()
+        if self.rank < 1:
+            yield f"rank={self.rank}: expected at least 1"
+
+    def apply(self, backbone: Backbone) -> None:
+        """Add the adapters, up to the layer that the head reads.
+
+        Raises
+        ------
+        ValueError
+            If a name is no linear map of the blocks.
+        """
+        from peft import LoraConfig, inject_adapter_in_model
+
+        own = backbone.model.config
+        scale: Any = 4 * self.rank if self.alpha is None else self.alpha
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=scale,
+            # the adapters' dropout is the backbone's own, of hidden states
+            lora_dropout=float(getattr(own, "hidden_dropout", getattr(own, "dropout", 0.0))),
+            target_modules=linear_maps(backbone, self.modules),
+            layers_to_transform=list(range(backbone.pooled_layer)),
+            layers_pattern="layers",
+        )
+        inject_adapter_in_model(config, backbone.model)
+
+
+def linear_maps(backbone: Backbone, modules: str | Sequence[str]) -> list[str]:
+    """Return the names of the blocks' linear maps that ``modules`` means."""
+    inside = transformer_blocks(backbone.model)[0].named_modules()
+    maps = {name.rpartition(".")[2] for name, part in inside if isinstance(part, nn.Linear)}
+    if isinstance(modules, str) and modules in MODULES:
+        return sorted(maps.intersection(MODULES[modules]))
+    asked = [modules] if isinstance(modules, str) else list(modules)
+    for name in asked:
+        if name not in maps:
+            raise ValueError(unknown_name("modules", name, [*MODULES, *sorted(maps)]))
+    return sorted(asked)
