@@ -21,7 +21,7 @@ from encodekit_brain_tuning.training import (
     Runtime,
     Training,
     reverted,
-    say_gain,
+    say_kept,
     say_reverted,
     tune,
 )
@@ -245,7 +245,7 @@ class BrainTunedFeatures(TunedFeatures):
         if reverted(history):
             warn_caller(say_reverted(history), RevertedToPretrainedWarning)
         elif made.held is not None:
-            tell(f"{type(self).__name__}: on the validation runs {say_gain(history)}")
+            tell(f"{type(self).__name__}: on the validation runs {say_kept(history)}")
         return self
 
     def adapt(self, X: Sequence[Stimulus], y: Any) -> AdaptedHead:

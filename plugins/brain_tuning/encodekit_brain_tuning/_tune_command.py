@@ -94,7 +94,7 @@ def _show(history: "pd.DataFrame", output: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from encodekit_brain_tuning.training import reverted, say_gain, say_reverted
+    from encodekit_brain_tuning.training import reverted, say_kept, say_reverted
 
     console, table = Console(), Table(title="tuning")
     for column in history:
@@ -105,5 +105,5 @@ def _show(history: "pd.DataFrame", output: Path) -> None:
     if reverted(history):
         console.print(say_reverted(history), style="bold yellow", highlight=False)
     else:
-        console.print(f"on the validation runs {say_gain(history)}", highlight=False)
+        console.print(f"on the validation runs {say_kept(history)}", highlight=False)
     console.print(f"saved: {output}", soft_wrap=True, highlight=False)

@@ -11,6 +11,7 @@ from encodekit_brain_tuning.training._keep import (
     RevertedToPretrainedWarning,
     reverted,
     say_gain,
+    say_kept,
     say_reverted,
 )
 from encodekit_brain_tuning.training._model import TuningModel, learnt
@@ -50,6 +51,7 @@ __all__ = [
     "private_random",
     "reverted",
     "say_gain",
+    "say_kept",
     "say_reverted",
     "start_head",
     "to_device",

@@ -69,6 +69,20 @@ def say_reverted(history: pd.DataFrame) -> str:
     )
 
 
+def say_kept(history: pd.DataFrame) -> str:
+    """Return what validation found and which weights are kept; nothing of r without validation.
+
+    Examples
+    --------
+    >>> nothing = [float("nan")] * 2
+    >>> say_kept(pd.DataFrame({"step": [0, 4], "validation_r": nothing, "kept": [False, True]}))
+    'the weights of step 4 are kept'
+    """
+    step = history.loc[history["kept"], "step"].iloc[0]
+    found = "" if history["validation_r"].isna().all() else f"{say_gain(history)}; "
+    return f"{found}the weights of step {step} are kept"
+
+
 def say_gain(history: pd.DataFrame) -> str:
     """Return by how much r rose at its highest, with its error and the number of looks.
 
