@@ -102,7 +102,7 @@ def test_the_experiment_of_the_chapter_can_be_read(tmp_path):
 
 
 def test_the_nested_settings_of_the_chapter_are_what_it_says():
-    from encodekit.experiments._steps import made
+    from encodekit.experiments._made import made
 
     text = (DOCS / "experiments.md").read_text()
     _, nested = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)

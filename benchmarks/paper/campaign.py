@@ -8,9 +8,10 @@ each cohort and arm that the file does not hold yet, so that it goes on where it
 questions share what they have in common. ``show`` prints every cohort, and each difference with
 its 95 % t interval over cohorts.
 
-Settings were chosen on cohorts 501 and 502. In every cohort eight people hear all stories four
-times; tuning takes the first hearing of the first four people (all four hearings where an arm says
-so), three stories validate, six fit the ridge and six test it on the other four people.
+Settings were chosen on cohorts 501 and 502, and which weights are kept by default on 521 to 532.
+In every cohort eight people hear all stories four times. Tuning takes the first hearing of the
+first four people, or all four hearings where an arm says so. Three stories validate, six fit the
+ridge and six test it on the other four people.
 """
 
 import argparse
@@ -35,7 +36,8 @@ from encodekit_brain_tuning.baselines import CONTROLS
 
 _COUNTS = 1e-4  # a gain; the pretrained features of two versions of libraries differ by less
 RESULTS = Path(__file__).with_name("results.jsonl")
-DEVELOPMENT, FRESH = (501, 502), tuple(range(4101, 4111))
+DEVELOPMENT, FRESH = (501, 502, *range(521, 533)), tuple(range(4101, 4111))
+OF_DEVELOPMENT = ("keep", "keep, long")  # questions whose answer is a default
 N_TUNE, N_VALIDATE, N_FIT, N_TEST, N_TUNED, N_REPEATS = 8, 3, 6, 6, 4, 4
 N_STORIES = N_TUNE + N_VALIDATE + N_FIT + N_TEST
 STEPS = 16
@@ -126,6 +128,16 @@ ARMS |= {
     for name in KEPT
     for keep in ("last", "best")
 }
+LONG = ("joint", "single P1")  # four times the steps
+ARMS |= {
+    f"{name}, {keep}, {4 * STEPS} steps": replace(
+        ARMS[name],
+        passes=4,
+        tuning={"training__keep": keep},  # type: ignore[type-var]
+    )
+    for name in LONG
+    for keep in ("last", "best")
+}
 Difference = tuple[str, tuple[str, ...], tuple[str, ...]]  # name, mean of these minus mean of those
 SINGLES = tuple(f"single P{n + 1}" for n in range(N_TUNED))
 QUESTIONS: dict[str, tuple[Difference, ...]] = {
@@ -136,6 +148,14 @@ QUESTIONS: dict[str, tuple[Difference, ...]] = {
     )
     + tuple(
         (f"{name}, best - {name}, last", (f"{name}, best",), (f"{name}, last",)) for name in KEPT
+    ),
+    "keep, long": tuple(
+        (
+            f"{name}, best - last, {4 * STEPS} steps",
+            (f"{name}, best, {4 * STEPS} steps",),
+            (f"{name}, last, {4 * STEPS} steps",),
+        )
+        for name in LONG
     ),
     "people": (
         ("multi - pretrained", ("joint",), ("pretrained",)),

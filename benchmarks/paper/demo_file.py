@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import encodekit as ek
 from encodekit.experiments import read_experiment
-from encodekit.experiments._steps import made
+from encodekit.experiments._made import made
 from encodekit_brain_tuning import RevertedToPretrainedWarning
 
 FILE = Path(str(files("encodekit_brain_tuning.demo") / "demo.yaml"))

@@ -4,7 +4,9 @@ import dataclasses
 import inspect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self, dataclass_transform
+from functools import cache
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self, dataclass_transform, get_args, get_type_hints
 
 from encodekit.core._messages import unknown_name
 
@@ -15,6 +17,12 @@ class _OfInit:
     def __get__(self, _: object, cls: type) -> inspect.Signature:
         whole = inspect.signature(cls.__init__)  # type: ignore[misc]
         return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
+# what a parameter of that name would hide
+_TAKEN = frozenset(
+    ("parameters", "mistakes", "get_params", "set_params", "replace", "changed", "name")
+)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -49,12 +57,16 @@ class Settings:
     TypeError: Schedule: unknown parameter 'epoch': did you mean 'epochs'?
     """
 
+    affects_results: ClassVar[bool] = True  # False: left out of the keys of an experiment
     registered_as: ClassVar[str | None] = None
     choices: ClassVar[Mapping[str, type]] = {}
     __signature__ = _OfInit()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        taken = [name for name in vars(cls).get("__annotations__", {}) if name in _TAKEN]
+        if taken:
+            raise TypeError(f"{cls.__name__}: a parameter cannot be called {', '.join(taken)}")
         dataclasses.dataclass(frozen=True, repr=False)(cls)
 
     def __new__(cls, *_: Any, **given: Any) -> Self:
@@ -63,9 +75,21 @@ class Settings:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        mistakes = list(self.mistakes())
+        for name in self.parameters():  # what estimators share cannot change
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        # values are judged only where their types are right: a comparison would raise otherwise
+        mistakes = list(self._wrong_types()) or list(self.mistakes())
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
+
+    def _wrong_types(self) -> Iterator[str]:
+        cls: Any = type(self)
+        for name, kinds in _numbers_of(cls).items():
+            value = getattr(self, name)
+            if not any(_is_a(value, kind) for kind in kinds):
+                words = " or ".join(_WORDS[kind] for kind in kinds)
+                yield f"{name}={value!r}: expected {words}"
 
     def mistakes(self) -> Iterator[str]:
         """Yield what is wrong with the values; all are told in one message."""
@@ -128,6 +152,36 @@ class Settings:
         wrong = [unknown_name("parameter", name, known) for name in given if name not in known]
         if wrong:
             raise TypeError(f"{cls.__name__}: {'; '.join(wrong)}")
+
+
+_WORDS: dict[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    type(None): "None",
+}
+
+
+@cache
+def _numbers_of(cls: type) -> dict[str, tuple[type, ...]]:
+    """Return the parameters that are numbers or None by their annotations, with these types."""
+    try:
+        hints = get_type_hints(cls)
+    except (NameError, TypeError):
+        return {}
+    members = {name: get_args(hint) or (hint,) for name, hint in hints.items()}
+    return {
+        name: members[name]
+        for name in cls.parameters()  # type: ignore[attr-defined]
+        if name in members and all(kind in _WORDS for kind in members[name])
+    }
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    if kind in (int, float):
+        number = Integral if kind is int else Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    return isinstance(value, kind)
 
 
 def split_nested(

@@ -10,24 +10,26 @@ from typing import (
     Annotated,
     Any,
     ClassVar,
-    ForwardRef,
     Literal,
     Union,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
 
 from encodekit.core import Settings
 from encodekit.plugins import (
     KINDS,
     Entry,
+    PluginError,
+    Registry,
     load_entry,
     name_key,
     name_of,
+    registry,
+    resolved_hints,
     settings_class,
     settings_in,
     settings_names,
@@ -38,7 +40,7 @@ _SERIES = (list, tuple, collections.abc.Sequence, collections.abc.Iterable)
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*)(?: :(.*))?$", re.MULTILINE)
 _CHOICES = re.compile(r"\{([^{}]*)\}")
 _CHOICE = re.compile(r'"([^"]*)"')
-_RUNTIME = ("coef_store",)  # paths and objects that a file cannot hold
+_NOT_IN_FILES = ("coef_store",)  # paths and objects that a file cannot hold
 
 
 class Strict(BaseModel):
@@ -66,16 +68,21 @@ class Made(BaseModel):
     name: str
 
 
+class _Broken(BaseModel):
+    model_config: ClassVar[ConfigDict] = {"extra": "allow"}
+
+
 Numbers = float | list[float] | Logspace
 
 
 def options_of(kind: str, entry: Entry) -> type[Strict]:
     """Return the model of the options of a registered thing: ``name`` and its parameters."""
-    return _options_of(kind, entry.spec.name, load_entry(entry))
+    return _options_of(kind, entry.spec.name, load_entry(entry), registry())
 
 
 @cache
-def _options_of(kind: str, name: str, loaded: Any) -> type[Strict]:
+def _options_of(kind: str, name: str, loaded: Any, _known: Registry) -> type[Strict]:
+    # the registry is part of the key: settings may be of any name that is registered
     named: dict[str, Any] = {"name": (Literal[name], ...)}
     if hasattr(loaded, "recipe_names"):
         recipes: Any = Literal[tuple(loaded.recipe_names())]
@@ -86,12 +93,12 @@ def _options_of(kind: str, name: str, loaded: Any) -> type[Strict]:
 
 def _model(title: str, loaded: Any, more: dict[str, Any]) -> type[Strict]:
     """Return the model of the parameters of a class or function, and of ``more`` fields."""
-    words, known = described(loaded), hints(loaded)
+    words, known = described(loaded), resolved_hints(loaded)
     given = {
         parameter.name: _field(parameter, known.get(parameter.name, Any), words)
         for parameter in inspect.signature(loaded).parameters.values()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        and parameter.name not in _RUNTIME
+        and parameter.name not in _NOT_IN_FILES
     }
     first = (inspect.getdoc(loaded) or "").partition("\n")[0]
     made: type[Strict] = create_model(title, __base__=Strict, __doc__=first, **{**more, **given})
@@ -108,19 +115,18 @@ def _settings(base: type[Settings], default: Any) -> Any:
     if not names:
         return _model(base.__name__, base, {})
     usual = name_of(base, type(default)) if isinstance(default, base) else None
-    every: Any = Literal[tuple(names)]
+    if isinstance(default, str):
+        usual = next((name for name in names if name_key(name) == name_key(default)), None)
+    keys = {name_key(name): name for name in names}
+    spelt = BeforeValidator(lambda v: keys.get(name_key(v), v) if isinstance(v, str) else v)
+    every: Any = Annotated[Literal[tuple(names)], spelt]
     models = [
         Annotated[
-            _model(
-                f"{base.__name__}: {name}",
-                settings_class(base, name, base.__name__),
-                {"name": (every, usual or ...)},
-            ),
+            _choice(base, name, {"name": (every, usual or ...)}),
             Tag(name),
         ]
         for name in names
     ]
-    keys = {name_key(name): name for name in names}
 
     def tag(value: Any) -> str:
         if isinstance(value, BaseModel):  # on the way out
@@ -136,15 +142,32 @@ def _settings(base: type[Settings], default: Any) -> Any:
     return Annotated[union, Discriminator(tag)]
 
 
+def _choice(base: type[Settings], name: str, named: dict[str, Any]) -> type[BaseModel]:
+    title = f"{base.__name__}: {name}"
+    try:
+        cls = settings_class(base, name, base.__name__)
+    except (
+        ImportError,
+        PluginError,
+        TypeError,
+        ValueError,
+    ):  # a broken plugin's: told where a file names it
+        broken: type[BaseModel] = create_model(title, __base__=_Broken, **named)
+        return broken
+    return _model(title, cls, named)
+
+
 def settings_options(loaded: Any, parameter: inspect.Parameter, given: dict[str, Any]) -> list[str]:
     """Return what a mapping for settings may hold; nothing where the parameter takes none."""
-    base = settings_in(hints(loaded).get(parameter.name))
+    base = settings_in(resolved_hints(loaded).get(parameter.name))
     if base is None:
         return []
     names = settings_names(base)
     if not names:
         return base.parameters()
-    name = given.get("name") or name_of(base, type(parameter.default))
+    default = parameter.default
+    usual = default if isinstance(default, str) else name_of(base, type(default))
+    name = given.get("name") or usual
     return ["name", *settings_class(base, str(name), parameter.name).parameters()]
 
 
@@ -153,7 +176,8 @@ def _field(parameter: inspect.Parameter, hint: Any, words: dict[str, tuple[str, 
     base = settings_in(hint)
     if base is not None:
         described_as = Field(default=None, description=text or None)
-        return (_settings(base, parameter.default), described_as)
+        takes = _settings(base, parameter.default)
+        return (takes | None if type(None) in get_args(hint) else takes, described_as)
     default = ... if parameter.default is parameter.empty else _default(parameter.default)
     return (_narrowed(plain(hint), kind), Field(default, description=text or None))
 
@@ -163,19 +187,6 @@ def _default(value: Any) -> Any:
     if isinstance(value, tuple | np.ndarray):
         return list(value)
     return value
-
-
-def hints(loaded: Any) -> dict[str, Any]:
-    """Return the annotations of the parameters, those that can be resolved."""
-    function: Any = getattr(loaded, "__init__") if isinstance(loaded, type) else loaded  # noqa: B009
-    try:
-        return get_type_hints(function)
-    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
-        return {
-            name: hint
-            for name, hint in getattr(function, "__annotations__", {}).items()
-            if not isinstance(hint, str | ForwardRef)
-        }
 
 
 def plain(hint: Any) -> Any:

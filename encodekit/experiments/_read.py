@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from encodekit.core import unknown_name
+from encodekit.experiments._made import refused
 from encodekit.experiments._schema import Score, experiment_model
 from encodekit.experiments._yaml import Located, Path, parse_value
 from encodekit.plugins import known_names, registry
@@ -76,6 +77,12 @@ def read_experiment(path: str | FilePath, changes: Iterable[str] = ()) -> Experi
     names, unknown = _names(located.content)
     mistakes += unknown
     content = _validated(located, names, mistakes)
+    mistakes += [
+        ((*where, *within), f"{'.'.join(map(str, (*where, *within)))}: {told}")
+        for kind, where, part in _components(content)
+        if isinstance(part, dict) and "name" in part
+        for within, told in refused(kind, part)
+    ]
     mistakes += _references(located.content)
     _refuse(file, located, mistakes)
     return Experiment(file, content, located)

@@ -11,9 +11,10 @@ import pandas as pd
 
 from encodekit.experiments._features import RememberedFeatures
 from encodekit.experiments._joined import joined
+from encodekit.experiments._made import made
 from encodekit.experiments._read import read_experiment
 from encodekit.experiments._results import Results
-from encodekit.experiments._steps import Step, Work, made, results_folder
+from encodekit.experiments._steps import Step, Work, results_folder
 from encodekit.plugins import load_spec
 from encodekit.reports import Result, evaluate
 from encodekit.saving import load, save
@@ -155,7 +156,7 @@ class _Model:
         asked, given = self.work.content["score"], self.work.areas[step.area]
         targets = None if given is None else made("regions", given)
         fit, test = self.work.scored["fit"], self.work.scored["test"]
-        model = self._road().fit(fit.stimuli, fit.responses(regions=targets))
+        model = self._pipeline().fit(fit.stimuli, fit.responses(regions=targets))
         history = getattr(self._features, "history_", None)
         return evaluate(
             {self.name: model},
@@ -167,7 +168,7 @@ class _Model:
             tables={"training": history} if isinstance(history, pd.DataFrame) else None,
         )
 
-    def _road(self) -> Any:
+    def _pipeline(self) -> Any:
         """Return the pipeline from the features to the prediction, not fitted."""
         from sklearn.pipeline import make_pipeline
 

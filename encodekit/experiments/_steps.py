@@ -1,26 +1,17 @@
 """The steps of an experiment, each with a key made of everything that decides its result."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from encodekit.core import Settings, __version__, unknown_name
+from encodekit.core import __version__, unknown_name
+from encodekit.experiments._made import decisive, made
 from encodekit.experiments._read import Experiment
-from encodekit.plugins import (
-    as_settings,
-    load_spec,
-    registry,
-    settings_class,
-    settings_names,
-    settings_of,
-)
+from encodekit.plugins import registry
 
 WHOLE = "all"  # the name of the area where no regions are given
 _FORMAT = 2  # of what a step keeps; a folder of another one is computed again
@@ -135,21 +126,25 @@ class Work:
         """Return the steps in the order in which they are taken."""
         found = []
         for model, given in self.content["models"].items():
-            upstream = self._key("features", given["features"], given.get("tune"))
+            upstream = self._key("features", decisive(given["features"]), given.get("tune"))
             if given.get("tune") is not None:
                 part = self.parts[given["tune"].get("on", "tune")]
                 rate = f"tune {given['features']['name']}"
                 found.append(Step("tune", model, WHOLE, upstream, rate, audio_seconds(part)))
             for area, selector in self.areas.items():
                 key = self._key(
-                    "score", upstream, selector, self._road(), self.content["score"]["metric"]
+                    "score",
+                    upstream,
+                    selector,
+                    self._pipeline_options(),
+                    self.content["score"]["metric"],
                 )
                 rate = f"score {given['features']['name']} {self.content['regressor']['name']}"
                 seconds = audio_seconds(self.parts["fit"]) + audio_seconds(self.parts["test"])
                 found.append(Step("score", model, area, key, rate, seconds))
         return found
 
-    def _road(self) -> dict[str, Any]:
+    def _pipeline_options(self) -> dict[str, Any]:
         names = ("participants", "delays", "scale", "layers", "regressor", "score")
         return {name: self.content[name] for name in names}
 
@@ -175,68 +170,6 @@ class Work:
 def audio_seconds(study: Any) -> float:
     """Return how long the stimuli of a study last."""
     return 60 * float(study.minutes)
-
-
-def made(kind: str, given: dict[str, Any], **more: Any) -> Any:
-    """Make what the options of a file describe."""
-    make = load_spec(kind, given["name"])
-    options = {n: item for n, item in given.items() if n not in ("name", "recipe")}
-    bases = settings_of(make) if isinstance(make, type) else {}
-    if given.get("recipe"):
-        # what the file says wins; a mapping without a name changes what the recipe has
-        return make.from_recipe(given["recipe"], **more, **dict(_nested(options, bases)))
-    whole = {name: _whole(name, item, make, bases) for name, item in options.items()}
-    return make(**{**more, **whole})
-
-
-def _nested(options: dict[str, Any], bases: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, item in options.items():
-        if name in bases and isinstance(item, dict) and "name" not in item:
-            yield from ((f"{name}__{key}", value_of(part)) for key, part in item.items())
-        elif name in bases and isinstance(item, dict):
-            yield name, settings_from(bases[name], item, None, name)
-        else:
-            yield name, value_of(item)
-
-
-def _whole(name: str, item: Any, make: Any, bases: Mapping[str, Any]) -> Any:
-    if name in bases and isinstance(item, dict):
-        default = signature(make).parameters[name].default
-        return settings_from(bases[name], item, default, name)
-    return value_of(item)
-
-
-def settings_from(base: type[Settings], given: dict[str, Any], default: Any, what: str) -> Any:
-    """Return the settings that a mapping of a file stands for.
-
-    Parameters
-    ----------
-    base : type of Settings
-        What the parameter takes.
-    given : dict
-        Parameters, and the ``name`` of the class; of the default's class without one.
-    default : Settings or str
-    what : str
-        The parameter's name.
-    """
-    cls = base
-    if "name" in given:
-        cls = settings_class(base, given["name"], what)
-    elif settings_names(base):
-        cls = type(as_settings(base, default, what))
-    return cls(**{key: value_of(part) for key, part in given.items() if key != "name"})
-
-
-def value_of(item: Any) -> Any:
-    """Return what a value of a file stands for: numbers, or something registered."""
-    if isinstance(item, dict) and set(item) == {"logspace"}:
-        first, last, count = item["logspace"]
-        return tuple(np.logspace(first, last, int(count)).tolist())
-    if isinstance(item, dict) and "make" in item:
-        return made(item["make"], {name: part for name, part in item.items() if name != "make"})
-    if isinstance(item, list):
-        return [value_of(part) for part in item]
-    return item
 
 
 def slug(name: str) -> str:

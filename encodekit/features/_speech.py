@@ -127,6 +127,9 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
             f"windows={windows!r} are of tuning: pass windows=Streamed(...) or Context(...)"
         )
 
+    def _described(self) -> dict[str, Any]:
+        return super()._described() | {"windows": self.setting("windows").reading()}
+
     def _loaded(self) -> tuple[Any, Any]:
         pair: tuple[Any, Any] = self._kept_model(_load)
         return pair

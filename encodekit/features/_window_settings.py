@@ -1,7 +1,7 @@
 """How audio is cut for a speech model: the words that features and tuning share."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from encodekit.core import Settings, unknown_name
 
@@ -10,6 +10,10 @@ POOLINGS = ("haemodynamic", "mean", "last")
 
 class Windows(Settings):
     """How audio is cut into what is encoded at once; see the subclasses."""
+
+    def reading(self) -> dict[str, Any]:
+        """Return what of the parameters decides features: all, unless a subclass says less."""
+        return {"windows": type(self).__name__, **self.get_params()}
 
 
 class Streamed(Windows):
@@ -36,6 +40,10 @@ class Streamed(Windows):
     overlap: float = 8.0
     join: float | None = None
     pooling: Literal["haemodynamic", "mean", "last"] = "haemodynamic"
+
+    def reading(self) -> dict[str, Any]:
+        """Return what decides features; the rest is of tuning alone."""
+        return {"windows": type(self).__name__, "chunk": self.chunk, "overlap": self.overlap}
 
     def mistakes(self) -> Iterator[str]:
         """Yield what is wrong with the values."""

@@ -1,12 +1,15 @@
 """Estimators whose parameters are `Settings`: by name or object, nested for scikit-learn."""
 
-from collections.abc import Iterator, Mapping
+import inspect
+import types
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Self, get_args, get_type_hints
+from typing import Annotated, Any, Self, Union, get_args, get_origin, get_type_hints
 
 from encodekit.core import Settings, split_nested, unknown_name
 from encodekit.plugins._make import known_names, load_spec
 from encodekit.plugins._records import KINDS, name_key
+from encodekit.plugins._registry import load_entry, registry
 
 
 class HasSettings:
@@ -41,12 +44,15 @@ class HasSettings:
         if wrong:
             said = [unknown_name(f"parameter of {type(self).__name__}", n, known) for n in wrong]
             raise ValueError("; ".join(said))
-        super().set_params(**plain)  # type: ignore[misc]
+        for name, value in plain.items():  # scikit-learn would first read within the old ones
+            setattr(self, name, value)
         for name, changes in within.items():
             stated = name in settings_of(type(self))
             old = self.setting(name) if stated else getattr(self, name)
             if isinstance(old, Settings):  # such as a loss, which need not be any
                 setattr(self, name, _changed(type(self).__name__, name, old, changes))
+            elif hasattr(old, "set_params"):
+                old.set_params(**changes)
             else:
                 super().set_params(**{f"{name}__{key}": v for key, v in changes.items()})  # type: ignore[misc]
         return self
@@ -71,19 +77,30 @@ def settings_of(cls: type) -> dict[str, type[Settings]]:
 
 @cache
 def _settings_of(cls: type) -> dict[str, type[Settings]]:
-    try:
-        hints = get_type_hints(getattr(cls, "__init__"))  # noqa: B009 (mypy: of a class)
-    except (NameError, TypeError):
-        return {}
+    hints = resolved_hints(cls)
     return {name: base for name, hint in hints.items() if (base := settings_in(hint)) is not None}
+
+
+def resolved_hints(loaded: Any) -> dict[str, Any]:
+    """Return the annotations of a function, or of a class's parameters: those that resolve."""
+    function: Any = getattr(loaded, "__init__") if isinstance(loaded, type) else loaded  # noqa: B009
+    known = getattr(inspect.unwrap(function), "__globals__", {})
+    found: dict[str, Any] = {}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        one: Any = types.SimpleNamespace(__annotations__={name: hint})
+        try:
+            found |= get_type_hints(one, known)
+        except (NameError, TypeError, AttributeError):  # what only a type checker imports
+            continue
+    return found
 
 
 def settings_in(hint: Any) -> type[Settings] | None:
     """Return the `Settings` class that an annotation names, alone or in a union with others."""
-    for member in get_args(hint) or (hint,):
-        if isinstance(member, type) and issubclass(member, Settings):
-            return member
-    return None
+    if get_origin(hint) in (Union, types.UnionType, Annotated):
+        members = get_args(hint)[: 1 if get_origin(hint) is Annotated else None]
+        return next((found for one in members if (found := settings_in(one)) is not None), None)
+    return hint if inspect.isclass(hint) and issubclass(hint, Settings) else None
 
 
 def settings_names(base: type[Settings]) -> list[str]:
@@ -118,15 +135,13 @@ def name_of(base: type[Settings], cls: type) -> str | None:
     """Return the name that stands for ``cls``; ``""`` for ``base`` itself, None if it has none."""
     if cls is base:
         return ""
-    return next((name for name, known in _named(base) if known is cls), None)
-
-
-def _named(base: type[Settings]) -> Iterator[tuple[str, Any]]:
     if not base.registered_as:
-        yield from base.choices.items()
-        return
-    for name in settings_names(base):
-        yield name, load_spec(base.registered_as, name)
+        return next((name for name, known in base.choices.items() if known is cls), None)
+    for entry in registry().entries(base.registered_as):
+        # only what may be it is imported: another plugin's may be broken
+        if entry.spec.load.endswith(f":{cls.__name__}") and load_entry(entry) is cls:
+            return str(entry.spec.name)
+    return None
 
 
 def as_settings(base: type[Settings], value: Any, what: str) -> Any:

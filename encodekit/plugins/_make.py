@@ -19,8 +19,9 @@ def load_spec(kind: str, name: str, *, prefer: str | None = None) -> Any:
     Parameters
     ----------
     kind : str
-        ``"features"``, ``"regressors"``, ``"losses"``, ``"regions"``, ``"metrics"``,
-        ``"studies"``, ``"commands"``, ``"backbones"`` or ``"panels"``.
+        ``"features"``, ``"regressors"``, ``"losses"``, ``"heads"``, ``"strategies"``,
+        ``"updates"``, ``"regions"``, ``"metrics"``, ``"studies"``, ``"commands"``,
+        ``"backbones"`` or ``"panels"``.
     name : str
         The registered name; case, hyphens and underscores do not matter.
     prefer : str, optional

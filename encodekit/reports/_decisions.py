@@ -159,15 +159,22 @@ def _of_step(
 def _of_tuned(step: Any) -> Iterator[Decision]:
     people = tuple(map(str, getattr(step, "participants_", ())))
     tuned = {run: sha for sha, run in step.tuned_on_.items()}
-    yield Decision("loss", shown(getattr(step, "loss", "")), "passed as loss=")
+    yield Decision("loss", shown(_loss_of(step)), "passed as loss=")
     yield Decision("features", type(step).__name__, "tuning", "fitted", tuned, people)
     watched = {run: sha for sha, run in getattr(step, "validated_on_", {}).items()}
-    if watched:
+    if hasattr(step, "kept_by_"):
+        value, how, chosen = step.kept_by_
+        on = ("chosen", watched, people) if chosen else ()
+        yield Decision("epoch", value, how, *on)
+    elif watched:
         value, how = _epoch(step)
         yield Decision("epoch", value, how, "chosen", watched, people)
     else:
-        epochs = step.get_params().get("training__epochs", "?")
-        yield Decision("epoch", f"the last of {epochs}", "passed as training=")
+        yield Decision("epoch", f"the last of {getattr(step, 'epochs', '?')}", "passed as epochs=")
+
+
+def _loss_of(step: Any) -> Any:
+    return getattr(step, "objective_", None) or getattr(step, "loss", "")
 
 
 def _epoch(step: Any) -> tuple[str, str]:
@@ -178,8 +185,6 @@ def _epoch(step: Any) -> tuple[str, str]:
         return "the pretrained weights", f"none of {tried} better on the validation runs"
     if {"epoch", "kept"} <= set(getattr(history, "columns", ())):
         epoch = history.loc[history["kept"].astype(bool), "epoch"].iloc[0]
-        if step.get_params().get("training__keep") == "last":
-            return f"{epoch:g}", "the final step, whatever validation says"
         return f"{epoch:g}", f"best of {tried} on the validation runs"
     return f"best of {tried}", "best on the validation runs"
 

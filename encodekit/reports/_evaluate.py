@@ -266,8 +266,10 @@ def _parameters(step: Any) -> Iterator[tuple[str, Any]]:
     within = settings_of(type(step)) if isinstance(step, HasSettings) else {}
     for name, value in step.get_params(deep=bool(within)).items():
         owner = name.partition("__")[0]
-        if (name in within) or (owner != name and owner not in within):
+        if owner != name and owner not in within:
             continue
+        if name in within and value is not None:
+            value = type(step.setting(name)).__name__  # noqa: PLW2901 (what the name stands for)
         yield name, value
 
 

@@ -124,9 +124,26 @@ def _tuned(step: Step) -> Said:
         f"The speech model `{given.get('backbone') or given.get('model')}` was fine-tuned on the "
         f"fMRI of {_count(len(people), 'participant')} (loss {given.get('loss')}, "
         f"{given.get('training__epochs')} epochs at most, learning rate "
-        f"{given.get('training__learning_rate')})"
+        f"{given.get('training__learning_rate')}{_parts_of(given)})"
         f"{step.get('note', '')}",
         ("tuning",),
+    )
+
+
+def _parts_of(given: Mapping[str, Any]) -> str:
+    """Name the update, the head and what became of the participants, where these are recorded."""
+    named = [given[name] for name in ("update", "head", "participants") if name in given]
+    return "".join(f", {name}" for name in named)
+
+
+def _stimulus_tuned(step: Step) -> Said:
+    given = step["parameters"]
+    objective = given.get("objective") or "the self-supervised loss of its kind"
+    return (
+        f"The speech model `{given.get('backbone')}` was tuned on the stimuli alone "
+        f"({objective}, {given.get('training__epochs')} epochs at most, learning rate "
+        f"{given.get('training__learning_rate')}{_parts_of(given)})",
+        (),
     )
 
 
@@ -182,6 +199,7 @@ def _other(step: Step) -> Said:
 _SENTENCES: dict[str, Callable[[Step], Said]] = {
     "SpeechFeatures": _speech,
     "BrainTunedFeatures": _tuned,
+    "StimulusTunedFeatures": _stimulus_tuned,
     "Delayer": _delayer,
     "RunScaler": _scaler,
     "RidgeCV": _ridge,

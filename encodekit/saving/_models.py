@@ -12,10 +12,11 @@ from encodekit.data._packing import Json, Packer, Unpacker, read_packed, write_p
 from encodekit.plugins import settings_of
 from encodekit.saving._classes import class_key, find_class
 from encodekit.saving._settings import (
+    made_settings,
     pack_function,
     pack_settings,
+    saved_settings_class,
     unpack_function,
-    unpack_settings,
 )
 
 _PACKAGES = ("encodekit", "numpy", "scikit-learn", "xarray")
@@ -217,6 +218,8 @@ class _Reader:
     def _estimator(self, packed: Json) -> Any:
         if packed["$"] in ("registered", "own"):
             return unpack_function(packed, self._classes)
+        if packed["$"] == "settings":
+            return self._settings("a value", None, packed)
         if packed["$"] != "estimator":
             raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder)!r}")
         cls = find_class(packed["class"], self._classes)
@@ -242,8 +245,8 @@ class _Reader:
         return found
 
     def _settings(self, name: str, base: type[Settings] | None, packed: Json) -> Any:
-        params = self.parameters({}, packed["params"])
-        return unpack_settings(packed, base, params, self._classes, name)
+        cls = saved_settings_class(packed, base, self._classes, name)
+        return made_settings(cls, self.parameters(settings_of(cls), packed["params"]), name)
 
     def _moved_to(self, value: Any) -> Any:
         if isinstance(value, str | Path) and str(value) in self._moved:

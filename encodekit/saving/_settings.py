@@ -27,21 +27,17 @@ def pack_settings(value: Settings, pack: Callable[[Any, str], Json], where: str)
     return {"$": "settings", "class": key, "type": type(value).__name__, "params": params}
 
 
-def unpack_settings(
-    packed: Json,
-    base: type[Settings] | None,
-    params: Mapping[str, Any],
-    own: Iterable[Any],
-    what: str,
-) -> Any:
-    """Return the settings that `pack_settings` wrote, of the base class that is wanted.
+def saved_settings_class(
+    packed: Json, base: type[Settings] | None, own: Iterable[Any], what: str
+) -> type[Settings]:
+    """Return the class of settings that `pack_settings` wrote, below the base that is wanted.
 
     Without a base, such as that of a loss, which need not be settings, they are the user's own.
 
     Raises
     ------
     ValueError
-        If the class is the user's own and not handed over, or does not take the parameters.
+        If the class is the user's own and not handed over.
     """
     key = packed["class"]
     if key.startswith(_OWN) or base is None:
@@ -51,6 +47,11 @@ def unpack_settings(
             raise ValueError(f"{what} is a {cls!r}, expected a class that extends {base.__name__}")
     else:
         cls = settings_class(base, key, what) if key else base
+    return cls
+
+
+def made_settings(cls: type[Settings], params: Mapping[str, Any], what: str) -> Settings:
+    """Return settings of their saved parameters; ValueError if they do not fit any more."""
     try:
         return cls(**params)
     except TypeError as error:
@@ -93,7 +94,6 @@ def find_own(name: str, own: Iterable[Any]) -> Any:
 
 
 def _base_of(cls: type[Settings]) -> type[Settings]:
-    """Return the class among whose choices ``cls`` has a name; itself where there are none."""
-    stated = (base for base in cls.__mro__ if vars(base).get("choices") and base is not Settings)
-    stated_hook = (base for base in cls.__mro__ if vars(base).get("registered_as"))
-    return next(stated, next(stated_hook, cls))
+    """Return the topmost class below `Settings`: the one that a parameter is annotated with."""
+    tops = [base for base in cls.__mro__ if issubclass(base, Settings) and base is not Settings]
+    return tops[-1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from encodekit.experiments import read_experiment
-from encodekit.experiments._steps import made, value_of
+from encodekit.experiments._made import made, value_of
 
 FILE = Path(str(files("encodekit_brain_tuning.demo") / "demo.yaml"))
 COHORT = {"n_participants": 8, "n_stories": 16, "minutes": 2.5, "snr": "clear"}

@@ -20,7 +20,7 @@ from encodekit.experiments import (
     read_experiment,
     run_experiment,
 )
-from encodekit.experiments._steps import made
+from encodekit.experiments._made import made
 from encodekit.plugins import Registry, registry, use_registry
 from encodekit.plugins._discovery import discover
 from encodekit_brain_tuning import BrainTunedFeatures

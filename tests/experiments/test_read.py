@@ -5,8 +5,8 @@ import re
 import pytest
 
 from encodekit.experiments import ExperimentError, experiment_schema, read_experiment
+from encodekit.experiments._made import value_of
 from encodekit.experiments._parameters import described, plain
-from encodekit.experiments._steps import value_of
 
 
 def mistakes(file, *replacements, changes=()):

@@ -1,15 +1,19 @@
 """What the settings of a tuning make: its model, its objective, and what tells it from others."""
 
+import hashlib
+import inspect
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from encodekit.core import Settings
 from encodekit.data import Stimulus
+from encodekit.plugins import registry
 from encodekit_brain_tuning.backbones import (
     StemCache,
     TuningWindows,
@@ -26,7 +30,7 @@ from encodekit_brain_tuning.targets import (
     Runs,
     SharedTargets,
     fitted_selector,
-    learns,
+    has_learnt,
     match_runs,
     target_weights,
     validation_runs,
@@ -158,7 +162,7 @@ def prepare_fmri(
         objective, lambda: model, shared.participants, keys, n_targets,
         model.backbone.pretrained_hash, head_alpha,
     )  # fmt: skip
-    return FmriTuning(runs, held, prepared, learns(chosen))
+    return FmriTuning(runs, held, prepared, has_learnt(chosen))
 
 
 def about(
@@ -166,7 +170,14 @@ def about(
 ) -> dict[str, Any]:
     """Return what decides a tuning's result beside its data and its machine, see `identify`."""
     audio = [stimulus.audio_hash for stimulus in stimuli]
-    return {**settings.deciding(), "seed": seed, "backbone": backbone_hash, "audio": audio}
+    plugins = sorted(plugin.title for plugin in registry().plugins if plugin.status == "loaded")
+    return {
+        **settings.deciding(),
+        "seed": seed,
+        "backbone": backbone_hash,
+        "audio": audio,
+        "version.plugins": ", ".join(plugins),
+    }
 
 
 def tuned_model(
@@ -175,7 +186,9 @@ def tuned_model(
     seed: int,
     heard: tuple[Sequence[Stimulus], Sequence[Stimulus]],
     *,
+    settings: TuningSettings,
     objective: str,
+    keep: str,
     seconds: float,
     selector_learns: bool = False,
 ) -> TunedModel:
@@ -187,7 +200,9 @@ def tuned_model(
     history : DataFrame
     seed : int
     heard : (stimuli that tuned, stimuli that validated)
-    objective : str
+    settings : TuningSettings
+    objective, keep : str
+        What was learnt, and the rule by which weights were kept.
     seconds : float
         Length of the stimuli that tuned.
     selector_learns : bool
@@ -209,20 +224,50 @@ def tuned_model(
         weights_hash=hash_of_tuned(model, backbone_hash),
         head_alpha=prepared.head_alpha,
         objective=objective,
+        keep=keep,
+        fitted_with=settings.deciding(),
         selector_learns=selector_learns,
     )
     return TunedModel(facts, model, history)
 
 
 def _said(value: Any) -> str:
-    """Return a value as text that is the same in every process."""
-    if isinstance(value, Settings):
-        return type(value).__qualname__
-    return getattr(value, "__qualname__", repr(value))
+    """Return a value as text that is the same in every process, and another for another value."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_said, value))}]"
+    if isinstance(value, np.ndarray):
+        return f"array {value.shape} {_short_hash(value.tobytes())}"
+    if isinstance(value, type):
+        return _class_name(value)
+    if inspect.isfunction(value):
+        # the code, and what it closes over: two functions of one name may be two losses
+        closed = [_said(cell.cell_contents) for cell in value.__closure__ or ()]
+        parts = (value.__code__.co_code, value.__code__.co_consts, value.__defaults__, closed)
+        return f"{value.__module__}.{value.__qualname__} {_short_hash(repr(parts).encode())}"
+    inner = {name: _said(part) for name, part in getattr(value, "__dict__", {}).items()}
+    own = "" if isinstance(value, Settings) or not inner else f" {inner}"  # theirs follow by name
+    return f"{_class_name(type(value))}{own}"
+
+
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _device(asked: str | None) -> torch.device:
     """Return the device of this process; `accelerate launch` numbers its processes' GPUs."""
-    kind = asked or ("cuda" if torch.cuda.is_available() else "cpu")
+    there = torch.cuda.is_available()
+    if asked and asked.startswith("cuda") and not there:
+        raise ValueError(
+            f"runtime: device={asked!r}, and torch finds no GPU: set_params(runtime__device=None), "
+            "BrainTunedFeatures.load(path, runtime=Runtime()), or ek.load(path, "
+            f"moved={{{asked!r}: 'cpu'}})"
+        )
+    kind = asked or ("cuda" if there else "cpu")
     rank = os.environ.get("LOCAL_RANK")
     return torch.device(f"cuda:{rank}" if kind == "cuda" and rank else kind)

@@ -6,7 +6,6 @@ from typing import Any, Self
 import torch
 from sklearn.utils import check_random_state
 
-from encodekit.core import tell, warn_caller
 from encodekit.data import Stimulus
 from encodekit.features import Streamed, Windows
 from encodekit_brain_tuning._adapt import AdaptedHead
@@ -16,15 +15,7 @@ from encodekit_brain_tuning._tuned_features import TunedFeatures
 from encodekit_brain_tuning.heads import Head, SharedHead
 from encodekit_brain_tuning.saving import say_value
 from encodekit_brain_tuning.strategies import Joint, Strategy
-from encodekit_brain_tuning.training import (
-    RevertedToPretrainedWarning,
-    Runtime,
-    Training,
-    reverted,
-    say_kept,
-    say_reverted,
-    tune,
-)
+from encodekit_brain_tuning.training import Runtime, Training, resolve_keep, tune
 from encodekit_brain_tuning.updates import Lora, Update
 
 
@@ -228,6 +219,7 @@ class BrainTunedFeatures(TunedFeatures):
             so that the pretrained ones are kept.
         """
         settings = self.settings()
+        keep = resolve_keep(settings.training.keep, validated=validation is not None)
         seed = int(check_random_state(settings.random_state).randint(2**31 - 1))
         made = prepare_fmri(settings, X, y, validation, weights, seed)
         prepared = made.prepared
@@ -238,14 +230,12 @@ class BrainTunedFeatures(TunedFeatures):
         stimuli = made.runs.stimuli
         self.tuned_ = tuned_model(
             prepared, history, seed, (stimuli, made.held.stimuli if made.held else []),
-            objective=say_value(settings.loss),
+            objective=say_value(settings.loss), keep=keep,
+            settings=settings,
             seconds=float(sum(item.n_trs * float(item.t_r or 0) for item in stimuli)),
             selector_learns=made.selector_learns,
         )  # fmt: skip
-        if reverted(history):
-            warn_caller(say_reverted(history), RevertedToPretrainedWarning)
-        elif made.held is not None:
-            tell(f"{type(self).__name__}: on the validation runs {say_kept(history)}")
+        self._say_what_is_kept()
         return self
 
     def adapt(self, X: Sequence[Stimulus], y: Any) -> AdaptedHead:

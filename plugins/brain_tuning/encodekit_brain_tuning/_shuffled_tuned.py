@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 from encodekit_brain_tuning._extractor import BrainTunedFeatures
 from encodekit_brain_tuning.baselines import shuffle_blocks
+from encodekit_brain_tuning.targets import validation_parts
 
 _BLOCK = 10  # TRs
 
@@ -23,8 +24,9 @@ class ShuffledTunedFeatures(BrainTunedFeatures):
     _learnt_from = "fMRI that belongs to other stories, as a control,"
 
     def fit(self, X: Any, y: Any = None, *, validation: Any = None, weights: Any = None) -> Self:
-        """Tune on shuffled responses; ``validation`` is (stimuli, responses)."""
+        """Tune on shuffled responses; see `BrainTunedFeatures.fit`."""
         shuffle = partial(shuffle_blocks, block=_BLOCK, random_state=self.random_state)
         if validation is not None:
-            validation = (validation[0], shuffle(validation[1]))
+            stimuli, responses = validation_parts(validation)
+            validation = (stimuli, shuffle(responses))
         return super().fit(X, shuffle(y), validation=validation, weights=weights)

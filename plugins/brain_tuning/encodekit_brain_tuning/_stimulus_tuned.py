@@ -19,7 +19,13 @@ from encodekit_brain_tuning.objectives import (
     with_quantiser,
 )
 from encodekit_brain_tuning.saving import say_value
-from encodekit_brain_tuning.training import Runtime, Training, private_random, tune
+from encodekit_brain_tuning.training import (
+    Runtime,
+    Training,
+    private_random,
+    resolve_keep,
+    tune,
+)
 from encodekit_brain_tuning.updates import Lora, Update
 
 
@@ -109,17 +115,15 @@ class StimulusTunedFeatures(TunedFeatures):
             random_state=self.random_state,
         )
 
-    def fit(
-        self, X: Sequence[Stimulus], y: Any = None, *, validation: Sequence[Stimulus] = ()
-    ) -> Self:
+    def fit(self, X: Sequence[Stimulus], y: Any = None, *, validation: Any = ()) -> Self:
         """Tune the model on the stimuli.
 
         Parameters
         ----------
         X : list of Stimulus
         y : ignored
-        validation : list of Stimulus
-            ``history_`` has the loss on these.
+        validation : list of Stimulus, Study, or (stimuli, responses), optional
+            ``history_`` has the loss on these stimuli; responses are not looked at.
 
         Raises
         ------
@@ -128,7 +132,7 @@ class StimulusTunedFeatures(TunedFeatures):
             (Whisper), a budget that counts participants, or weights that are to be chosen by r
             where there is none.
         """
-        settings, stimuli, held = self.settings(), list(X), list(validation)
+        settings, stimuli, held = self.settings(), list(X), _stimuli_of(validation)
         if settings.training.budget and settings.training.budget[0] == "pairs":
             raise ValueError(
                 f"budget={settings.training.budget}: stimulus-tuning has no participants and "
@@ -136,6 +140,7 @@ class StimulusTunedFeatures(TunedFeatures):
             )
         seed = int(check_random_state(settings.random_state).randint(2**31 - 1))
         objective = settings.objective or _own_kind(settings.backbone)
+        keep = resolve_keep(settings.training.keep, validated=bool(held), has_r=objective.has_r)
 
         def on_responses(y: RunList, held_y: RunList | None) -> Prepared:
             validated = None if held_y is None else (held, held_y)
@@ -158,10 +163,19 @@ class StimulusTunedFeatures(TunedFeatures):
             about=about(settings, seed, prepared.backbone_hash, [*stimuli, *held]),
         )  # fmt: skip
         self.tuned_ = tuned_model(
-            prepared, history, seed, (stimuli, held), objective=say_value(objective),
+            prepared, history, seed, (stimuli, held), objective=say_value(objective), keep=keep,
+            settings=settings,
             seconds=float(sum(item.audio_duration or 0.0 for item in stimuli)),
         )  # fmt: skip
+        self._say_what_is_kept()
         return self
+
+
+def _stimuli_of(validation: Any) -> list[Stimulus]:
+    """Return the stimuli of a list of them, of a part of a study, or of (stimuli, responses)."""
+    if isinstance(validation, tuple) and len(validation) == 2:
+        validation = validation[0]
+    return list(getattr(validation, "stimuli", validation))
 
 
 def _own_kind(backbone: str) -> StimulusObjective:

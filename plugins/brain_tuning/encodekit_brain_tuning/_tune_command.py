@@ -24,7 +24,7 @@ _Region = Annotated[
     list[str] | None,
     typer.Option(help="A Glasser area or group, such as late_language; all targets if none."),
 ]
-_Backbone = Annotated[str, typer.Option(help="wav2vec2 or HuBERT: a name, a folder or a hub id.")]
+_Backbone = Annotated[str, typer.Option(help="A speech model: a name, a folder or a hub id.")]
 _Loss = Annotated[str, typer.Option(help="l2, correlation, cosine_l2 or a plugin's.")]
 _Update = Annotated[
     str, typer.Option(help="What learns: lora, all_weights, top_blocks, head_only or a plugin's.")

@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from encodekit import FeatureExtractor
+from encodekit.core import tell, warn_caller
 from encodekit.data import Stimulus, runs_heard_in
 from encodekit.features import Exact
 from encodekit.saving import unpack_parameters
@@ -33,7 +34,15 @@ from encodekit_brain_tuning.saving import (
     write_tuned,
 )
 from encodekit_brain_tuning.targets import KeySelector, saved_selector
-from encodekit_brain_tuning.training import TuningModel, reverted
+from encodekit_brain_tuning.training import (
+    RevertedToPretrainedWarning,
+    Runtime,
+    TuningModel,
+    reverted,
+    say_gain,
+    say_kept,
+    say_reverted,
+)
 
 _FACTS = (
     "seed_", "head_alpha_", "tuned_on_", "validated_on_", "tuned_seconds_", "backbone_hash_",
@@ -95,6 +104,30 @@ class TunedFeatures(FeatureExtractor):
             )
         return self.tuned_
 
+    def _say_what_is_kept(self) -> None:
+        """Warn where the weights are the pretrained ones; else tell what validation found."""
+        history = self._tuned().history
+        if reverted(history):
+            warn_caller(say_reverted(history), RevertedToPretrainedWarning)
+        elif history["validation_r"].notna().any():
+            tell(f"{type(self).__name__}: on the validation runs {say_kept(history)}")
+
+    @property
+    def objective_(self) -> str:
+        """The loss, or what was learnt in the place of fMRI."""
+        return self._tuned().facts.objective
+
+    @property
+    def kept_by_(self) -> tuple[str, str, bool]:
+        """Which weights are kept, by what rule, and whether validation chose them."""
+        tuned = self._tuned()
+        history, keep = tuned.history, tuned.facts.keep
+        epoch = f"{history.loc[history['kept'], 'epoch'].iloc[0]:g}"
+        if keep == "last":
+            return epoch, "the final step", False
+        value = "the pretrained weights" if reverted(history) else epoch
+        return value, f"keep={keep!r} on the validation runs: {say_gain(history)}", True
+
     def _fitted_model(self) -> TuningModel:
         return self._tuned().model
 
@@ -148,14 +181,8 @@ class TunedFeatures(FeatureExtractor):
     def _described(self) -> dict[str, Any]:
         """Return what of the parameters decides a tuned model's features, beside its weights."""
         settings = self.settings()
-        windows = settings.windows
-        read = (
-            {"pooling": windows.pooling}
-            if isinstance(windows, Exact)
-            else {"chunk": windows.chunk, "overlap": windows.overlap}
-        )
         layers = chosen_layers(settings.layer, self._fitted_model().backbone)
-        return {"layer": layers, "windows": [type(windows).__name__, read]}
+        return {"layer": layers, "windows": settings.windows.reading()}
 
     def weights_hash(self) -> str | None:
         """Return the sha256 of the tuned weights and their backbone; None before `fit`."""
@@ -184,6 +211,7 @@ class TunedFeatures(FeatureExtractor):
         notes : CardNotes, optional
             What the card says beside what the tuning knows: scores, licence of the data.
         """
+        self._check_unchanged()
         tuned, parameters = self._tuned(), self.get_params(deep=False)
         if "targets" in parameters:
             parameters["targets"] = saved_selector(parameters["targets"], tuned.facts.targets)
@@ -232,7 +260,12 @@ class TunedFeatures(FeatureExtractor):
 
     @classmethod
     def load(
-        cls, path: str | Path, *, backbone: str | None = None, classes: Sequence[Any] = ()
+        cls,
+        path: str | Path,
+        *,
+        backbone: str | None = None,
+        runtime: Runtime | None = None,
+        classes: Sequence[Any] = (),
     ) -> Self:
         """Return the extractor saved in a folder, verified against its manifest.
 
@@ -241,6 +274,8 @@ class TunedFeatures(FeatureExtractor):
         path : path
         backbone : str, optional
             Where the pretrained weights are now, if they moved; they must be the same weights.
+        runtime : Runtime, optional
+            What it is to be computed on here; as it was saved if not given.
         classes : sequence of classes and functions, optional
             Heads, strategies, updates and losses of your own that it was tuned with.
         """
@@ -251,6 +286,8 @@ class TunedFeatures(FeatureExtractor):
         )
         if backbone is not None:
             parameters["backbone"] = backbone
+        if runtime is not None:
+            parameters["runtime"] = runtime
         extractor = cls(**parameters)
         extractor._load_state(folder, config["state"])
         return extractor
@@ -272,9 +309,33 @@ class TunedFeatures(FeatureExtractor):
             )
         )
 
+    def _check_unchanged(self) -> None:
+        """Refuse to save parameters that are not those of the fit; how it is read may change."""
+        was, now = self._tuned().facts.fitted_with, self.settings().deciding()
+        shapes = ("head", "update", "participants", "training")
+        changed = sorted(
+            name.removeprefix("settings.")
+            for name in was
+            # of classes the name alone: one's own may have another module in another program
+            if name.split(".")[1] in shapes
+            and _class_or_value(name, was[name]) != _class_or_value(name, now.get(name, ""))
+        )
+        if changed:
+            raise ValueError(
+                f"{', '.join(changed)} changed by set_params since this was tuned, so that the "
+                "saved parameters would not be those of its weights: set them back, or clone it "
+                "and fit again"
+            )
+
     def _save_state(self, folder: Path) -> dict[str, Any]:
+        self._check_unchanged()
         return write_tuned(folder, self._tuned())
 
     def _load_state(self, folder: Path, state: Mapping[str, Any]) -> None:
         settings = self.settings()
         self.tuned_ = read_tuned(folder, state, settings.backbone, settings.new_model)
+
+
+def _class_or_value(name: str, text: str) -> str:
+    """Return the class's own name where ``name`` is of settings, the value of a parameter."""
+    return text.rpartition(".")[2] if name.count(".") == 1 else text

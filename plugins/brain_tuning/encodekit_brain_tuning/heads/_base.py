@@ -48,6 +48,8 @@ class HeadModule(nn.Module, ABC):
         self.n_features, self.n_targets = n_features, n_targets
         self.n_participants = n_participants
         for name, value in parameters.items():
+            if hasattr(self, name) or name in ("mean", "scale"):
+                raise TypeError(f"{type(self).__name__}: a parameter cannot be called {name!r}")
             setattr(self, name, value)
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))

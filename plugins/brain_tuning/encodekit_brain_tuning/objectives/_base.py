@@ -78,6 +78,7 @@ class StimulusObjective(Settings):
     """What is learnt from stimuli alone; a subclass makes the objective in ``prepare``."""
 
     choices: ClassVar[Mapping[str, Any]] = {}
+    has_r: ClassVar[bool] = False  # whether validation measures r
 
     @abstractmethod
     def prepare(self, setup: Setup) -> Prepared:

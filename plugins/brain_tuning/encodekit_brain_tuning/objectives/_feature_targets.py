@@ -13,6 +13,8 @@ from encodekit_brain_tuning.objectives._base import Prepared, Setup, StimulusObj
 class FeatureTargets(StimulusObjective):
     """Features on the TRs, delayed as the haemodynamic response; a subclass computes them."""
 
+    has_r = True
+
     @abstractmethod
     def responses(self, stimuli: Sequence[Stimulus]) -> RunList:
         """Return one response per run."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def write_folder(
         Name of the extractor's class.
     """
     kept = dict(parameters)
-    if not isinstance(kept["random_state"], int):
-        kept["random_state"] = None
+    state = kept["random_state"]
+    kept["random_state"] = int(state) if isinstance(state, Integral) else None
     with whole_folder(folder, KIND, opened_by=_OPENED.format(maker=maker)) as part:
         config = {
             "format": FORMAT,

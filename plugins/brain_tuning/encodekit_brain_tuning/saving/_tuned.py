@@ -32,6 +32,11 @@ class Facts:
         Penalty of the ridge solution that the head began at.
     objective : str
         The loss, or what was learnt in the place of fMRI.
+    keep : {"last", "best", "two_se"}
+        The rule by which weights were kept, see `Training`.
+    fitted_with : dict of str to str
+        What decided the weights, see `TuningSettings.deciding`; `set_params` may have changed the
+        extractor since.
     selector_learns : bool
         Whether the tuning runs decided which targets were kept.
     """
@@ -47,6 +52,8 @@ class Facts:
     weights_hash: str
     head_alpha: float | None
     objective: str
+    keep: str
+    fitted_with: Mapping[str, str]
     selector_learns: bool = False
 
     def to_json(self) -> dict[str, Any]:

@@ -19,13 +19,14 @@ from encodekit_brain_tuning.targets._runs import (
     Runs,
     match_runs,
     target_weights,
+    validation_parts,
     validation_runs,
 )
 from encodekit_brain_tuning.targets._selectors import (
     AgreementSelector,
     KeySelector,
     fitted_selector,
-    learns,
+    has_learnt,
     saved_selector,
 )
 
@@ -41,8 +42,8 @@ __all__ = [
     "common_places",
     "fitted_selector",
     "glasser_atlas",
+    "has_learnt",
     "is_native",
-    "learns",
     "match_runs",
     "plain_mean",
     "run_list",
@@ -51,6 +52,7 @@ __all__ = [
     "select_targets",
     "target_keys",
     "target_weights",
+    "validation_parts",
     "validation_runs",
     "weighted_mean",
 ]

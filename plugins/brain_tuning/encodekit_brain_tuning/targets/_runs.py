@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from encodekit.data import RunList, Stimulus, runs_heard_in
+from encodekit.data import RunList, Stimulus, check_run_names, runs_heard_in
 from encodekit_brain_tuning.targets._align import (
     TargetWeights,
     run_list,
@@ -43,6 +43,8 @@ def match_runs(stimuli: Iterable[Stimulus], responses: Any, targets: Any, what: 
         raise ValueError(
             f"{what} needs fMRI: pass fit(stimuli, responses), such as study.responses()"
         )
+    stimuli = list(stimuli)
+    check_run_names([stimulus.run_name for stimulus in stimuli], what)
     heard = {stimulus.run_name: stimulus for stimulus in stimuli}
     measured = {run_name(run): run for run in run_list(responses)}
     mistakes = [f"run {name!r} has no response" for name in heard if name not in measured]
@@ -65,7 +67,7 @@ def validation_runs(
     """
     if validation is None:
         return None
-    stimuli, responses = _parts(validation)
+    stimuli, responses = validation_parts(validation)
     responses = RunList(_of(run, participants) for run in run_list(responses))
     if not any(run.sizes["target"] for run in responses):
         raise ValueError(
@@ -82,7 +84,8 @@ def validation_runs(
     return held
 
 
-def _parts(validation: Any) -> tuple[Iterable[Stimulus], Any]:
+def validation_parts(validation: Any) -> tuple[Iterable[Stimulus], Any]:
+    """Return the stimuli and the responses of a part of a study, or of a pair."""
     if hasattr(validation, "stimuli") and hasattr(validation, "responses"):
         return validation.stimuli, validation.responses()
     if isinstance(validation, tuple) and len(validation) == 2:

@@ -117,7 +117,7 @@ def fitted_selector(targets: Any, responses: Any) -> Any:
     return clone(targets, safe=False).fit(responses)
 
 
-def learns(selector: Any) -> bool:
+def has_learnt(selector: Any) -> bool:
     """Whether a fitted selector has learnt which targets to keep, so that others would differ."""
     fitted = [name for name in getattr(selector, "__dict__", {}) if name[-1] == "_" != name[0]]
     return bool(fitted)

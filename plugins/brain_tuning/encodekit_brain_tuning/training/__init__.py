@@ -9,6 +9,7 @@ from encodekit_brain_tuning.training._clips import (
 )
 from encodekit_brain_tuning.training._keep import (
     RevertedToPretrainedWarning,
+    resolve_keep,
     reverted,
     say_gain,
     say_kept,
@@ -49,6 +50,7 @@ __all__ = [
     "evaluating",
     "learnt",
     "private_random",
+    "resolve_keep",
     "reverted",
     "say_gain",
     "say_kept",

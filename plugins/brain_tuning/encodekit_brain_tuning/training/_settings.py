@@ -1,8 +1,9 @@
 """How long and how fast a model is tuned, what is kept of it, and what it runs on."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -68,6 +69,12 @@ class Training(Settings):
         yield from _too_few(
             self, "epochs", "batch_size", "accumulate", "patience", "validate_every"
         )
+        if not 0 < self.learning_rate < math.inf:
+            yield f"learning_rate={self.learning_rate}: expected a number above 0"
+        if not 0 <= self.warmup <= 1:
+            yield f"warmup={self.warmup}: expected a share of the steps, from 0 to 1"
+        if not 0 <= self.weight_decay < math.inf:
+            yield f"weight_decay={self.weight_decay}: expected a number of 0 or more"
         yield from check_budget(self.budget)
 
 
@@ -106,6 +113,7 @@ class Runtime(Settings):
         A folder for TensorBoard's curves, ``pip install 'encodekit-brain-tuning[tensorboard]'``.
     """
 
+    affects_results: ClassVar[bool] = False
     device: str | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     checkpoint: str | Path | None = None

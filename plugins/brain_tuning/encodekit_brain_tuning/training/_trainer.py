@@ -235,7 +235,7 @@ def tune(
                 trainer.end_step, lambda: learnt(module), tick,
             )  # fmt: skip
             begun = _checkpoints(trainer, watch, about or {})
-            for callback in (watch, *callbacks, *_others(trainer, watch)):
+            for callback in (watch, *callbacks, *_optional_callbacks(trainer, watch)):
                 trainer.add_callback(callback)
             if not watch.stopped:
                 trainer.train(resume_from_checkpoint=begun)
@@ -264,7 +264,9 @@ def _checkpoints(
     return None if begun is None else str(begun)
 
 
-def _others(trainer: ObjectiveTrainer, watch: ValidationCallback) -> Iterator[TrainerCallback]:
+def _optional_callbacks(
+    trainer: ObjectiveTrainer, watch: ValidationCallback
+) -> Iterator[TrainerCallback]:
     if trainer.checkpoints is not None:
         yield trainer.checkpoints
     folder = trainer.runtime.tensorboard
