@@ -23,12 +23,17 @@ def made(kind: str, given: dict[str, Any], **more: Any) -> Any:
     """Make what the options of a file describe."""
     make = load_spec(kind, given["name"])
     options = {n: item for n, item in given.items() if n not in ("name", "recipe")}
-    bases = settings_of(make) if isinstance(make, type) else {}
+    bases = _settings_taken(make)
     if given.get("recipe"):
         # what the file says wins; a mapping without a name changes what the recipe has
         return make.from_recipe(given["recipe"], **{**more, **dict(_nested(options, bases))})
     whole = {name: _whole(name, item, make, bases) for name, item in options.items()}
     return make(**{**more, **whole})
+
+
+def _settings_taken(make: Any) -> Mapping[str, type[Settings]]:
+    """Return which options are settings; none of what is made by a function."""
+    return settings_of(make) if isinstance(make, type) else {}
 
 
 def _nested(options: dict[str, Any], bases: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -84,14 +89,14 @@ def value_of(item: Any) -> Any:
 def decisive(given: dict[str, Any]) -> dict[str, Any]:
     """Return the options of features that decide their values: not what they are computed on."""
     make = load_spec("features", given["name"])
-    bases = settings_of(make) if isinstance(make, type) else {}
+    bases = _settings_taken(make)
     return {n: item for n, item in given.items() if n not in bases or bases[n].affects_results}
 
 
 def refused(kind: str, given: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield (path, message) of the settings in the options that their own checks refuse."""
     make = load_spec(kind, given["name"])
-    for name in settings_of(make) if isinstance(make, type) else ():
+    for name in _settings_taken(make):
         item = given.get(name)
         told = "" if item is None else _refused(make, given.get("recipe"), name, item)
         if not told:

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from encodekit.data import RunList, Stimulus, make_response
+from encodekit.data import RunList, Stimulus, Study, make_response
 
 RATE = 2000  # Hz; the stem makes 25 frames a second of it
 STRIDES = (5, 2, 2, 2, 2)
@@ -138,6 +138,23 @@ def stories(make_story):
 @pytest.fixture(scope="session")
 def responses(stories, make_responses):
     return make_responses(stories)
+
+
+@pytest.fixture(scope="session")
+def study_of():
+    """Make a study of stories and the responses of P1 and P2 to them."""
+
+    def make(stories, responses):
+        people = {
+            person: {
+                run["run"].values[0]: run.isel(target=run.participant.values == person)
+                for run in responses
+            }
+            for person in ("P1", "P2")
+        }
+        return Study("small", stories, people)
+
+    return make
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
-from encodekit.data import Study
 from encodekit.reports._decisions import decisions_of
 from encodekit.reports._evaluate import recorded_steps
 from encodekit_brain_tuning import (
@@ -23,17 +22,6 @@ from encodekit_brain_tuning import (
     Units,
 )
 from encodekit_brain_tuning._build import about
-
-
-def study_of(stories, responses):
-    people = {
-        person: {
-            run["run"].values[0]: run.isel(target=run.participant.values == person)
-            for run in responses
-        }
-        for person in ("P1", "P2")
-    }
-    return Study("small", stories, people)
 
 
 def test_a_result_names_the_parts_that_were_used(tuned):
@@ -61,7 +49,7 @@ def test_the_audit_says_by_what_rule_weights_were_kept(tuned, stories, responses
 
 
 def test_stimulus_tuning_is_audited_by_its_objective_and_validated_on_a_part_of_a_study(
-    backbone_folder, stories, responses
+    study_of, backbone_folder, stories, responses
 ):
     part = study_of(stories, responses).split(tune=["story-0"], validate=["story-1"]).validate
     features = StimulusTunedFeatures(
@@ -79,7 +67,9 @@ def test_stimulus_tuning_is_audited_by_its_objective_and_validated_on_a_part_of_
     assert list(pair.validated_on_.values()) == ["story-1"]
 
 
-def test_shuffled_tuning_is_validated_on_a_part_of_a_study(backbone_folder, stories, responses):
+def test_shuffled_tuning_is_validated_on_a_part_of_a_study(
+    study_of, backbone_folder, stories, responses
+):
     parts = study_of(stories, responses).split(
         tune=["story-0", "story-1"], validate=["story-2", "story-3"]
     )

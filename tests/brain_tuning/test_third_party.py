@@ -13,7 +13,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
-from encodekit.data import Study
 from encodekit.experiments import (
     ExperimentError,
     experiment_schema,
@@ -302,18 +301,9 @@ def test_a_grid_search_goes_over_all_of_them(site, tuned, stories, responses):
     assert search.best_estimator_[0].tuned_.facts.n_targets == 6
 
 
-def study_of(stories, responses):
-    people = {
-        person: {
-            run["run"].values[0]: run.isel(target=run.participant.values == person)
-            for run in responses
-        }
-        for person in ("P1", "P2")
-    }
-    return Study("small", stories, people)
-
-
-def test_an_experiment_file_writes_them_as_nested_mappings(site, stories, responses, tmp_path):
+def test_an_experiment_file_writes_them_as_nested_mappings(
+    study_of, site, stories, responses, tmp_path
+):
     study_of(stories, responses).save(tmp_path / "study")
     (tmp_path / "parts.yaml").write_text(
         dedent("""
@@ -389,7 +379,9 @@ def test_what_nobody_registered_is_refused_by_name_in_an_experiment_file(site, t
 
 
 @pytest.mark.timeout(400)  # three programs that import torch
-def test_a_tuning_with_all_of_them_goes_on_after_a_kill(site, stories, responses, tmp_path):
+def test_a_tuning_with_all_of_them_goes_on_after_a_kill(
+    study_of, site, stories, responses, tmp_path
+):
     study_of(stories[:2], responses[:2]).save(tmp_path / "study")
 
     def run(folder, **more):
