@@ -1,9 +1,10 @@
 """Saved models and studies on the Hugging Face hub: whole folders, checked by their manifest."""
 
+import glob
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import check_manifest
+from encodekit.core import MANIFEST, SealedFolder
 from encodekit_adapters._need import need
 
 
@@ -26,16 +27,17 @@ def push(folder: str | Path, repo_id: str, *, private: bool = True, api: Any = N
     FileNotFoundError, ValueError
         Where the folder is not whole: nothing is uploaded.
     """
-    kind = check_manifest(folder)["kind"]
+    sealed = SealedFolder.open(folder)
+    sealed.verify()
     client = _api() if api is None else api
-    repo_type = "dataset" if kind == "study" else "model"
+    repo_type = "dataset" if sealed.kind == "study" else "model"
     client.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True)
     said = client.upload_folder(
         repo_id=repo_id,
         folder_path=str(folder),
         repo_type=repo_type,
-        commit_message=f"A {kind} saved by encodekit",
-        delete_patterns="*",
+        commit_message=f"A {sealed.kind} saved by encodekit",
+        allow_patterns=[MANIFEST, *map(glob.escape, sealed.files)],
     )
     return str(said)
 
@@ -63,7 +65,7 @@ def pull(
             repo_id, repo_type="dataset" if kind == "study" else "model", revision=revision
         )
     )
-    check_manifest(folder, kind)
+    SealedFolder.open(folder, kind).verify()
     return folder
 
 

@@ -2,17 +2,21 @@
 
 from encodekit.core._extras import MissingExtraError, import_extra
 from encodekit.core._files import (
-    MANIFEST,
     atomic_write,
-    check_manifest,
-    resumed_folder,
+    remove_abandoned,
     whole_file,
-    whole_folder,
-    write_manifest,
 )
+from encodekit.core._folders import remove_sealed, resumed_folder, whole_folder
 from encodekit.core._messages import refuse, unknown_name
 from encodekit.core._pointers import NotDownloadedError, present_file
 from encodekit.core._progress import progress, tell
+from encodekit.core._sealed import (
+    MANIFEST,
+    SealedFolder,
+    read_sealed,
+    verify_if_sealed,
+    write_manifest,
+)
 from encodekit.core._settings import Settings, split_nested
 from encodekit.core._version import __version__
 from encodekit.core._warnings import warn_caller
@@ -21,18 +25,22 @@ __all__ = [
     "MANIFEST",
     "MissingExtraError",
     "NotDownloadedError",
+    "SealedFolder",
     "Settings",
     "__version__",
     "atomic_write",
-    "check_manifest",
     "import_extra",
     "present_file",
     "progress",
+    "read_sealed",
     "refuse",
+    "remove_abandoned",
+    "remove_sealed",
     "resumed_folder",
     "split_nested",
     "tell",
     "unknown_name",
+    "verify_if_sealed",
     "warn_caller",
     "whole_file",
     "whole_folder",

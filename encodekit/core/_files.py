@@ -1,217 +1,190 @@
-"""Write files and folders whole or not at all, and notice damage when they are read."""
+"""Files that appear whole or not at all, and what a program that was killed leaves of them.
+
+What is being written has a name of one form, ``.NAME.<host><random>.encodekit-partial``, beside
+the name that it will take, and is locked by its writer. The system frees the lock of a program
+that dies, however it dies: what bears such a name and can be locked is nobody's, and the next
+write in that folder removes it. Where files cannot be locked, or another machine wrote it, a day
+has to pass without a change.
+"""
 
 import hashlib
-import json
 import os
+import platform
+import re
 import shutil
+import stat
+import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
-from encodekit.core._messages import refuse
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
-MANIFEST = "manifest.json"
-SCHEMA = 1
+MARKER = ".encodekit-writing"  # within a folder that is being written; its lock is the folder's
+_SUFFIX = ".encodekit-partial"
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+_FORM = re.compile(rf"\..*\.(?P<host>[0-9a-f]{{6}})[0-9a-f]{{10}}{re.escape(_SUFFIX)}", re.DOTALL)
+_DAY = 86400.0
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary sibling to write; it takes the name ``path`` when the block ends well.
 
-    The bytes are synced to the disk first, so that a reader sees the old file or the new one.
+    The bytes are synced to the disk first, so that a reader sees the old file or the new one. A
+    link stays a link: the file that it leads to is replaced.
     """
-    target = Path(path)
-    sibling = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield sibling
-        with sibling.open("rb+") as file:
-            os.fsync(file.fileno())
-        sibling.replace(target)
-    finally:
-        sibling.unlink(missing_ok=True)
+    target = followed(path)
+    remove_abandoned(target.parent)
+    partial = partial_name(target)
+    with _new_file(partial):
+        try:
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    sync_folder(target.parent)
 
 
 def atomic_write(path: str | Path, content: bytes) -> Path:
     """Write ``content`` to ``path`` so that a reader sees the old file or the new one."""
-    with whole_file(path) as sibling:
-        sibling.write_bytes(content)
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
     return Path(path)
 
 
-def write_manifest(folder: str | Path, kind: str = "folder", *, opened_by: str = "") -> Path:
-    """List every file of ``folder`` with its size and sha256; written last, it seals the folder.
-
-    ``opened_by`` says how such a folder is read, to who tries something else.
-    """
-    root = Path(folder)
-    names = sorted(
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.is_file() and path != root / MANIFEST
-    )
-    files = {
-        name: {"bytes": (root / name).stat().st_size, **_sealed(root / name)} for name in names
-    }
-    content = {"schema": SCHEMA, "kind": kind, "opened_by": opened_by, "files": files}
-    return atomic_write(root / MANIFEST, json.dumps(content, indent=1).encode())
+def followed(path: str | Path) -> Path:
+    """Return where a path leads if it is a link, else the path as it is."""
+    return Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
 
 
-def _sealed(path: Path) -> dict[str, str]:
-    with path.open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    return {"sha256": digest}
+def partial_name(target: Path, folder: Path | None = None) -> Path:
+    """Return the name under which ``target`` is written, in ``folder`` or beside it."""
+    own = f".{target.name[:40]}.{_HOST}{uuid.uuid4().hex[:10]}{_SUFFIX}"
+    return (target.parent if folder is None else folder) / own
 
 
-def check_manifest(
-    folder: str | Path, kind: str | None = None, *, bulk: Callable[[str], bool] | None = None
-) -> dict[str, Any]:
-    """Return the manifest of a folder after checking its files against it.
-
-    Parameters
-    ----------
-    folder : path
-    kind : str, optional
-        What the folder should hold, such as ``"model"`` or ``"study"``.
-    bulk : callable, optional
-        Of a file's name: True for large files whose size alone is checked.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where the folder or its manifest is not there: its writing never ended.
-    ValueError
-        Where a file is lacking or damaged, the folder holds something else, or its schema is
-        newer than this encodekit.
-    """
-    root = Path(folder)
-    manifest = _read_manifest(root)
-    if kind is not None and manifest["kind"] != kind:
-        raise ValueError(
-            f"folder {str(root)!r} holds a {manifest['kind']}, expected a {kind}{_advice(manifest)}"
-        )
-    mistakes = [
-        mistake
-        for name, stated in manifest["files"].items()
-        for mistake in _damage(root, name, stated, bulk is not None and bulk(name))
-    ]
-    refuse(f"folder {str(root)!r} is damaged (copy or save it again)", mistakes)
-    return manifest
-
-
-def _advice(manifest: dict[str, Any]) -> str:
-    opened_by = str(manifest.get("opened_by", ""))
-    return f": {opened_by}" if opened_by else ""
-
-
-def _read_manifest(root: Path) -> dict[str, Any]:
-    if root.is_file():
-        raise NotADirectoryError(f"{str(root)!r} is a file: name the folder that it is in")
-    if not root.is_dir():
-        raise FileNotFoundError(f"folder {str(root)!r} is not there: check the path")
-    path = root / MANIFEST
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"folder {str(root)!r} has no {MANIFEST}: encodekit did not save it, or its writing "
-            "was interrupted; save it again"
-        )
-    try:
-        manifest = json.loads(path.read_bytes())
-        schema, files = int(manifest["schema"]), manifest["files"]
-        assert isinstance(files, dict)
-        assert isinstance(manifest["kind"], str)
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        raise ValueError(f"{str(path)!r} is damaged: copy or save the folder again") from error
-    if schema > SCHEMA:
-        raise ValueError(
-            f"folder {str(root)!r} has schema {schema}, this encodekit reads up to {SCHEMA}: "
-            "pip install --upgrade encodekit"
-        )
-    return dict(manifest)
-
-
-def _damage(root: Path, name: str, stated: dict[str, Any], size_only: bool) -> Iterator[str]:
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
-        yield f"{name!r} lies outside the folder"
-        return
-    path = root / name
-    if not path.is_file():
-        yield f"{name} is missing"
-    elif path.stat().st_size != stated["bytes"]:
-        yield f"{name} has {path.stat().st_size} bytes, expected {stated['bytes']}"
-    elif not size_only:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != stated["sha256"]:
-            yield f"{name} has sha256 {digest[:12]}..., expected {stated['sha256'][:12]}..."
+def is_partial_name(name: str) -> bool:
+    """Tell whether a name has the form of what is being written."""
+    return _FORM.fullmatch(name) is not None
 
 
 @contextmanager
-def whole_folder(path: str | Path, kind: str, *, opened_by: str = "") -> Iterator[Path]:
-    """Give a temporary sibling to write into; it takes the name ``path`` when the block ends well.
+def new_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that counts as being written until the block ends."""
+    with ExitStack() as stack:
+        with locked_folder(path.parent):  # nobody takes it for abandoned before there is a marker
+            path.mkdir()
+            stack.enter_context(_new_file(path / MARKER))
+        yield path
 
-    A saved folder of the same kind is replaced; anything else that is there is left alone.
 
-    Raises
-    ------
-    FileExistsError
-        Where ``path`` is there and encodekit did not save it as a ``kind``.
-    """
-    target = Path(path)
-    _refuse_foreign(target, kind)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    partial.mkdir()
+@contextmanager
+def _new_file(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        yield partial
-        write_manifest(partial, kind, opened_by=opened_by)
-        _take_name(partial, target)
+        lock(descriptor)
+        yield
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(descriptor)
+
+
+def lock(descriptor: int, *, shared: bool = False, wait: bool = True) -> bool:
+    """Lock an open file or folder until it is closed; False where nothing can be locked here.
+
+    Raises
+    ------
+    BlockingIOError
+        If another has the lock, and there is no ``wait``.
+    """
+    if fcntl is None:
+        return False
+    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return False
+    return True
 
 
 @contextmanager
-def resumed_folder(
-    path: str | Path, kind: str, fingerprint: str, *, opened_by: str = ""
-) -> Iterator[Path]:
-    """Give the sibling that an interrupted block with this ``fingerprint`` left, or a new one.
-
-    As `whole_folder`, but what a block that ended badly (or was killed) wrote stays for the next.
-    """
-    target = Path(path)
-    _refuse_foreign(target, kind)
-    partial = target.with_name(f".{target.name}.{fingerprint[:12]}.resumed")
-    partial.mkdir(parents=True, exist_ok=True)
-    yield partial
-    write_manifest(partial, kind, opened_by=opened_by)
-    _take_name(partial, target)
-
-
-def _refuse_foreign(target: Path, kind: str) -> None:
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return
+def locked_folder(folder: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+    """Lock a folder while the block runs; give whether the system can."""
+    descriptor = None
+    with suppress(FileNotFoundError, PermissionError):  # the latter is Windows, always
+        descriptor = os.open(folder, os.O_RDONLY)
     try:
-        ours = _read_manifest(target)["kind"] == kind
-    except (OSError, ValueError):
-        ours = False
-    if not ours:
-        raise FileExistsError(
-            f"{str(target)!r} is there and is no saved {kind}: choose another path, or move it away"
-        )
+        yield descriptor is not None and lock(descriptor, shared=shared, wait=wait)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _take_name(partial: Path, target: Path) -> None:
-    if not target.exists():
-        partial.rename(target)
-        return
-    old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
-    target.rename(old)
+@contextmanager
+def locked_marker(folder: Path) -> Iterator[None]:
+    """Mark a folder as being written while the block runs; BlockingIOError if it is already."""
+    descriptor = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        partial.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        lock(descriptor, wait=False)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remove_abandoned(folder: Path, *, keep: str | None = None) -> None:
+    """Remove what programs that died were writing in ``folder``, except what is called ``keep``."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name != keep and _FORM.fullmatch(entry.name):
+                with suppress(OSError):
+                    _remove_if_abandoned(Path(entry.path))
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    status = path.lstat()
+    if stat.S_ISREG(status.st_mode) and _is_abandoned(path, path):
+        path.unlink(missing_ok=True)
+    elif stat.S_ISDIR(status.st_mode):
+        if _is_abandoned(path, path / MARKER):
+            shutil.rmtree(path, ignore_errors=True)
+        elif not any(path.iterdir()):  # its writer died before there was a marker
+            with locked_folder(path.parent, wait=False) as is_locked:
+                if is_locked or time.time() - status.st_mtime > _DAY:
+                    path.rmdir()
+
+
+def _is_abandoned(path: Path, locked: Path) -> bool:
+    """Tell whether the writer of ``path``, which locks ``locked``, is dead."""
+    form = _FORM.fullmatch(path.name)
+    try:
+        descriptor = os.open(locked, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        return False
+    try:
+        newest = os.fstat(descriptor).st_mtime
+        free = lock(descriptor, wait=False)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    if free and form is not None and form["host"] == _HOST:
+        return True
+    return time.time() - max(newest, path.stat().st_mtime) > _DAY
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can."""
+    with suppress(OSError):  # Windows opens no folders, and some file systems sync none
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit.core import atomic_write
+from encodekit.core import SealedFolder
 
 Json = Any
 Arrays = dict[str, NDArray[Any]]
@@ -293,12 +293,16 @@ def write_packed(folder: Path, stem: str, tree: Json, arrays: Arrays) -> None:
     from safetensors.numpy import save
 
     (folder / f"{stem}.safetensors").write_bytes(save(arrays))
-    atomic_write(folder / f"{stem}.json", json.dumps(tree, indent=1, allow_nan=False).encode())
+    (folder / f"{stem}.json").write_bytes(json.dumps(tree, indent=1, allow_nan=False).encode())
 
 
-def read_packed(folder: Path, stem: str) -> tuple[Json, Arrays]:
+def read_packed(folder: SealedFolder, stem: str) -> tuple[Json, Arrays]:
     """Return the JSON and the arrays that `write_packed` wrote."""
+    return folder.read_json(f"{stem}.json"), read_arrays(folder, f"{stem}.safetensors")
+
+
+def read_arrays(folder: SealedFolder, name: str) -> Arrays:
+    """Return the arrays of a listed safetensors file; none where no such file is listed."""
     from safetensors.numpy import load
 
-    tree = json.loads((folder / f"{stem}.json").read_bytes())
-    return tree, load((folder / f"{stem}.safetensors").read_bytes())
+    return load(folder.read(name)) if name in folder.files else {}

@@ -61,8 +61,7 @@ def cut(stimulus: Stimulus, n: int, gap: float) -> list[Segment]:
             duration=None,
             gap=max(gap, stimulus.gap or 0.0),
         )
-        vars(part)["audio_hash"] = digest
-        segments.append(Segment(part, start, start + length))
+        segments.append(Segment(part._state_hash(digest), start, start + length))
     return segments
 
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -167,7 +167,7 @@ class Stimulus:
         return mistakes
 
     def __getstate__(self) -> dict[str, Any]:
-        names = [*(field.name for field in fields(self)), "_n_samples"]
+        names = [*(field.name for field in fields(self)), "_n_samples", "_stated_hash"]
         return {name: vars(self)[name] for name in names if name in vars(self)}
 
     def __repr__(self) -> str:
@@ -230,7 +230,8 @@ class Stimulus:
         Raises
         ------
         ValueError
-            Where there is no audio, or it is empty or holds NaN or infinite samples.
+            Where there is no audio, or it is empty or holds NaN or infinite samples; where the
+            file holds another sound than when ``audio_hash`` was taken.
         """
         subject = f"stimulus {self.name!r}"
         if self.audio is None or self.sampling_rate is None:
@@ -241,16 +242,29 @@ class Stimulus:
             where = ""
             samples = np.array(self.audio, dtype=np.float32)
         samples = _audio.checked(samples, f"{subject}{where}")
+        stated = vars(self).get("_stated_hash", vars(self).get("audio_hash")) if where else None
+        if stated not in (None, _audio.hash_samples(samples, self.sampling_rate)):
+            raise ValueError(
+                f"{subject}{where}: the file is damaged, or was exchanged since its hash was "
+                "taken: copy it again, or make the stimulus anew"
+            )
         return samples if rate is None else _audio.resample(samples, self.sampling_rate, rate)
 
     @cached_property
     def audio_hash(self) -> str:
         """The sha256 of the decoded samples and their rate (without audio: of the words)."""
+        if "_stated_hash" in vars(self):
+            return str(vars(self)["_stated_hash"])
         if self.audio is not None and self.sampling_rate is not None:
             return _audio.hash_samples(self.load_audio(), self.sampling_rate)
         if self.words is not None:
             return hash_table(self.words, "word")
         return hashlib.sha256(f"name {self.name}".encode()).hexdigest()
+
+    def _state_hash(self, audio_hash: str) -> Self:
+        """Take ``audio_hash`` as known; the sound is checked against it whenever it is loaded."""
+        self._set("_stated_hash", audio_hash)
+        return self
 
     @property
     def heard_hash(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encodekit.core import SealedFolder
 from encodekit.data._dask import dask_array
 
 _CHUNK = 8192  # targets
@@ -82,8 +83,7 @@ def _sync(path: Path) -> None:
 class StoredRun:
     """One run on disk, read when it is indexed; small enough to send to another process."""
 
-    store: str
-    key: str
+    files: SealedFolder
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     label: str
@@ -92,18 +92,21 @@ class StoredRun:
     def __getitem__(self, index: Any) -> NDArray[Any]:
         import zarr
 
+        from encodekit.data._sealed_zarr import SealedStore
+
         try:
-            group = zarr.open_group(self.store, mode="r")
-            return np.asarray(group[self.key][index])
+            stored = zarr.open_array(SealedStore(self.files), mode="r", zarr_format=3)
+            return np.asarray(stored[index])
         except Exception as error:
             raise OSError(
-                f"{self.label} cannot be read from {self.store!r} ({error}): the folder was "
-                "damaged or moved since it was opened; copy or save the study again"
+                f"{self.label} cannot be read from {str(self.files.root)!r} ({error}): the folder "
+                "was damaged, moved or saved over since it was opened; load the study again, or "
+                "copy or save it again"
             ) from error
 
 
-def lazy_run(run: StoredRun, token: str) -> Any:
+def lazy_run(run: StoredRun, key: str) -> Any:
     """Return a dask array of one block that reads ``run`` when it is computed."""
     meta = np.empty((0, 0, 0), dtype=run.dtype)
-    name = f"stored-{token}-{run.key}"
+    name = f"stored-{run.files.token[:16]}-{key}"
     return dask_array().from_array(run, chunks=run.shape, name=name, meta=meta, asarray=False)

@@ -1,10 +1,10 @@
 """A study as a folder: JSON, arrays, word tables, sound, and responses in zarr."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit.core import MANIFEST, check_manifest, resumed_folder, whole_folder
+from encodekit.core import SealedFolder, read_sealed, resumed_folder, whole_folder
 from encodekit.data._packing import Json, Packer, Unpacker, read_packed, write_packed
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._stored_audio import store_audio
@@ -174,13 +174,18 @@ def read_study(path: str | Path, *, verify: bool = False) -> StudyContents:
         Check every byte now, rather than the sizes of the large files (each chunk of responses
         carries a checksum that is checked when it is read).
     """
-    folder = Path(path).resolve()
-    check_manifest(folder, "study", bulk=None if verify else _is_bulk)
+    return read_sealed(Path(path).resolve(), "study", partial(_parse, verify=verify))
+
+
+def _parse(folder: SealedFolder, *, verify: bool) -> StudyContents:
+    if verify:
+        folder.verify()
+    else:
+        folder.check_sizes()
     tree, arrays = read_packed(folder, "study")
     unpacker = Unpacker(arrays)
     stimuli = [_open_stimulus(item, folder, unpacker) for item in tree["stimuli"]]
-    token = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:16]
-    read = _Responses(folder, unpacker, {s.run_name: s for s in stimuli}, token)
+    read = _Responses(folder, unpacker, {s.run_name: s for s in stimuli})
     return StudyContents(
         name=tree["name"],
         description=tree["description"],
@@ -188,32 +193,26 @@ def read_study(path: str | Path, *, verify: bool = False) -> StudyContents:
         responses={p: read.of(p, item) for p, item in tree["participants"].items()},
         targets={p: unpacker.unpack(i["targets"]) for p, i in tree["participants"].items()},
         confounds=unpacker.unpack(tree["confounds"]),
-        truth=_open_truth(folder) if tree["truth"] else None,
+        truth=partial(_read_truth, folder) if tree["truth"] else None,
     )
 
 
-def _is_bulk(name: str) -> bool:
-    return name.startswith((f"{_STORE}/", "audio/")) or name == "truth.safetensors"
-
-
-def _open_stimulus(item: Json, folder: Path, unpacker: Unpacker) -> Stimulus:
+def _open_stimulus(item: Json, folder: SealedFolder, unpacker: Unpacker) -> Stimulus:
     fields = {name: unpacker.unpack(item[name]) for name in _FIELDS}
     stimulus = Stimulus(
         **fields,
         tr_times=unpacker.unpack(item["tr_times"]),
-        audio=None if item["audio"] is None else folder / item["audio"],
+        audio=None if item["audio"] is None else folder.locate(item["audio"], verify=False),
         words=_open_table(item["words"], folder),
         phones=_open_table(item["phones"], folder),
     )
-    if "samples_hash" in item:  # else of an earlier version, whose hash knew the sign of zeros
-        vars(stimulus)["audio_hash"] = item["samples_hash"]
-    return stimulus
+    return stimulus._state_hash(item["samples_hash"])
 
 
-def _open_table(item: Json, folder: Path) -> pd.DataFrame | None:
+def _open_table(item: Json, folder: SealedFolder) -> pd.DataFrame | None:
     if item is None:
         return None
-    table = pd.read_csv(folder / item["file"], sep="\t", dtype=str, na_filter=False)
+    table = pd.read_csv(BytesIO(folder.read(item["file"])), sep="\t", dtype=str, na_filter=False)
     types = item["columns"].items()
     return table.assign(**{name: _typed(table[name], kind) for name, kind in types})
 
@@ -230,12 +229,11 @@ def _typed(column: pd.Series, kind: str) -> Any:
 
 class _Responses:
     def __init__(
-        self, folder: Path, unpacker: Unpacker, stimuli: dict[str, Stimulus], token: str
+        self, folder: SealedFolder, unpacker: Unpacker, stimuli: dict[str, Stimulus]
     ) -> None:
-        self._store = str(folder / _STORE)
+        self._store = folder.within(_STORE)
         self._unpacker = unpacker
         self._stimuli = stimuli
-        self._token = token
 
     def of(self, participant: str, item: Json) -> ByRun:
         """Return the lazy responses of one participant."""
@@ -249,14 +247,14 @@ class _Responses:
         label = f"the response of {participant!r} in run {run!r}"
         n_repeats, n_times, n_targets = item["shape"]
         shape, dtype = (n_repeats, n_times, n_targets), np.dtype(item["dtype"])
-        stored = StoredRun(self._store, item["array"], shape, dtype, label)
+        stored = StoredRun(self._store.within(item["array"]), shape, dtype, label)
         coords = {name: ("target", values) for name, values in targets.items()}
         counts = self._unpacker.unpack(item["n_repeats"])
         if counts is not None:
             coords["n_repeats"] = ("target", counts)
         trs = self._unpacker.unpack(item["tr"])
         array = xr.DataArray(
-            lazy_run(stored, self._token),
+            lazy_run(stored, item["array"]),
             dims=("repeat", "time", "target"),
             coords=coords,
             attrs=self._unpacker.unpack(item["attrs"]),
@@ -264,14 +262,7 @@ class _Responses:
         return relabel(array.rename(None), self._stimuli[run], trs)
 
 
-def _open_truth(folder: Path) -> Callable[[], xr.Dataset]:
-    def read() -> xr.Dataset:
-        stated = json.loads((folder / MANIFEST).read_bytes())["files"]["truth.safetensors"]
-        digest = hashlib.sha256((folder / "truth.safetensors").read_bytes()).hexdigest()
-        if digest != stated["sha256"]:
-            raise ValueError(f"truth.safetensors in {str(folder)!r} is damaged: copy it again")
-        tree, arrays = read_packed(folder, "truth")
-        truth: xr.Dataset = Unpacker(arrays).unpack(tree)
-        return truth
-
-    return read
+def _read_truth(folder: SealedFolder) -> xr.Dataset:
+    tree, arrays = read_packed(folder, "truth")
+    truth: xr.Dataset = Unpacker(arrays).unpack(tree)
+    return truth

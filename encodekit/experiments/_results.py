@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import atomic_write, check_manifest
+from encodekit.core import SealedFolder, atomic_write
 from encodekit.experiments._steps import Step, Work, slug
 from encodekit.plugins import registry
 from encodekit.reports import Result, environment
@@ -34,10 +34,11 @@ class Results:
         record = self._read(self._record(step))
         if record.get("key") != step.key:
             return False
-        if step.verb == "score":
-            return self._scores(step).is_file()
         try:
-            check_manifest(self.model(step.model))
+            if step.verb == "score":
+                self.result(step)
+            else:
+                SealedFolder.open(self.model(step.model)).verify()
         except (OSError, ValueError):
             return False
         return True

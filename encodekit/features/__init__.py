@@ -22,6 +22,7 @@ from encodekit.features._encoding import (
 from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._frames import Stem, frame_times
 from encodekit.features._hrf import CanonicalHRF, canonical_hrf
+from encodekit.features._hub import read_pretrained
 from encodekit.features._impulses import PhoneRate, WordRate
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._layers import pick_layers
@@ -67,6 +68,7 @@ __all__ = [
     "load_whole_model",
     "normalise_waveform",
     "pick_layers",
+    "read_pretrained",
     "resolve_backbone",
     "stream_windows",
     "transformer_blocks",

@@ -6,8 +6,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import import_extra, unknown_name
-from encodekit.features._hub import from_disk_or_hub
+from encodekit.core import import_extra, unknown_name, verify_if_sealed
+from encodekit.features._hub import from_disk_or_hub, read_pretrained
 from encodekit.plugins import known_names, load_spec
 
 _UNTRAINED = ("masked_spec_embed",)  # only of use in pretraining; may be absent from a checkpoint
@@ -83,6 +83,7 @@ def load_whole_model(name: str | Path) -> tuple[Any, Any]:
     for package in ("torch", "transformers"):
         import_extra(package, extra="speech", purpose="SpeechFeatures")
     where = resolve_backbone(name)
+    verify_if_sealed(where)
     try:
         model, info, extractor = from_disk_or_hub(where, _read)
     except OSError as error:
@@ -107,15 +108,15 @@ def _read(where: str, local_files_only: bool) -> tuple[Any, dict[str, Any], Any]
 
     given = {"local_files_only": local_files_only}
     with _no_bar() if local_files_only else nullcontext():
-        model, info = AutoModel.from_pretrained(
+        model, info = read_pretrained(
+            AutoModel,
             where,
             output_loading_info=True,
             dtype=torch.float32,
             adapter_kwargs=given,  # or transformers asks the hub for an adapter all the same
             **given,
         )
-    reader: Any = AutoFeatureExtractor
-    return model, info, reader.from_pretrained(where, **given)
+    return model, info, read_pretrained(AutoFeatureExtractor, where, **given)
 
 
 @contextmanager

@@ -16,6 +16,34 @@ def from_disk_or_hub(where: str, read: Callable[[str, bool], Any]) -> Any:
     return read(where, False)
 
 
+def read_pretrained(reader: Any, where: str, **given: Any) -> Any:
+    """Return ``reader.from_pretrained(where)``; code that comes with weights is never run.
+
+    Raises
+    ------
+    ValueError
+        Where the model needs code of its own, or there is an adapter for PEFT beside it: its file
+        names modules to import.
+    """
+    from transformers.utils import find_adapter_config_file
+
+    local = {name: given[name] for name in ("local_files_only",) if name in given}
+    if find_adapter_config_file(where, **local) is not None:
+        raise ValueError(
+            f"{where!r} holds an adapter (adapter_config.json), which encodekit does not load: "
+            "merge it (PEFT's merge_and_unload, then save_pretrained) and give that folder"
+        )
+    try:
+        return reader.from_pretrained(where, trust_remote_code=False, **given)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ValueError(
+            f"{where!r} needs code that comes with it (auto_map in its configuration), which "
+            "encodekit never runs: give a model of an architecture that transformers has"
+        ) from error
+
+
 def _ask_hub(where: str) -> None:
     """Raise OSError at once where the hub has no such model or cannot be reached.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.core import import_extra
-from encodekit.features._hub import from_disk_or_hub
+from encodekit.features._hub import from_disk_or_hub, read_pretrained
 
 _POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
 _UNLIMITED = 2048  # tokens in a window of a model that states no limit
@@ -107,9 +107,8 @@ def _read(name: str, local_files_only: bool) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     given = {"local_files_only": local_files_only}
-    reader: Any = AutoTokenizer
-    tokenizer = reader.from_pretrained(name, use_fast=True, **given)
-    model = AutoModelForCausalLM.from_pretrained(
-        name, dtype=torch.float32, adapter_kwargs=given, **given
+    tokenizer = read_pretrained(AutoTokenizer, name, use_fast=True, **given)
+    model = read_pretrained(
+        AutoModelForCausalLM, name, dtype=torch.float32, adapter_kwargs=given, **given
     )
     return model, tokenizer

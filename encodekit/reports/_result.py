@@ -1,8 +1,11 @@
 """One result: scores, ceilings, tests, and how they came to be."""
 
+import hashlib
+import io
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,14 +13,23 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from encodekit.core import atomic_write, check_manifest, unknown_name, whole_folder
+from encodekit.core import (
+    SealedFolder,
+    atomic_write,
+    read_sealed,
+    unknown_name,
+    whole_folder,
+)
 from encodekit.regions import by_region
 from encodekit.reports._decisions import Decision
+from encodekit.reports._flat import Flat, array_of, as_json, dataset_of, from_json, table_of
 from encodekit.reports._region_masks import region_masks
 from encodekit.scoring import normalise
 
-SCHEMA = 1
+SCHEMA = 2
 _ENDINGS = (".nc", ".zarr")
+_SEAL, _UNSEALED = "encodekit_sha256", "0" * 64
+_SEALED = re.compile(rb"encodekit_sha256.{1,16}?([0-9a-f]{64})", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +159,10 @@ class Result:
             )
         flat = _flat(self)
         if target.suffix == ".nc":
-            return atomic_write(target, bytes(flat.to_netcdf(engine="scipy")))
+            flat.attrs[_SEAL] = _UNSEALED
+            return atomic_write(target, _sealed(bytes(flat.to_netcdf(engine="scipy"))))
         with whole_folder(target, "result", opened_by="ek.Result.load(path) reads it") as folder:
-            flat.to_zarr(folder, mode="a", zarr_format=2, consolidated=True)
+            _write_zarr(flat, folder)
         return target
 
     @classmethod
@@ -167,49 +180,83 @@ class Result:
         if not target.exists():
             raise FileNotFoundError(f"there is no result {target}: check the path")
         if target.is_dir():
-            check_manifest(target, "result")
-            flat = xr.open_zarr(target, zarr_format=2, chunks=None).load()
+            flat = read_sealed(target, "result", _read_zarr)
         else:
-            with xr.open_dataset(target, engine="scipy") as opened:
-                flat = opened.load()
-        loaded: Self = _from_flat(cls, flat, target)
+            flat = _read_netcdf(target)
+        try:
+            loaded: Self = _from_flat(cls, flat, target)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{target} is not a saved result ({error!r})") from error
         return loaded
 
 
-def _flat(result: Result) -> xr.Dataset:
-    """Return everything as one Dataset: each part under its name and a dot, the rest as JSON."""
-    parts: dict[str, xr.Dataset] = {"scores": result.scores.to_dataset(name="r")}
-    for name in ("ceiling", "tests"):
-        part = getattr(result, name)
-        if part is not None:
-            parts[name] = part
-    if result.regions is not None:
-        parts["regions"] = result.regions.astype("int8").to_dataset(name="inside")
-    for name, table in result.tables.items():
-        parts[f"table-{name}"] = xr.Dataset(
-            {str(column): ("row", _column(table[column])) for column in table.columns}
+def _sealed(content: bytes) -> bytes:
+    """Return a netCDF file with its own sha256, taken while zeros stand in the digest's place."""
+    return _with_digest(content, hashlib.sha256(content).hexdigest())
+
+
+def _with_digest(content: bytes, digest: str) -> bytes:
+    found = _SEALED.search(content)
+    assert found is not None
+    return content[: found.start(1)] + digest.encode() + content[found.end(1) :]
+
+
+def _read_netcdf(path: Path) -> xr.Dataset:
+    """Return what a file holds, once its bytes are those that were saved."""
+    content = path.read_bytes()
+    found = _SEALED.search(content)
+    if found is None:
+        raise ValueError(f"{path} is not a saved result, or it is damaged: copy or save it again")
+    stated = hashlib.sha256(_with_digest(content, _UNSEALED)).hexdigest()
+    if stated.encode() != found[1]:
+        raise ValueError(
+            f"{path} is damaged, or was changed since it was saved: copy or save it again"
         )
-    flat = xr.Dataset()
-    attrs, names = {}, {}
-    for part_name, part in parts.items():
-        attrs[part_name] = _attrs(part)
-        names[part_name] = {
-            "order": [str(name) for name in part.variables],
-            "coords": [str(name) for name in part.coords],
-        }
-        for key, variable in part.variables.items():
-            dims = [f"{part_name}.{dim}" for dim in variable.dims]
-            flat[f"{part_name}.{key}"] = (dims, _column(variable.values))
+    with xr.open_dataset(io.BytesIO(content), engine="scipy") as opened:
+        flat: xr.Dataset = opened.load()
+    return flat
+
+
+def _read_zarr(folder: SealedFolder) -> xr.Dataset:
+    from encodekit.data._sealed_zarr import SealedStore
+
+    folder.verify()
+    store = SealedStore(folder)
+    flat: xr.Dataset = xr.open_zarr(store, zarr_format=2, consolidated=False, chunks=None).load()
+    return flat
+
+
+def _write_zarr(flat: xr.Dataset, folder: Path) -> None:
+    """Write a store by way of memory: zarr would warn of what else lies in a folder of ours."""
+    import zarr
+
+    written: dict[str, Any] = {}
+    store = zarr.storage.MemoryStore(written)
+    flat.to_zarr(store, mode="w", zarr_format=2, consolidated=True)
+    for key, content in written.items():
+        (folder / key).parent.mkdir(parents=True, exist_ok=True)
+        (folder / key).write_bytes(content.to_bytes())
+
+
+def _flat(result: Result) -> xr.Dataset:
+    """Return everything as one Dataset: the arrays of each part, the rest as JSON."""
+    flat = Flat()
     head = {
         "schema": SCHEMA,
         "name": result.name,
-        "parts": names,
-        "attrs": attrs,
-        "decisions": [asdict(decision) for decision in result.decisions],
-        "provenance": result.provenance,
+        "scores": flat.add_array("scores", result.scores),
+        "ceiling": None if result.ceiling is None else flat.add_dataset("ceiling", result.ceiling),
+        "tests": None if result.tests is None else flat.add_dataset("tests", result.tests),
+        "regions": None if result.regions is None else flat.add_array("regions", result.regions),
+        "tables": [
+            [as_json(name), flat.add_table(f"table-{name}", table)]
+            for name, table in result.tables.items()
+        ],
+        "decisions": [as_json(vars(decision)) for decision in result.decisions],
+        "provenance": as_json(result.provenance),
     }
-    flat.attrs["encodekit_result"] = json.dumps(head, default=_plain)
-    return flat
+    flat.dataset.attrs["encodekit_result"] = json.dumps(head)
+    return flat.dataset
 
 
 def _from_flat(kind: type[Any], flat: xr.Dataset, path: Path) -> Any:
@@ -220,66 +267,18 @@ def _from_flat(kind: type[Any], flat: xr.Dataset, path: Path) -> Any:
         raise ValueError(
             f"{path} has schema {head['schema']}, this encodekit knows {SCHEMA}: upgrade it"
         )
-    parts = {name: _part(flat, name, head) for name in head["parts"]}
+    if head["schema"] < SCHEMA:
+        raise ValueError(
+            f"{path} has schema {head['schema']}, this encodekit reads {SCHEMA}: run it again, or "
+            "read it with the version that wrote it"
+        )
     return kind(
         name=head["name"],
-        scores=parts["scores"]["r"].rename(head["attrs"]["scores"].get("metric")),
-        ceiling=parts.get("ceiling"),
-        tests=parts.get("tests"),
-        regions=parts["regions"]["inside"].astype(bool).rename(None)
-        if "regions" in parts
-        else None,
-        tables={
-            name.removeprefix("table-"): pd.DataFrame(
-                {column: part[column].values for column in head["parts"][name]["order"]}
-            )
-            for name, part in parts.items()
-            if name.startswith("table-")
-        },
-        decisions=tuple(Decision(**decision) for decision in head["decisions"]),
-        provenance=head["provenance"],
+        scores=array_of(flat, head["scores"]),
+        ceiling=None if head["ceiling"] is None else dataset_of(flat, head["ceiling"]),
+        tests=None if head["tests"] is None else dataset_of(flat, head["tests"]),
+        regions=None if head["regions"] is None else array_of(flat, head["regions"]),
+        tables={from_json(name): table_of(flat, record) for name, record in head["tables"]},
+        decisions=tuple(Decision(**from_json(decision)) for decision in head["decisions"]),
+        provenance=from_json(head["provenance"]),
     )
-
-
-def _part(flat: xr.Dataset, part: str, head: Mapping[str, Any]) -> xr.Dataset:
-    made = xr.Dataset(attrs=head["attrs"][part])
-    coords = head["parts"][part]["coords"]
-    for name in [*coords, *head["parts"][part]["order"]]:
-        variable = flat[f"{part}.{name}"].variable
-        dims = [str(dim).removeprefix(f"{part}.") for dim in variable.dims]
-        made[name] = (dims, _text(variable.values))
-    made = made.set_coords(coords)
-    if part == "scores":
-        made["r"].attrs = made.attrs
-    return made
-
-
-def _attrs(part: xr.Dataset) -> dict[str, Any]:
-    return dict(part["r"].attrs) if "r" in part and not part.attrs else dict(part.attrs)
-
-
-def _column(values: Any) -> Any:
-    """Return numbers as they are, truth as int8, and anything else as text."""
-    array = np.asarray(values)
-    if array.dtype.kind == "b":
-        return array.astype("int8")
-    if array.dtype.kind in "iuf":
-        return array
-    return np.array(["" if value is None else str(value) for value in array.ravel()]).reshape(
-        array.shape
-    )
-
-
-def _text(values: Any) -> Any:
-    array = np.asarray(values)
-    return array.astype(str) if array.dtype.kind in "OST" else array
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray | set | tuple):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value)

@@ -4,13 +4,21 @@ import importlib.metadata
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from inspect import getattr_static, signature
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import Settings, check_manifest, whole_folder
-from encodekit.data._packing import Json, Packer, Unpacker, read_packed, write_packed
+from encodekit.core import SealedFolder, Settings, read_sealed, warn_caller, whole_folder
+from encodekit.data._packing import (
+    Json,
+    Packer,
+    Unpacker,
+    read_arrays,
+    read_packed,
+    write_packed,
+)
 from encodekit.plugins import settings_of
-from encodekit.saving._classes import class_key, find_class
+from encodekit.saving._classes import allowed_parameters, class_key, find_class
 from encodekit.saving._settings import (
     made_settings,
     pack_function,
@@ -28,7 +36,8 @@ def save(model: Any, path: str | Path, *, classes: Sequence[type] = ()) -> Path:
     Kept are the parameters and the public fitted attributes: numbers, text, arrays, DataArrays
     with their coordinates, tables, and estimators inside them. Attributes that begin with an
     underscore are caches and stay behind. An estimator that needs files of its own writes them
-    in ``_save_state(folder) -> dict`` and reads them in ``_load_state(folder, dict)``.
+    in ``_save_state(folder) -> dict`` and reads them in ``_load_state(folder, dict)``, where
+    ``folder.read(name)`` gives bytes that were checked, and ``folder / name`` a path.
 
     Parameters
     ----------
@@ -44,7 +53,8 @@ def save(model: Any, path: str | Path, *, classes: Sequence[type] = ()) -> Path:
     TypeError
         Where a part cannot be saved; says which. Nothing is written.
     FileExistsError
-        Where ``path`` is something else than a saved model.
+        Where ``path`` is something else than a saved model, or holds a file of yours that has the
+        name of one that is to be written. Others of yours there stay as they are.
 
     Examples
     --------
@@ -85,13 +95,16 @@ def load(
         Where a file is damaged, the schema is newer, a class is unknown here, or no parameter is
         what has moved.
     """
-    folder = Path(path)
-    check_manifest(folder, "model")
-    tree, arrays = read_packed(folder, "model")
     moves = {str(old): str(new) for old, new in (moved or {}).items()}
-    _check_moved(moves, tree["model"], folder)
-    try:
+
+    def parse(folder: SealedFolder) -> Any:
+        folder.verify()
+        tree, arrays = read_packed(folder, "model")
+        _check_moved(moves, tree["model"], folder.root)
         return _Reader(folder, arrays, classes, moves).unpacker.unpack(tree["model"])
+
+    try:
+        return read_sealed(path, "model", parse)
     except OSError as error:
         error.add_note(
             "what the model's parameters name may be elsewhere here: load(path, "
@@ -117,7 +130,7 @@ def pack_parameters(
 
 
 def unpack_parameters(
-    cls: type, packed: Json, folder: Path, *, classes: Sequence[Any] = ()
+    cls: type, packed: Json, folder: SealedFolder, *, classes: Sequence[Any] = ()
 ) -> dict[str, Any]:
     """Return the parameters of ``cls`` that `pack_parameters` wrote; executes nothing.
 
@@ -126,10 +139,7 @@ def unpack_parameters(
     ValueError
         If something is the user's own and is not among ``classes``.
     """
-    from safetensors.numpy import load as from_bytes
-
-    path = folder / "parameters.safetensors"
-    arrays = from_bytes(path.read_bytes()) if path.exists() else {}
+    arrays = read_arrays(folder, "parameters.safetensors")
     return _Reader(folder, arrays, classes, {}).parameters(settings_of(cls), packed)
 
 
@@ -178,7 +188,7 @@ class _Writer:
                 f"{where} is a {name}, which encodekit does not know: register it by a plugin, "
                 f"or pass save(..., classes=[{name}])"
             )
-        params = _params(value)
+        params = _params(value, key)
         packed = {
             "$": "estimator",
             "class": key,
@@ -187,8 +197,9 @@ class _Writer:
         }
         if hasattr(value, "_save_state"):
             return packed | self._own_state(value, where)
-        known = {} if is_dataclass(value) else vars(value)
-        fitted = {n: v for n, v in known.items() if n not in params and n[0] != "_"}
+        takes = signature(type(value)).parameters
+        known = vars(value) if hasattr(value, "get_params") else {}
+        fitted = {n: v for n, v in known.items() if n not in takes and n[0] != "_"}
         return packed | {"fitted": self._named(fitted, where)}
 
     def _named(self, values: dict[str, Any], where: str) -> Json:
@@ -205,7 +216,7 @@ class _Writer:
 class _Reader:
     def __init__(
         self,
-        folder: Path,
+        folder: SealedFolder,
         arrays: dict[str, Any],
         classes: Sequence[type],
         moved: Mapping[str, str],
@@ -221,16 +232,16 @@ class _Reader:
         if packed["$"] == "settings":
             return self._settings("a value", None, packed)
         if packed["$"] != "estimator":
-            raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder)!r}")
+            raise ValueError(f"unknown kind of value {packed['$']!r} in {str(self._folder.root)!r}")
         cls = find_class(packed["class"], self._classes)
-        params = self.parameters(settings_of(cls), packed["params"])
-        is_made = hasattr(cls, "get_params") or is_dataclass(cls)
-        value = _made(cls, params) if is_made else object.__new__(cls)
-        for name, item in self._named(packed.get("fitted", {})).items():
-            setattr(value, name, item)
+        params = _allowed(packed["class"], packed["params"])
+        value = _made(cls, self.parameters(settings_of(cls), params))
+        for name, item in packed.get("fitted", {}).items():
+            _check_fitted_name(cls, name)
+            setattr(value, name, self.unpacker.unpack(item))
         if "state" in packed:
-            folder = self._folder / Path(packed["folder"]).name
-            value._load_state(folder, self.unpacker.unpack(packed["state"]))
+            files = self._folder.within(packed["folder"])
+            value._load_state(files, self.unpacker.unpack(packed["state"]))
         _request(value, self.unpacker.unpack(packed["requests"]))
         return value
 
@@ -252,9 +263,6 @@ class _Reader:
         if isinstance(value, str | Path) and str(value) in self._moved:
             return type(value)(self._moved[str(value)])
         return value
-
-    def _named(self, packed: Json) -> dict[str, Any]:
-        return {name: self.unpacker.unpack(item) for name, item in packed.items()}
 
 
 def _check_moved(moved: Mapping[str, str], model: Json, folder: Path) -> None:
@@ -281,13 +289,38 @@ def _texts(packed: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
-def _params(value: Any) -> dict[str, Any]:
+def _params(value: Any, key: str) -> dict[str, Any]:
     """Return what the class is called with to make ``value`` before it is fitted."""
     if hasattr(value, "get_params"):
-        return dict(value.get_params(deep=False))
+        return _allowed(key, dict(value.get_params(deep=False)))
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-    return {}  # scikit-learn's splitters keep all in their attributes
+    # a splitter of scikit-learn; those that repeat another keep its parameters apart
+    known = {**vars(value), **getattr(value, "cvargs", {})}
+    return {name: known[name] for name in allowed_parameters(key) or () if name in known}
+
+
+def _allowed(key: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that may be saved, or taken from a file; warn of those left out."""
+    allowed = allowed_parameters(key)
+    if allowed is None:
+        return params
+    left_out = [name for name, value in params.items() if name not in allowed and value is not None]
+    if left_out:
+        warn_caller(
+            f"{key.partition(':')[2]}: {', '.join(left_out)} is neither saved nor loaded: a file "
+            "could name a folder of pickles by it. Set it again after loading",
+            UserWarning,
+        )
+    return {name: value for name, value in params.items() if name in allowed}
+
+
+def _check_fitted_name(cls: type, name: str) -> None:
+    """Refuse an attribute that no fit sets: a parameter, a method, a private one."""
+    ours = getattr_static(cls, name, None)
+    is_code = callable(ours) or isinstance(ours, property | staticmethod | classmethod)
+    if not name.isidentifier() or name[0] == "_" or is_code or name in signature(cls).parameters:
+        raise ValueError(f"a {cls.__name__} has no fitted attribute {name!r}; nothing was loaded")
 
 
 def _made(cls: type, params: dict[str, Any]) -> Any:
@@ -317,15 +350,20 @@ def _request(value: Any, requests: dict[str, dict[str, Any]] | None) -> None:
         return
     request = value._get_metadata_request()
     for method, asked in requests.items():
+        if method not in vars(request):
+            raise ValueError(f"a {type(value).__name__} has no metadata request of {method!r}")
         for param, alias in asked.items():
             getattr(request, method).add_request(param=param, alias=alias)
     value._metadata_request = request
 
 
 def _card(model: Any, made_with: dict[str, str]) -> str:
+    from encodekit.plugins import code_block, markdown, shown
+
     versions = "\n".join(f"- {name} {version}" for name, version in made_with.items())
+    code = code_block(shown(model, limit=5000, keep="\n"))
     return (
-        f"# {type(model).__name__}\n\nA fitted model saved by encodekit.\n\n"
+        f"# {markdown(type(model).__name__)}\n\nA fitted model saved by encodekit.\n\n"
         f'```python\nimport encodekit as ek\n\nmodel = ek.load("path/to/this/folder")\n```\n\n'
-        f"```text\n{model!r}\n```\n\nMade with\n\n{versions}\n"
+        f"{code}\n\nMade with\n\n{versions}\n"
     )

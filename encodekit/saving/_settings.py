@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from encodekit.core import Settings
-from encodekit.plugins import KINDS, load_entry, load_spec, name_of, registry, settings_class
+from encodekit.plugins import load_entry, load_spec, name_of, registry, settings_class
 
 Json = Any
 _OWN = "own:"
+_AS_PARAMETERS = ("losses", "metrics")  # kinds of registered functions that estimators take
 
 
 def pack_settings(value: Settings, pack: Callable[[Any, str], Json], where: str) -> Json:
@@ -68,7 +69,7 @@ def pack_function(value: Any) -> Json | None:
     """
     if not inspect.isroutine(value) or value.__name__ == "<lambda>":
         return None
-    for kind in KINDS:
+    for kind in _AS_PARAMETERS:
         for entry in registry().entries(kind):
             if entry.spec.load.endswith(f":{value.__name__}") and load_entry(entry) is value:
                 return {"$": "registered", "kind": kind, "name": entry.spec.name}
@@ -79,6 +80,8 @@ def unpack_function(packed: Json, own: Iterable[Any]) -> Any:
     """Return the function that `pack_function` wrote."""
     if packed["$"] == "own":
         return find_own(packed["name"], own)
+    if packed["kind"] not in _AS_PARAMETERS:
+        raise ValueError(f"the model names one of the {packed['kind']} as a parameter")
     return load_spec(packed["kind"], packed["name"])
 
 

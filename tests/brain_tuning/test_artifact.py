@@ -8,7 +8,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
-from encodekit.core import write_manifest
+from encodekit.core import SealedFolder, write_manifest
 from encodekit.saving import pack_parameters, unpack_parameters
 from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector, Runtime, Streamed, Training
 from encodekit_brain_tuning.targets import KeySelector, saved_selector
@@ -166,7 +166,9 @@ def test_a_pipeline_with_a_frozen_tuned_model_is_saved(fitted, stories, response
 def through_json(selector, keys, folder):
     parameters = {"targets": saved_selector(selector, keys)}
     packed = json.loads(json.dumps(pack_parameters(parameters, folder, classes=[KeySelector])))
-    return unpack_parameters(BrainTunedFeatures, packed, folder, classes=[KeySelector])["targets"]
+    write_manifest(folder)
+    sealed = SealedFolder.open(folder)
+    return unpack_parameters(BrainTunedFeatures, packed, sealed, classes=[KeySelector])["targets"]
 
 
 def test_a_registered_selector_comes_back_as_itself(tmp_path):

@@ -12,6 +12,7 @@ import torch
 from transformers import TrainerCallback
 
 from encodekit.core import whole_folder, write_manifest
+from encodekit.core._files import MARKER, partial_name
 from encodekit.data import RunList
 from encodekit_brain_tuning import Joint, Lora, Runtime, Streamed, Training, UnseenHead
 from encodekit_brain_tuning.backbones import hash_tensors, load_backbone
@@ -230,17 +231,25 @@ def test_another_version_or_machine_is_refused(resume, killed, fact, message):
 
 def test_what_was_half_written_is_never_loaded(run, whole, killed):
     folder = checkpoint_of(killed)
-    later = killed / ".step-00000009.abc.partial"
+    later = partial_name(killed / "step-00000009")
     later.mkdir()
+    (later / MARKER).write_text("")
     (later / "tuning.json").write_text("{}")
-    unsealed = killed / "step-00000008"
-    unsealed.mkdir()
-    (unsealed / "tuning.json").write_text("{}")
-    with pytest.warns(UserWarning, match="step-00000008.*no manifest.json"):
-        result = run(killed)
-    assert_the_same(result, whole)
+    assert_the_same(run(killed), whole)
     assert not later.exists()
     assert checkpoint_of(killed) != folder
+
+
+def test_what_others_called_like_checkpoints_stays(run, whole, killed):
+    last = int(whole[1]["step"].iloc[-1])
+    theirs = [killed / f"step-{last:08d}", killed / "step-1-preprocessing", killed / ".step-2"]
+    for folder in theirs:
+        folder.mkdir()
+        (folder / "bold.nii").write_text("months of work")
+    with pytest.warns(UserWarning, match=f"no checkpoint.*step-{last:08d}.*no manifest.json"):
+        assert_the_same(run(killed), whole)
+    assert all((folder / "bold.nii").read_text() == "months of work" for folder in theirs)
+    assert (killed / f"step-{last:08d}-1" / "manifest.json").exists()
 
 
 def test_a_damaged_checkpoint_is_never_loaded(run, whole, killed):

@@ -1,30 +1,17 @@
-import json
 import os
-from pathlib import Path
+import threading
+import time
 
 import pytest
 
-from encodekit.core import atomic_write, check_manifest, whole_folder, write_manifest
+from encodekit.core import atomic_write, remove_abandoned, whole_file
+from encodekit.core._files import MARKER, is_partial_name, new_folder, partial_name
+
+DAY = 86400.0
 
 
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / "saved"
-    (root / "part").mkdir(parents=True)
-    (root / "a.txt").write_bytes(b"first")
-    (root / "part" / "b.bin").write_bytes(b"second")
-    write_manifest(root, "model")
-    return root
-
-
-def hidden(tmp_path):
-    return [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
-
-
-def interrupted_save(target):
-    with whole_folder(target, "model") as partial:
-        (partial / "a.txt").write_text("x")
-        raise KeyboardInterrupt
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 class TestAtomicWrite:
@@ -33,7 +20,7 @@ class TestAtomicWrite:
         assert atomic_write(path, b"one") == path
         atomic_write(path, b"two")
         assert path.read_bytes() == b"two"
-        assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+        assert names(tmp_path) == ["a.txt"]
 
     def test_interrupted_it_leaves_the_old_file(self, tmp_path, monkeypatch):
         path = atomic_write(tmp_path / "a.txt", b"old")
@@ -45,128 +32,97 @@ class TestAtomicWrite:
         with pytest.raises(OSError, match="disk full"):
             atomic_write(path, b"new")
         assert path.read_bytes() == b"old"
-        assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+        assert names(tmp_path) == ["a.txt"]
+
+    def test_a_link_stays_a_link(self, tmp_path):
+        (tmp_path / "disk").mkdir()
+        atomic_write(tmp_path / "disk" / "a", b"old")
+        (tmp_path / "link").symlink_to(tmp_path / "disk" / "a")
+        atomic_write(tmp_path / "link", b"new")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "disk" / "a").read_bytes() == b"new"
+
+    def test_a_link_that_leads_nowhere_yet_is_followed(self, tmp_path):
+        (tmp_path / "link").symlink_to(tmp_path / "later")
+        atomic_write(tmp_path / "link", b"new")
+        assert (tmp_path / "later").read_bytes() == b"new"
+
+    def test_a_name_as_long_as_names_can_be_is_written(self, tmp_path):
+        path = atomic_write(tmp_path / ("x" * 255), b"content")
+        assert path.read_bytes() == b"content"
 
 
-class TestManifest:
-    def test_a_whole_folder_passes(self, folder):
-        manifest = check_manifest(folder, "model")
-        assert set(manifest["files"]) == {"a.txt", "part/b.bin"}
-        assert manifest["schema"] == 1
+class TestAbandoned:
+    def test_what_a_dead_writer_left_goes_with_the_next_write(self, tmp_path):
+        dead_file, dead_folder = partial_name(tmp_path / "a"), partial_name(tmp_path / "b")
+        dead_file.write_bytes(b"half")
+        dead_folder.mkdir()
+        (dead_folder / MARKER).touch()
+        (dead_folder / "half").write_bytes(b"half")
+        atomic_write(tmp_path / "c", b"whole")
+        assert names(tmp_path) == ["c"]
 
-    def test_a_flipped_bit_is_found(self, folder):
-        (folder / "part" / "b.bin").write_bytes(b"secone")
-        with pytest.raises(ValueError, match=r"is damaged.*part/b.bin has sha256 .* expected"):
-            check_manifest(folder)
-
-    def test_of_bulk_files_the_size_is_checked(self, folder):
-        (folder / "part" / "b.bin").write_bytes(b"secone")
-        check_manifest(folder, bulk=lambda name: name == "part/b.bin")
-        (folder / "part" / "b.bin").write_bytes(b"sec")
-        with pytest.raises(ValueError, match="b.bin has 3 bytes, expected 6"):
-            check_manifest(folder, bulk=lambda name: name == "part/b.bin")
-
-    def test_every_damage_is_listed(self, folder):
-        (folder / "a.txt").unlink()
-        (folder / "part" / "b.bin").write_bytes(b"x")
-        with pytest.raises(ValueError, match=r"has 2 mistakes:\n  - a.txt is missing\n  - part/b"):
-            check_manifest(folder)
-
-    def test_a_missing_folder_or_manifest_is_named(self, folder, tmp_path):
-        with pytest.raises(FileNotFoundError, match="gone' is not there"):
-            check_manifest(tmp_path / "gone")
-        (folder / "manifest.json").unlink()
-        with pytest.raises(FileNotFoundError, match=r"has no manifest.json.*was interrupted"):
-            check_manifest(folder)
-
-    @pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": "x"}', "null"])
-    def test_an_unreadable_manifest_is_damage(self, folder, content):
-        (folder / "manifest.json").write_text(content)
-        with pytest.raises(ValueError, match=r"manifest.json' is damaged"):
-            check_manifest(folder)
-
-    def test_a_newer_schema_asks_for_an_upgrade(self, folder):
-        manifest = json.loads((folder / "manifest.json").read_text())
-        (folder / "manifest.json").write_text(json.dumps(manifest | {"schema": 2}))
-        with pytest.raises(ValueError, match="has schema 2, this encodekit reads up to 1: pip"):
-            check_manifest(folder)
-
-    def test_another_kind_is_refused(self, folder):
-        with pytest.raises(ValueError, match="holds a model, expected a study"):
-            check_manifest(folder, "study")
-
-    @pytest.mark.parametrize("name", ["../outside", "/etc/hosts"])
-    def test_names_outside_the_folder_are_refused(self, folder, name):
-        manifest = json.loads((folder / "manifest.json").read_text())
-        manifest["files"][name] = {"bytes": 1, "sha256": "0"}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-        with pytest.raises(ValueError, match="lies outside the folder"):
-            check_manifest(folder)
-
-
-class TestWholeFolder:
-    def test_it_appears_when_the_block_ends(self, tmp_path):
-        target = tmp_path / "new" / "saved"
-        with whole_folder(target, "model") as partial:
-            (partial / "a").write_text("x")
-            assert not target.exists()
-        assert set(check_manifest(target, "model")["files"]) == {"a"}
-        assert hidden(target.parent) == []
-
-    def test_interrupted_it_leaves_nothing(self, tmp_path):
-        with pytest.raises(KeyboardInterrupt):
-            interrupted_save(tmp_path / "a")
-        assert list(tmp_path.iterdir()) == []
-
-    def test_interrupted_it_leaves_the_old_one(self, folder, tmp_path):
-        before = (folder / "a.txt").read_bytes()
-        with pytest.raises(KeyboardInterrupt):
-            interrupted_save(folder)
-        check_manifest(folder, "model")
-        assert (folder / "a.txt").read_bytes() == before
-        assert hidden(tmp_path) == []
-
-    def test_interrupted_between_the_renames_the_old_one_comes_back(
-        self, folder, tmp_path, monkeypatch
-    ):
-        rename = Path.rename
-
-        def interrupted(self, target):
-            if self.name.endswith(".partial"):
-                raise KeyboardInterrupt
-            return rename(self, target)
-
-        monkeypatch.setattr(Path, "rename", interrupted)
-        with pytest.raises(KeyboardInterrupt), whole_folder(folder, "model"):
-            pass
-        check_manifest(folder, "model")
-        assert hidden(tmp_path) == []
-
-    def test_a_saved_folder_of_the_same_kind_is_replaced(self, folder, tmp_path):
-        with whole_folder(folder, "model") as partial:
-            (partial / "only").write_text("x")
-        assert set(check_manifest(folder)["files"]) == {"only"}
-        assert hidden(tmp_path) == []
-
-    def test_an_empty_folder_is_taken(self, tmp_path):
-        (tmp_path / "a").mkdir()
-        with whole_folder(tmp_path / "a", "model"):
-            pass
-        check_manifest(tmp_path / "a", "model")
-
-    def test_what_is_not_ours_is_left_alone(self, folder, tmp_path):
-        (tmp_path / "mine").mkdir()
-        (tmp_path / "mine" / "thesis.tex").write_text("x")
-        (tmp_path / "file").write_text("x")
-        for target in (tmp_path / "mine", tmp_path / "file"):
-            with (
-                pytest.raises(FileExistsError, match="is there and is no saved model"),
-                whole_folder(target, "model"),
-            ):
-                pass
+    def test_what_is_being_written_stays(self, tmp_path):
         with (
-            pytest.raises(FileExistsError, match="is there and is no saved study"),
-            whole_folder(folder, "study"),
+            whole_file(tmp_path / "a") as partial,
+            new_folder(partial_name(tmp_path / "b")) as made,
         ):
-            pass
-        assert (tmp_path / "mine" / "thesis.tex").read_text() == "x"
+            partial.write_bytes(b"half")
+            remove_abandoned(tmp_path)
+            assert partial.exists()
+            assert made.exists()
+
+    def test_a_writer_in_another_thread_counts_too(self, tmp_path):
+        goes_on, begun = threading.Event(), threading.Event()
+
+        def write():
+            with whole_file(tmp_path / "a") as partial:
+                partial.write_bytes(b"slow")
+                begun.set()
+                goes_on.wait(10)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        begun.wait(10)
+        atomic_write(tmp_path / "b", b"quick")
+        goes_on.set()
+        thread.join()
+        assert (tmp_path / "a").read_bytes() == b"slow"
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            ".a.deadbeef.partial",
+            ".a.partial",
+            "a.0123456789abcdef.encodekit-partial",
+            ".a.0123456789ABCDEF.encodekit-partial",
+            ".a.0123456789abcdef.encodekit-partial.bak",
+            ".a.0123.encodekit-partial",
+        ],
+    )
+    def test_names_of_another_form_stay(self, tmp_path, name):
+        (tmp_path / name).write_bytes(b"mine")
+        os.utime(tmp_path / name, (0, 0))
+        atomic_write(tmp_path / "c", b"whole")
+        assert not is_partial_name(name)
+        assert name in names(tmp_path)
+
+    def test_a_folder_without_our_marker_and_a_link_stay(self, tmp_path):
+        folder, link = partial_name(tmp_path / "a"), partial_name(tmp_path / "b")
+        folder.mkdir()
+        (folder / "notes").write_text("mine")
+        link.symlink_to(tmp_path / "elsewhere")
+        for path in (folder, folder / "notes"):
+            os.utime(path, (0, 0))
+        atomic_write(tmp_path / "c", b"whole")
+        assert (folder / "notes").exists()
+        assert link.is_symlink()
+
+    def test_of_another_machine_it_goes_after_a_day(self, tmp_path):
+        other = tmp_path / ".a.0000000123456789.encodekit-partial"
+        other.write_bytes(b"half")
+        remove_abandoned(tmp_path)
+        assert other.exists()
+        os.utime(other, (time.time() - 2 * DAY,) * 2)
+        remove_abandoned(tmp_path)
+        assert not other.exists()

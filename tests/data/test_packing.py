@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from encodekit.core import SealedFolder, write_manifest
 from encodekit.data._packing import Packer, Unpacker, read_packed, write_packed
 
 plain = st.recursive(
@@ -38,7 +39,8 @@ def there_and_back(value, folder=None):
     arrays = packer.arrays
     if folder is not None:
         write_packed(folder, "x", tree, arrays)
-        tree, arrays = read_packed(folder, "x")
+        write_manifest(folder)
+        tree, arrays = read_packed(SealedFolder.open(folder), "x")
     return Unpacker(arrays).unpack(tree)
 
 

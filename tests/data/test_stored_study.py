@@ -28,7 +28,7 @@ def reads(monkeypatch):
     get = zarr.Array.__getitem__
 
     def counted(self, key):
-        seen.append(self.path)
+        seen.append("/".join(self.store._files.root.parts[-2:]))
         return get(self, key)
 
     monkeypatch.setattr(zarr.Array, "__getitem__", counted)
@@ -68,12 +68,6 @@ class TestRoundTrip:
         assert alone.audio_hash == again.audio_hash == stimulus.audio_hash
         with pytest.raises(ValueError, match="have the same audio"):
             check_disjoint({"fit": [again], "test": [alone]})
-
-    def test_a_study_that_states_no_hash_of_its_samples_is_hashed_when_asked(self, study, saved):
-        stated = saved / "study.json"
-        stated.write_text(stated.read_text().replace('"samples_hash"', '"audio_hash"'))
-        write_manifest(saved, "study")
-        assert load_study(saved).stimuli[0].audio_hash == study.stimuli[0].audio_hash
 
     def test_the_truth_survives(self, study, tmp_path):
         truth = xr.Dataset({"share": ("target", np.arange(5.0)), "signal": study.responses()[0]})
@@ -169,7 +163,7 @@ class TestDamage:
         content = bytearray((path / "truth.safetensors").read_bytes())
         content[-1] ^= 1
         (path / "truth.safetensors").write_bytes(content)
-        with pytest.raises(ValueError, match="truth.safetensors in .* is damaged"):
+        with pytest.raises(ValueError, match="is damaged .*: truth.safetensors has sha256"):
             _ = load_study(path).truth
 
     def test_a_missing_response_is_found_at_once(self, saved):
@@ -260,7 +254,7 @@ class TestResume:
         other = study.select(participants="P2")
         other.save(tmp_path / "mine", resume=True)
         assert load_study(tmp_path / "mine").participants == ["P2"]
-        assert len(list(tmp_path.glob(".mine.*.resumed"))) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
     def test_a_full_disk_is_told_before_anything_is_written(self, study, tmp_path, monkeypatch):
         from encodekit.data import _stored_study

@@ -134,7 +134,7 @@ def test_a_saved_result_comes_back_whole(result, tmp_path, ending):
     pd.testing.assert_frame_equal(back.table(), result.table())
 
 
-def test_what_is_no_saved_result_is_refused(result, tmp_path):
+def test_what_is_no_saved_result_is_refused(result, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"unknown ending of a result '.csv'"):
         result.save(tmp_path / "result.csv")
     with pytest.raises(FileNotFoundError, match="there is no result"):
@@ -142,9 +142,10 @@ def test_what_is_no_saved_result_is_refused(result, tmp_path):
     (tmp_path / "other.nc").write_bytes(bytes(xr.Dataset({"x": 1.0}).to_netcdf(engine="scipy")))
     with pytest.raises(ValueError, match="is not a saved result"):
         ek.Result.load(tmp_path / "other.nc")
-    newer = xr.Dataset(attrs={"encodekit_result": '{"schema": 99}'})
-    (tmp_path / "newer.nc").write_bytes(bytes(newer.to_netcdf(engine="scipy")))
-    with pytest.raises(ValueError, match="has schema 99, this encodekit knows 1"):
+    with monkeypatch.context() as later:
+        later.setattr("encodekit.reports._result.SCHEMA", 99)
+        result.save(tmp_path / "newer.nc")
+    with pytest.raises(ValueError, match="has schema 99, this encodekit knows 2"):
         ek.Result.load(tmp_path / "newer.nc")
 
 

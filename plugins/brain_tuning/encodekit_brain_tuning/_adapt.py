@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
+from encodekit.core import SealedFolder
 from encodekit.data import RunList, Stimulus, concat_runs
 from encodekit.saving import load, save
 from encodekit_brain_tuning.heads import IndividualHeadModule
@@ -143,7 +144,7 @@ class AdaptedHead(BaseEstimator):
             "head": {name: part.numpy() for name, part in self.head.state_dict().items()},
         }
 
-    def _load_state(self, _folder: Path, state: Mapping[str, Any]) -> None:
+    def _load_state(self, _folder: SealedFolder, state: Mapping[str, Any]) -> None:
         slots = state["slots"]
         self.participants_, self.targets_ = state["participants"], state["targets"]
         self.places = SharedTargets(

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from encodekit import FeatureExtractor
-from encodekit.core import tell, warn_caller
+from encodekit.core import SealedFolder, read_sealed, tell, warn_caller
 from encodekit.data import Stimulus, runs_heard_in
 from encodekit.features import Exact
 from encodekit.saving import unpack_parameters
@@ -21,12 +21,13 @@ from encodekit_brain_tuning.backbones import (
     streamed_blocks,
 )
 from encodekit_brain_tuning.saving import (
+    KIND,
     CardFacts,
     CardNotes,
     TunedModel,
     model_card,
     push,
-    read_folder,
+    read_config,
     read_tuned,
     warn_of,
     write_folder,
@@ -279,18 +280,21 @@ class TunedFeatures(FeatureExtractor):
         classes : sequence of classes and functions, optional
             Heads, strategies, updates and losses of your own that it was tuned with.
         """
-        folder = Path(path)
-        config = read_folder(folder, cls.__name__)
-        parameters = unpack_parameters(
-            cls, config["parameters"], folder, classes=[KeySelector, *classes]
-        )
-        if backbone is not None:
-            parameters["backbone"] = backbone
-        if runtime is not None:
-            parameters["runtime"] = runtime
-        extractor = cls(**parameters)
-        extractor._load_state(folder, config["state"])
-        return extractor
+
+        def parse(folder: SealedFolder) -> Self:
+            config = read_config(folder, cls.__name__)
+            parameters = unpack_parameters(
+                cls, config["parameters"], folder, classes=[KeySelector, *classes]
+            )
+            if backbone is not None:
+                parameters["backbone"] = backbone
+            if runtime is not None:
+                parameters["runtime"] = runtime
+            extractor = cls(**parameters)
+            extractor._load_state(folder, config["state"])
+            return extractor
+
+        return read_sealed(path, KIND, parse)
 
     def _card(self, notes: CardNotes | None) -> str:
         settings = self.settings()
@@ -331,7 +335,7 @@ class TunedFeatures(FeatureExtractor):
         self._check_unchanged()
         return write_tuned(folder, self._tuned())
 
-    def _load_state(self, folder: Path, state: Mapping[str, Any]) -> None:
+    def _load_state(self, folder: SealedFolder, state: Mapping[str, Any]) -> None:
         settings = self.settings()
         self.tuned_ = read_tuned(folder, state, settings.backbone, settings.new_model)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import time
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -24,8 +24,10 @@ Span = tuple[int, int]
 Frames = NDArray[np.float16 | np.float32]
 StemDtype = Literal["float16", "float32"]
 _SAMPLES = 4_000_000  # of audio in one call of the stem
-_FORMAT = "1"
-_DAY = 86400.0
+_FORMAT = "2"
+_NAME = re.compile(r"[0-9a-f]{64}\.stems")
+_MAGIC = b"encodekit stems\n"  # ends a file, after the sha256 of what precedes
+_TAIL = 32 + len(_MAGIC)
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ class StemCache:
     """What the stem makes of a run's clips, in a file that is mapped into memory.
 
     A file is found again by the content of the audio, the stem's weights, the windows and the
-    dtype. It appears whole or not at all, so that programs may share the folder; the files that
-    were used longest ago make room for new ones. What has no file is kept in memory, in the same
+    dtype, and its sha256 is checked. It appears whole or not at all, so that programs may share
+    the folder; files of the cache that were used longest ago make room for new ones, and no others
+    are touched. What has no file is kept in memory, in the same
     dtype: where the frames lie never changes a result.
 
     Parameters
@@ -85,7 +88,7 @@ class StemCache:
         work = _Work(backbone, audio, spans, np.cumsum(lengths, dtype=np.int64), self.dtype)
         if self.folder is None or not spans:
             return StemFrames(work.in_memory(), work.ends)
-        path = self.folder / f"{self._key(backbone, stimulus, spans)}.npy"
+        path = self.folder / f"{self._key(backbone, stimulus, spans)}.stems"
         found = _read(path, work)
         return StemFrames(self._write(path, work) if found is None else found, work.ends)
 
@@ -103,8 +106,10 @@ class StemCache:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as partial, partial.open("wb") as file:
+            with whole_file(path) as partial, partial.open("wb+") as file:
                 work.into(file, self._make_room)
+                file.seek(0)
+                file.write(hashlib.file_digest(file, "sha256").digest() + _MAGIC)
             found = _read(path, work)
             if found is not None:
                 return found
@@ -123,10 +128,7 @@ class StemCache:
         assert self.folder is not None
         if n_bytes > self.limit * 1e9:
             raise OSError(f"it has {n_bytes / 1e9:.3g} GB, the limit is {self.limit:g} GB")
-        for abandoned in self.folder.glob(".*.partial"):
-            if time.time() - _used(abandoned)[0] > _DAY:
-                abandoned.unlink(missing_ok=True)
-        files = sorted((*_used(path), path) for path in self.folder.glob("*.npy"))
+        files = sorted((*_used(path), path) for path in self.folder.iterdir() if _is_ours(path))
         total = sum(size for _, size, _ in files)
         for _, size, path in files:
             if total + n_bytes <= self.limit * 1e9:
@@ -180,12 +182,34 @@ class _Work:
 
 def _read(path: Path, work: _Work) -> Frames | None:
     try:
+        if not _is_whole(path):
+            return None
         values: Frames = np.load(path, mmap_mode="r", allow_pickle=False)
         os.utime(path)
     except (OSError, ValueError, EOFError):
         return None
     whole = values.ndim == 2 and len(values) == work.ends[-1] and values.dtype == work.dtype
     return values if whole else None
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a file has the sha256 that it ends with."""
+    digest, left = hashlib.sha256(), path.stat().st_size - _TAIL
+    with path.open("rb") as file:
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
+            digest.update(block)
+            left -= len(block)
+        return file.read() == digest.digest() + _MAGIC
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a `StemCache` wrote a file: by its name and by how it ends."""
+    if not _NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+        return False
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(-len(_MAGIC), os.SEEK_END)
+        return file.read() == _MAGIC
+    return False
 
 
 def stem_outputs(

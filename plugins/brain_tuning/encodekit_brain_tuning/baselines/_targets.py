@@ -17,6 +17,7 @@ import xarray as xr
 
 from encodekit import Delayer, FeatureExtractor, MelSpectrogram, RunScaler, TextFeatures
 from encodekit.data import RunList, Stimulus, make_response, split_runs
+from encodekit.features import read_pretrained
 from encodekit_brain_tuning.backbones import haemodynamic_weights
 
 
@@ -66,7 +67,7 @@ def language_model_targets(
 def _published_layers(model: str | Path) -> list[int]:
     from transformers import AutoConfig
 
-    n_layers = int(AutoConfig.from_pretrained(str(model)).num_hidden_layers)
+    n_layers = int(read_pretrained(AutoConfig, str(model)).num_hidden_layers)
     return list(range(round(n_layers * 18 / 32), round(n_layers * 24 / 32) + 1))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from encodekit.features import resolve_backbone
+from encodekit.features import read_pretrained, resolve_backbone
 from encodekit_brain_tuning.objectives._base import Prepared, Setup, StimulusObjective
 from encodekit_brain_tuning.objectives._masked import MaskedObjective, MaskedPrediction
 
@@ -76,9 +76,10 @@ def with_quantiser(name: str | Path) -> Any:
     from transformers import AutoConfig, Wav2Vec2ForPreTraining
 
     where = resolve_backbone(name)
-    if AutoConfig.from_pretrained(where).model_type != "wav2vec2":
+    if read_pretrained(AutoConfig, where).model_type != "wav2vec2":
         return None
-    read: Any = Wav2Vec2ForPreTraining.from_pretrained
-    model, info = read(where, output_loading_info=True, dtype=torch.float32)
+    model, info = read_pretrained(
+        Wav2Vec2ForPreTraining, where, output_loading_info=True, dtype=torch.float32
+    )
     own = ("quantizer.", "project_q.", "project_hid.")
     return None if any(key.startswith(own) for key in info["missing_keys"]) else model

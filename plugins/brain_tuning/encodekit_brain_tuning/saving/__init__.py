@@ -1,7 +1,8 @@
 """A tuned model as one value, as a folder, as a plain model, and on the hub."""
 
 from encodekit_brain_tuning.saving._folder import (
-    read_folder,
+    KIND,
+    read_config,
     read_tuned,
     write_folder,
     write_tuned,
@@ -12,6 +13,7 @@ from encodekit_brain_tuning.saving._tuned import Facts, TunedModel, hash_of_tune
 from encodekit_brain_tuning.saving._tuned_on import TunedOnWarning, warn_if_tuned_on, warn_of
 
 __all__ = [
+    "KIND",
     "CardFacts",
     "CardNotes",
     "Facts",
@@ -20,7 +22,7 @@ __all__ = [
     "hash_of_tuned",
     "model_card",
     "push",
-    "read_folder",
+    "read_config",
     "read_tuned",
     "say_value",
     "warn_if_tuned_on",

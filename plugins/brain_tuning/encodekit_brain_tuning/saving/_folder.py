@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from encodekit.core import atomic_write, check_manifest, whole_folder
+from encodekit.core import SealedFolder, whole_folder
 from encodekit.saving import pack_parameters
 from encodekit_brain_tuning.saving._tuned import Facts, TunedModel
 from encodekit_brain_tuning.targets import KeySelector
@@ -52,28 +52,28 @@ def write_folder(
             "parameters": pack_parameters(kept, part, classes=[KeySelector]),
             "state": write_tuned(part, tuned),
         }
-        atomic_write(part / "config.json", json.dumps(config, indent=1, allow_nan=False).encode())
-        atomic_write(part / "README.md", card.encode())
+        (part / "config.json").write_bytes(json.dumps(config, indent=1, allow_nan=False).encode())
+        (part / "README.md").write_bytes(card.encode())
 
 
-def read_folder(folder: Path, maker: str) -> dict[str, Any]:
-    """Return what `write_folder` wrote, verified by its manifest; executes nothing.
+def read_config(folder: SealedFolder, maker: str) -> dict[str, Any]:
+    """Return what `write_folder` wrote as JSON, once every file is verified; executes nothing.
 
     Raises
     ------
     ValueError
         If a file is missing or changed, the format is another, or another class wrote it.
     """
-    check_manifest(folder, KIND)
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    folder.verify()
+    config: dict[str, Any] = folder.read_json("config.json")
     if config.get("format") != FORMAT:
         raise ValueError(
-            f"{folder} holds a tuned model of format {config.get('format')}, this version reads "
+            f"{folder.root} holds a tuned model of format {config.get('format')}, this version reads "
             f"{FORMAT}: load it with the version named in its README.md"
         )
     if config["class"] != maker:
         raise ValueError(
-            f"{folder} holds a {config['class']}, expected a {maker}: "
+            f"{folder.root} holds a {config['class']}, expected a {maker}: "
             f"{config['class']}.load reads it"
         )
     return config
@@ -83,7 +83,7 @@ def write_tuned(folder: Path, tuned: TunedModel) -> dict[str, Any]:
     """Write what was learnt to ``folder/tuned.safetensors`` and return the rest as JSON."""
     from safetensors.torch import save as to_bytes
 
-    atomic_write(folder / "tuned.safetensors", to_bytes(learnt(tuned.model)))
+    (folder / "tuned.safetensors").write_bytes(to_bytes(learnt(tuned.model)))
     history = tuned.history.astype(object).where(tuned.history.notna(), None)
     return {
         "facts": tuned.facts.to_json(),
@@ -93,7 +93,7 @@ def write_tuned(folder: Path, tuned: TunedModel) -> dict[str, Any]:
 
 
 def read_tuned(
-    folder: Path,
+    folder: SealedFolder,
     state: Mapping[str, Any],
     backbone: str,
     new_model: Callable[[int, int], TuningModel],
@@ -102,7 +102,7 @@ def read_tuned(
 
     Parameters
     ----------
-    folder : Path
+    folder : SealedFolder
     state : dict
         What `write_tuned` returned.
     backbone : str
@@ -110,9 +110,9 @@ def read_tuned(
     new_model : callable (n_targets, n_participants) -> TuningModel
         Gives the untuned model, of any weights.
     """
-    from safetensors.torch import load_file
+    from safetensors.torch import load as from_bytes
 
-    tensors = load_file(folder / "tuned.safetensors")
+    tensors = from_bytes(folder.read("tuned.safetensors"))
     facts = Facts.from_json(state["facts"])
     with torch.random.fork_rng():
         model = new_model(facts.n_targets, len(facts.participants))
@@ -124,7 +124,7 @@ def read_tuned(
             "BrainTunedFeatures.load(path, backbone=...), or by moved={the name it was saved "
             "with: where it is now} of ek.load and AdaptedHead.load"
         )
-    _check_names(tensors.keys(), learnt(model).keys(), folder)
+    _check_names(tensors.keys(), learnt(model).keys(), folder.root)
     model.load_state_dict(tensors, strict=False)
     history = pd.DataFrame(state["history"]).astype(float).astype({"step": int, "kept": bool})
     return TunedModel(facts, model.eval(), history)
@@ -134,6 +134,6 @@ def _check_names(names: Any, expected: Any, folder: Path) -> None:
     differ: Sequence[str] = sorted(set(names) ^ set(expected))
     if differ:
         raise ValueError(
-            f"{folder} holds {len(names)} tensors, its parameters expect {len(expected)}; they "
+            f"{folder.root} holds {len(names)} tensors, its parameters expect {len(expected)}; they "
             f"differ in {differ[:4]}: save the model again"
         )

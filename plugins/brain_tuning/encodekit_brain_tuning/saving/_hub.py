@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from encodekit.core import atomic_write, whole_folder
+from encodekit.core import whole_folder
 from encodekit.features import load_whole_model
 from encodekit_brain_tuning.training import TuningModel
 
@@ -52,7 +52,7 @@ def write_merged(folder: Path, model: TuningModel, backbone: str, card: str) -> 
     with whole_folder(folder, KIND, opened_by="ek.SpeechFeatures(path) reads it") as part:
         plain.save_pretrained(part)
         reader.save_pretrained(part)
-        atomic_write(part / "README.md", (kept + _USE).encode())
+        (part / "README.md").write_bytes((kept + _USE).encode())
 
 
 def merged_state(model: nn.Module) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """The model card of a tuned model, filled from what happened and from what its maker adds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from encodekit.data import Stimulus, runs_heard_in
+from encodekit.plugins import markdown
 from encodekit_brain_tuning.saving._tuned import TunedModel, say_value
 from encodekit_brain_tuning.training import reverted, say_gain, say_reverted
 
@@ -88,22 +89,25 @@ def model_card(given: CardFacts) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     facts = given.tuned.facts
     hours = facts.tuned_seconds / 3600
-    rows = "\n".join(f"| {name} | {say_value(value)} |" for name, value in given.settings.items())
+    rows = "\n".join(
+        f"| {markdown(name)} | {markdown(say_value(value))} |"
+        for name, value in given.settings.items()
+    )
     return f"""{_front_matter(given.backbone)}
 # {_heading(given)}
 
 | | |
 |---|---|
-| backbone | {given.backbone}, sha256 {facts.backbone_hash[:16]} |
+| backbone | {markdown(given.backbone)}, sha256 {facts.backbone_hash[:16]} |
 | pretrained on | {_pretrained_on(given.backbone)} |
-| participants | {", ".join(facts.participants)} |
-| tuning runs | {", ".join(facts.tuned_on.values())} |
+| participants | {_listed(facts.participants)} |
+| tuning runs | {_listed(facts.tuned_on.values())} |
 | audio tuned on | {hours:.2f} h ({60 * hours:.1f} min) |
-| validation runs | {", ".join(facts.validated_on.values()) or "none"} |
+| validation runs | {_listed(facts.validated_on.values()) or "none"} |
 | targets | {len(facts.targets)} |
 {rows}
 | seed | {_seed(given)} |
-| licence of the data | {given.notes.data_licence or "not stated"} |
+| licence of the data | {markdown(given.notes.data_licence or "not stated")} |
 | made with | {versions} |
 
 ## Loss
@@ -129,17 +133,22 @@ The licences of the backbone and of the fMRI apply to these weights too.
 """
 
 
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(markdown, names))
+
+
 def _heading(given: CardFacts) -> str:
     history = given.tuned.history
     if not reverted(history):
         return (
-            f"{given.backbone}, {given.kind}\n\n"
-            f"A speech model fine-tuned on {given.learnt_from} with encodekit ({given.maker})."
+            f"{markdown(given.backbone)}, {given.kind}\n\n"
+            f"A speech model fine-tuned on {given.learnt_from} with encodekit "
+            f"({markdown(given.maker)})."
         )
     return (
-        f"{given.backbone}, with its pretrained weights\n\n"
-        f"A speech model that encodekit ({given.maker}) fine-tuned on {given.learnt_from} in vain: "
-        f"{say_reverted(history)}."
+        f"{markdown(given.backbone)}, with its pretrained weights\n\n"
+        f"A speech model that encodekit ({markdown(given.maker)}) fine-tuned on "
+        f"{given.learnt_from} in vain: {say_reverted(history)}."
     )
 
 
@@ -160,8 +169,8 @@ def _scores(given: CardFacts) -> str:
         lines += ["None were given when this was saved.", ""]
     if notes.tested_on:
         heard = runs_heard_in(notes.tested_on, given.tuned.facts.tuned_on)
-        names = ", ".join(item.run_name for item in notes.tested_on)
-        lines.append(f"- Tested on: {names}. Also tuned on: {', '.join(heard) or 'none of them'}.")
+        names = _listed(item.run_name for item in notes.tested_on)
+        lines.append(f"- Tested on: {names}. Also tuned on: {_listed(heard) or 'none of them'}.")
     lines.append(f"- Overlap of pretraining and test audio: {_overlap(given.backbone, notes)}.")
     return "\n".join(lines)
 
@@ -169,22 +178,22 @@ def _scores(given: CardFacts) -> str:
 def _overlap(backbone: str, notes: CardNotes) -> str:
     if notes.test_corpus is None:
         return "not stated"
-    corpora = PRETRAINED_ON.get(backbone)
+    corpora, tested = PRETRAINED_ON.get(backbone), markdown(notes.test_corpus)
     if corpora is None:
-        return f"unknown; tested on {notes.test_corpus}"
+        return f"unknown; tested on {tested}"
     heard = [name for name in _CORPORA
              if name in corpora and name.lower() in notes.test_corpus.lower()]  # fmt: skip
     if not heard:
-        return f"none known with {notes.test_corpus}"
-    return f"the backbone was pretrained on {heard[0]}, and tested on {notes.test_corpus}"
+        return f"none known with {tested}"
+    return f"the backbone was pretrained on {heard[0]}, and tested on {tested}"
 
 
 def _markdown(table: pd.DataFrame) -> str:
     cells = [
-        [f"{value:.3f}" if isinstance(value, float) else str(value) for value in row]
+        [f"{value:.3f}" if isinstance(value, float) else markdown(value) for value in row]
         for row in table.itertuples(index=False)
     ]
-    rows = [list(map(str, table.columns)), ["---"] * table.shape[1], *cells]
+    rows = [list(map(markdown, table.columns)), ["---"] * table.shape[1], *cells]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -192,7 +201,9 @@ def _seed(given: CardFacts) -> str:
     """The random_state that repeats the tuning; the number drawn from it where that was no int."""
     state = given.random_state
     return (
-        str(state) if isinstance(state, int) else f"{given.tuned.facts.seed}, drawn from {state!r}"
+        str(state)
+        if isinstance(state, int)
+        else f"{given.tuned.facts.seed}, drawn from {markdown(repr(state))}"
     )
 
 

@@ -1,19 +1,23 @@
 """Checkpoints of a tuning: whole or not there, and resumed only where the result is the same.
 
 A checkpoint is a sealed folder ``step-00000012``: it is written beside its name, synced, given a
-manifest of sha256 and renamed, and only then are older ones removed. Weights are safetensors; what
+manifest of sha256 and renamed, and only then are older ones removed, by what their manifests list.
+What else lies in the folder is not touched. Weights are safetensors; what
 transformers' Trainer writes of the optimizer, the schedule and the random numbers is read by torch
 with ``weights_only=True``. Nothing else is a pickle.
 """
 
 import json
-import shutil
+import os
+import re
 import sys
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +25,12 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from encodekit.core import check_manifest, whole_folder
+from encodekit.core import SealedFolder, remove_sealed, whole_folder
 from encodekit_brain_tuning.backbones import hash_tensors
 from encodekit_brain_tuning.training._model import learnt
 
 KIND = "tuning checkpoint"
+_NAME = re.compile(r"step-\d{8}(-\d+)?")
 _PACKAGES = ("encodekit", "encodekit-brain-tuning", "torch", "transformers", "accelerate", "peft")
 _FILES = {"model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json", "tuning.json"}
 
@@ -107,7 +112,7 @@ class Checkpoints(TrainerCallback):
         OSError
             If a write fails, such as on a full disk; the last checkpoint stays whole.
         """
-        target = self.folder / f"step-{step:08d}"
+        target = self._path_of(step)
         try:
             self._save(target)
         except (OSError, RuntimeError) as error:  # torch raises the latter
@@ -139,10 +144,22 @@ class Checkpoints(TrainerCallback):
         content = {"identity": dict(self.identity), "validation": running.state()}
         (part / "tuning.json").write_text(json.dumps(content, indent=1))
 
+    def _path_of(self, step: int) -> Path:
+        """Return the folder for a step: another than what somebody else called like it."""
+        name = f"step-{step:08d}"
+        others = (f"{name}-{n}" for n in count(1))
+        free = (self.folder / one for one in chain([name], others))
+        return next(path for path in free if not os.path.lexists(path) or _is_checkpoint(path))
+
     def _remove_all_but(self, kept: Path) -> None:
-        for old in [*self.folder.glob("step-*"), *self.folder.glob(".step-*")]:
+        for old in self._numbered():
             if old != kept:
-                shutil.rmtree(old, ignore_errors=True)
+                remove_sealed(old, KIND)
+
+    def _numbered(self) -> list[Path]:
+        """Return the folders with names of checkpoints, the newest first."""
+        there = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted((item for item in there if _NAME.fullmatch(item.name)), reverse=True)
 
     def resume(self) -> Path | None:
         """Bring validation to where the newest sealed checkpoint was, and return its folder.
@@ -155,48 +172,66 @@ class Checkpoints(TrainerCallback):
         found = self._newest()
         if found is None:
             return None
-        content = json.loads((found / "tuning.json").read_text())
+        content = found.read_json("tuning.json")
         differs = list(_differences(content["identity"], self.identity))
         if differs:
             more = f"; and {len(differs) - 6} more" if len(differs) > 6 else ""
             raise ValueError(
-                f"checkpoint {str(found)!r} cannot be resumed to the same result: "
+                f"checkpoint {str(found.root)!r} cannot be resumed to the same result: "
                 f"{'; '.join(differs[:6])}{more}: go on as it was begun, or pass another "
                 "checkpoint folder"
             )
-        self.running.restore(content["validation"], found)
-        return found
+        self.running.restore(content["validation"], found.root)
+        return found.root
 
-    def _newest(self) -> Path | None:
+    def _newest(self) -> SealedFolder | None:
         """Return the newest whole checkpoint; damaged ones are passed over with a warning."""
-        for folder in sorted(self.folder.glob("step-*"), reverse=True):
+        for folder in self._numbered():
             try:
-                files = set(check_manifest(folder, KIND)["files"])
-            except (FileNotFoundError, ValueError) as error:
-                warnings.warn(f"a checkpoint is left out: {error}", stacklevel=6)
-                with suppress(FileNotFoundError):  # another process was first
-                    folder.rename(folder.with_name(f".{folder.name}.damaged"))
+                sealed = SealedFolder.open(folder, KIND)
+                sealed.verify()
+            except OSError as error:
+                warnings.warn(f"no checkpoint, and left as it is: {error}", stacklevel=6)
                 continue
-            world = self.running.n_processes
-            ranks = ["rng_state.pth"] if world == 1 else [
-                f"rng_state_{rank}.pth" for rank in range(world)
-            ]  # fmt: skip
-            lacking = sorted((_FILES | set(ranks)) - files) if self._same_world(folder) else []
-            if lacking:
-                raise ValueError(
-                    f"checkpoint {str(folder)!r} lacks {', '.join(lacking)}: remove the folder to "
-                    "begin anew"
+            except ValueError as error:
+                aside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.damaged")
+                with suppress(FileNotFoundError):  # another process was first
+                    folder.rename(aside)
+                warnings.warn(
+                    f"a checkpoint is left out, and kept as {aside.name!r}: {error}", stacklevel=6
                 )
-            return folder
+                continue
+            self._check_complete(sealed)
+            return sealed
         return None
 
-    def _same_world(self, folder: Path) -> bool:
+    def _check_complete(self, sealed: SealedFolder) -> None:
+        """Raise ValueError where a checkpoint of as many processes lacks a file."""
+        world = self.running.n_processes
+        ranks = ["rng_state.pth"] if world == 1 else [
+            f"rng_state_{rank}.pth" for rank in range(world)
+        ]  # fmt: skip
+        lacking = sorted((_FILES | set(ranks)) - set(sealed.files))
+        if lacking and self._same_world(sealed):
+            raise ValueError(
+                f"checkpoint {str(sealed.root)!r} lacks {', '.join(lacking)}: remove the folder to "
+                "begin anew"
+            )
+
+    def _same_world(self, sealed: SealedFolder) -> bool:
         """Whether as many processes wrote it; if not, the identity says so."""
-        path = folder / "tuning.json"
-        if not path.exists():
+        if "tuning.json" not in sealed.files:
             return True
-        written = json.loads(path.read_text())["identity"]
+        written = sealed.read_json("tuning.json")["identity"]
         return bool(written.get("processes") == self.identity["processes"])
+
+
+def _is_checkpoint(path: Path) -> bool:
+    try:
+        SealedFolder.open(path, KIND)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def load_learnt(model: torch.nn.Module, folder: Path) -> None:

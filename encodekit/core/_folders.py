@@ -1,0 +1,236 @@
+"""Folders that are saved whole or not at all, and saved over without touching what is not ours.
+
+A new folder is written beside its name and renamed. Where a folder of ours is there, the new files
+are written within it, under a name of our own; then its manifest is replaced, which decides: the
+old version before, the new one after. The files then move to their places. A program that dies
+between leaves a manifest that says where they are, and the next save, or load, moves them.
+What the old manifest does not list is not touched, and nor are links, mount points and permissions.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from encodekit.core._files import (
+    MARKER,
+    atomic_write,
+    followed,
+    is_partial_name,
+    locked_folder,
+    locked_marker,
+    new_folder,
+    partial_name,
+    remove_abandoned,
+    sync_folder,
+)
+from encodekit.core._sealed import (
+    MANIFEST,
+    Seal,
+    SealedFolder,
+    describe_files,
+    finish,
+    remove_files,
+    write_manifest,
+)
+
+_SHOWN = 4  # names of what is in the way
+
+
+@contextmanager
+def whole_folder(path: str | Path, kind: str, *, opened_by: str = "") -> Iterator[Path]:
+    """Give a temporary folder to write into; what it holds is at ``path`` when the block ends well.
+
+    A saved folder of the same kind is replaced: the files that it lists, and nothing else that
+    lies there. A link stays a link.
+
+    Raises
+    ------
+    FileExistsError
+        Where ``path`` is there and encodekit did not save it as a ``kind``, or a file of somebody
+        else has the name of one that is to be written.
+    """
+    target = followed(path)
+    _refuse_foreign(target, kind)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(target.parent)
+    inside = target if target.is_dir() else None
+    with new_folder(partial_name(target, inside)) as partial:
+        try:
+            yield partial
+            _take_place(partial, target, kind, opened_by)
+        finally:
+            _discard(partial)
+
+
+@contextmanager
+def resumed_folder(
+    path: str | Path, kind: str, fingerprint: str, *, opened_by: str = ""
+) -> Iterator[Path]:
+    """Give the sibling that an interrupted block with this ``fingerprint`` left, or a new one.
+
+    As `whole_folder`, but what a block that ended badly (or was killed) wrote stays for the next;
+    what was left by blocks with another fingerprint goes when the folder is whole.
+
+    Raises
+    ------
+    FileExistsError
+        As `whole_folder`; and where another process is writing the same.
+    """
+    target = followed(path)
+    _refuse_foreign(target, kind)
+    partial = target.with_name(f".{target.name}.{fingerprint[:12]}.resumed")
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked_marker(partial):
+            yield partial
+            _take_place(partial, target, kind, opened_by)
+    except BlockingIOError as error:
+        raise FileExistsError(
+            f"another process is writing {str(target)!r}: wait for it, or end it"
+        ) from error
+    for old in target.parent.glob(f".{_literal(target.name)}.*.resumed"):
+        if (old / MARKER).is_file() and not old.is_symlink():
+            with suppress(BlockingIOError), locked_marker(old):
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_sealed(path: Path, kind: str) -> None:
+    """Remove a folder that was saved as a ``kind``: the files that it lists, then what is empty.
+
+    A folder of somebody else, or of another kind, stays as it is.
+    """
+    try:
+        folder = SealedFolder.open(path, kind)
+    except (OSError, ValueError):
+        return
+    remove_files(path, folder.files)
+    with suppress(OSError):
+        (path / MARKER).unlink(missing_ok=True)
+        (path / MANIFEST).unlink()  # last: one that is killed before can be removed again
+        path.rmdir()
+
+
+def _refuse_foreign(target: Path, kind: str) -> None:
+    """Raise where something is at ``target`` that a ``kind`` may not be saved over."""
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise FileExistsError(
+            f"{str(target)!r} is there and is no saved {kind} but a file: choose another path, or "
+            "move it away"
+        )
+    remove_abandoned(target, keep=_pending(target))
+    there = sorted(item.name for item in target.iterdir() if not _is_being_written(item.name))
+    if not there:
+        return
+    try:
+        SealedFolder.open(target, kind)
+    except (OSError, ValueError) as error:
+        told = ", ".join(map(repr, there[:_SHOWN])) + (", ..." if len(there) > _SHOWN else "")
+        why = "" if isinstance(error, FileNotFoundError) else f" ({error})"
+        raise FileExistsError(
+            f"{str(target)!r} is there, with {told}, and is no saved {kind}{why}: choose another "
+            "path, or move it away"
+        ) from error
+
+
+def _pending(target: Path) -> str | None:
+    try:
+        folder = SealedFolder.open(target)
+    except (OSError, ValueError):
+        return None
+    return folder.places[-1].name if len(folder.places) > 1 else None
+
+
+def _take_place(partial: Path, target: Path, kind: str, opened_by: str) -> None:
+    """Bring what was written to its place."""
+    if partial.parent == target:
+        _commit(partial, target, kind, opened_by)
+        return
+    if not (target.is_dir() and any(target.iterdir())):
+        write_manifest(partial, kind, opened_by=opened_by)
+        try:
+            partial.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise  # else another process was first, or it is a mount point
+        else:
+            (target / MARKER).unlink(missing_ok=True)
+            sync_folder(target.parent)
+            return
+    _refuse_foreign(target, kind)
+    inside = partial_name(target, target)
+    shutil.move(partial, inside)
+    (inside / MARKER).unlink()  # its lock does not come along to another file system
+    try:
+        with locked_marker(inside):
+            _commit(inside, target, kind, opened_by)
+    except BaseException:
+        if _pending(target) != inside.name:
+            shutil.move(inside, partial)
+        raise
+
+
+def _commit(partial: Path, target: Path, kind: str, opened_by: str) -> None:
+    """Replace the listed files of ``target`` by what ``partial``, a folder in it, holds."""
+    described = describe_files(partial)
+    with locked_folder(target):
+        old = _listed(target, kind)
+        _refuse_conflicts(target, set(described["files"]), set(old))
+        content = {
+            **described,
+            "kind": kind,
+            "opened_by": opened_by,
+            "pending": partial.name,
+            "obsolete": {
+                name: asdict(seal) for name, seal in old.items() if name not in described["files"]
+            },
+        }
+        atomic_write(target / MANIFEST, json.dumps(content, indent=1).encode())
+        finish(target)
+        (target / MARKER).unlink(missing_ok=True)
+
+
+def _listed(target: Path, kind: str) -> Mapping[str, Seal]:
+    """Return the files of the folder that is saved over, every one in its place."""
+    with suppress(FileNotFoundError):
+        finish(target)
+        return SealedFolder.open(target, kind).files
+    return {}
+
+
+def _discard(partial: Path) -> None:
+    """Remove what was not saved; files that a manifest counts as saved stay, to be moved later."""
+    if _pending(partial.parent) != partial.name:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_being_written(name: str) -> bool:
+    return name == MARKER or is_partial_name(name)
+
+
+def _refuse_conflicts(target: Path, new: set[str], old: set[str]) -> None:
+    in_the_way = [name for name in sorted(new) if _is_in_the_way(target, name, name in old)]
+    if in_the_way:
+        told = ", ".join(map(repr, in_the_way[:_SHOWN]))
+        raise FileExistsError(
+            f"{str(target)!r} holds {told}, which encodekit did not write and would write now: "
+            "move it away, or choose another path"
+        )
+
+
+def _is_in_the_way(target: Path, name: str, listed: bool) -> bool:
+    path = target / name
+    if os.path.lexists(path):
+        return not listed or (path.is_dir() and not path.is_symlink())
+    parents = list(path.parents)[: name.count("/")]
+    return any(os.path.lexists(parent) and not parent.is_dir() for parent in parents)
+
+
+def _literal(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)
