@@ -1,13 +1,17 @@
 """Download the files of an OpenNeuro data set: sizes first, checksums, resumed by the byte."""
 
+import filecmp
+import hashlib
 import re
 import shutil
+import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import NotDownloadedError, present_file
+from encodekit.core import NotDownloadedError, present_file, warn_caller
 from encodekit_adapters._need import need
 
 OPENNEURO = "https://s3.amazonaws.com/openneuro.org"
@@ -43,11 +47,7 @@ def plan(files: list[RemoteFile], root: Path, source: str) -> list[RemoteFile]:
 
 
 def _is_whole(path: Path, size: int | None) -> bool:
-    try:
-        there = present_file(path).stat().st_size
-    except (NotDownloadedError, FileNotFoundError):
-        return False
-    return there == size
+    return _has_content(path) and path.stat().st_size == size
 
 
 def _from_pointer(path: Path, file: RemoteFile) -> RemoteFile:
@@ -104,6 +104,8 @@ def fetch(
 ) -> Path:
     """Download one file, going on where an earlier download ended, and check it.
 
+    A file that is there with other content is kept under another name, and a warning says so.
+
     Raises
     ------
     OSError
@@ -119,19 +121,50 @@ def fetch(
         _resume(url, part, file.size, tick, tries)
         shutil.move(part, output)
 
-    if file.checksum is None:
-        path.unlink(missing_ok=True)  # pooch takes what is there for right
-    try:
-        pooch.retrieve(
-            f"{source}/{file.path}",
-            known_hash=file.checksum,
-            fname=path.name,
-            path=path.parent,
-            downloader=resumed,
-        )
-    except ValueError as error:
-        raise OSError(f"{file.path} came damaged ({error}): run the command again") from error
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}.") as folder:
+        try:
+            if not _is_there(path, file.checksum):
+                pooch.retrieve(
+                    f"{source}/{file.path}",
+                    known_hash=file.checksum,
+                    fname=path.name,
+                    path=folder,
+                    downloader=resumed,
+                )
+                _take(Path(folder) / path.name, path)
+        except ValueError as error:
+            raise OSError(f"{file.path} came damaged ({error}): run the command again") from error
     return path
+
+
+def _is_there(path: Path, checksum: str | None) -> bool:
+    """Tell whether a file has the stated checksum; one without is asked for anew."""
+    if checksum is None or not path.is_file():
+        return False
+    kind, _, digest = checksum.rpartition(":")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, kind or "sha256").hexdigest() == digest.lower()
+
+
+def _take(new: Path, path: Path) -> None:
+    """Give a download its name; other content that had it keeps a name of its own."""
+    if _has_content(path) and not filecmp.cmp(new, path, shallow=False):
+        aside = path.with_name(f"{path.name}.before-{uuid.uuid4().hex[:8]}")
+        path.rename(aside)
+        warn_caller(
+            f"{str(path)!r} had another content than what was downloaded; that is kept as "
+            f"{aside.name!r}",
+            UserWarning,
+        )
+    new.replace(path)
+
+
+def _has_content(path: Path) -> bool:
+    """Tell whether a file is there, and no pointer of git-annex or DataLad to one."""
+    try:
+        return present_file(path).is_file()
+    except (NotDownloadedError, FileNotFoundError):
+        return False
 
 
 def _resume(

@@ -4,6 +4,7 @@ An events table has a row per event: ``type`` (Audio, Word, Phoneme, Fmri), ``st
 ``duration`` in s, ``timeline`` (our run), ``text``, ``filepath``, ``subject``.
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,16 @@ def _sound_file(stimulus: ek.Stimulus, folder: Path) -> Path:
     import soundfile
 
     path = folder / f"{stimulus.run_name.replace('/', '_')}.wav"
+    sound = BytesIO()
+    soundfile.write(
+        sound, stimulus.load_audio(), stimulus.sampling_rate, subtype="FLOAT", format="WAV"
+    )
+    if path.exists() and path.read_bytes() != sound.getvalue():
+        raise FileExistsError(
+            f"{str(path)!r} is there and holds another sound: name another folder"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(str(path), stimulus.load_audio(), stimulus.sampling_rate, subtype="FLOAT")
-    return path.resolve()
+    return atomic_write(path, sound.getvalue()).resolve()
 
 
 def from_events(

@@ -12,6 +12,9 @@ from encodekit.experiments._steps import Step, Work, slug
 from encodekit.plugins import registry
 from encodekit.reports import Result, environment
 
+_MARKER = ".encodekit-results"
+_FILES = ("result.nc", "table.csv", "provenance.json", "experiment.json")
+
 
 class Results:
     """The results in a folder, and what is known of the time that steps take.
@@ -28,6 +31,26 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def claim(self) -> None:
+        """Make the folder, or take one that holds results or none of the names above.
+
+        Raises
+        ------
+        FileExistsError
+            Where it holds something of such a name that no experiment wrote.
+        """
+        marker = self.folder / _MARKER
+        if not marker.is_file():
+            written = [*_FILES, "scores", "models"]
+            found = [name for name in written if os.path.lexists(self.folder / name)]
+            if found:
+                raise FileExistsError(
+                    f"{str(self.folder)!r} holds {', '.join(map(repr, found))}, and no results of "
+                    "encodekit: move it away, or name another folder for the results"
+                )
+            self.folder.mkdir(parents=True, exist_ok=True)
+            atomic_write(marker, b"This folder holds results that `encodekit run` wrote.\n")
 
     def kept(self, step: Step) -> bool:
         """Tell whether the result of a step is here and whole."""

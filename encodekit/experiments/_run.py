@@ -86,13 +86,15 @@ def run_experiment(
     ------
     ExperimentError
         With every mistake in the file.
+    FileExistsError
+        Where the folder holds files of others that have the names of results.
     """
     experiment = read_experiment(path, changes)
     tell = say or (lambda _: None)
     tell("loading the study")
     work = Work(experiment)
     results = Results(results_folder(experiment.path, None if output is None else Path(output)))
-    results.folder.mkdir(parents=True, exist_ok=True)
+    results.claim()
     computed, found = [], {}
     models = {name: _Model(work, results, name) for name in work.models}
     for step in work.steps():

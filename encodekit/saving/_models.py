@@ -197,9 +197,8 @@ class _Writer:
         }
         if hasattr(value, "_save_state"):
             return packed | self._own_state(value, where)
-        takes = signature(type(value)).parameters
         known = vars(value) if hasattr(value, "get_params") else {}
-        fitted = {n: v for n, v in known.items() if n not in takes and n[0] != "_"}
+        fitted = {n: v for n, v in known.items() if _is_fitted_name(type(value), n)}
         return packed | {"fitted": self._named(fitted, where)}
 
     def _named(self, values: dict[str, Any], where: str) -> Json:
@@ -237,7 +236,8 @@ class _Reader:
         params = _allowed(packed["class"], packed["params"])
         value = _made(cls, self.parameters(settings_of(cls), params))
         for name, item in packed.get("fitted", {}).items():
-            _check_fitted_name(cls, name)
+            if not _is_fitted_name(cls, name):
+                raise ValueError(f"a {cls.__name__} has no fitted attribute {name!r}")
             setattr(value, name, self.unpacker.unpack(item))
         if "state" in packed:
             files = self._folder.within(packed["folder"])
@@ -315,12 +315,14 @@ def _allowed(key: str, params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name in allowed}
 
 
-def _check_fitted_name(cls: type, name: str) -> None:
-    """Refuse an attribute that no fit sets: a parameter, a method, a private one."""
-    ours = getattr_static(cls, name, None)
-    is_code = callable(ours) or isinstance(ours, property | staticmethod | classmethod)
-    if not name.isidentifier() or name[0] == "_" or is_code or name in signature(cls).parameters:
-        raise ValueError(f"a {cls.__name__} has no fitted attribute {name!r}; nothing was loaded")
+def _is_fitted_name(cls: type, name: str) -> bool:
+    """Tell whether a fit may set an attribute: no parameter, method or property, nothing private.
+
+    A file that set others could name a folder of pickles, or put something in a method's place.
+    """
+    is_computed = hasattr(getattr_static(cls, name, None), "__get__")
+    is_public = name.isidentifier() and name[0] != "_"
+    return is_public and not is_computed and name not in signature(cls).parameters
 
 
 def _made(cls: type, params: dict[str, Any]) -> Any:
