@@ -97,8 +97,9 @@ class SealedFolder:
             {name: Seal(**entry) for name, entry in content[field].items()}
             for field in ("files", "obsolete")
         )
-        unmoved = pending != "" and (root / pending).is_dir()
-        places = (root, root / pending) if unmoved else (root,)
+        source = root / (pending or ".")
+        unmoved = pending != "" and source.is_dir() and not source.is_symlink()
+        places = (root, source) if unmoved else (root,)
         return cls(root, content["kind"], content["opened_by"], files, token, places, obsolete)
 
     def read(self, name: str) -> bytes:
@@ -248,14 +249,15 @@ def verify_if_sealed(path: str | Path) -> None:
 def finish(root: Path) -> None:
     """End the save of a folder that was interrupted once its manifest was written.
 
-    For who has locked the folder: files move to their places, and those of the version before go.
+    For who saves over the folder and has locked it: files move to their places, and those of the
+    version before go.
     """
     folder = SealedFolder.open(root)
     if len(folder.places) == 1:
         return
     source = folder.places[-1]
     for name in folder.files:
-        if (source / name).is_file():
+        if (source / name).is_file() and not _is_linked(source, name):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(source / name, root / name)
     remove_files(root, folder.obsolete)
@@ -263,10 +265,15 @@ def finish(root: Path) -> None:
 
 
 def remove_files(root: Path, files: Mapping[str, Seal]) -> None:
-    """Remove files, but none whose size says that somebody wrote it anew; then empty folders."""
+    """Remove files and then empty folders, but nothing behind a link.
+
+    A file whose size says that somebody wrote it anew stays, too.
+    """
     parents = set()
     for name, seal in files.items():
         path = root / name
+        if _is_linked(root, name):
+            continue
         with suppress(OSError):
             if path.stat().st_size == seal.bytes:
                 path.unlink()
@@ -276,9 +283,19 @@ def remove_files(root: Path, files: Mapping[str, Seal]) -> None:
             parent.rmdir()
 
 
+def _is_linked(root: Path, name: str) -> bool:
+    """Tell whether a name leads through a link: to files that may not be ours."""
+    path = root / name
+    return any(part.is_symlink() for part in [path, *list(path.parents)[: name.count("/")]])
+
+
 def _finished(folder: SealedFolder) -> SealedFolder:
-    """Finish an interrupted save where that can be done; reading goes on without, too."""
-    if len(folder.places) > 1:
+    """End an interrupted save where that is possible; reading goes on without, too.
+
+    A folder may come from anybody: what its manifest says moves nothing through a link.
+    """
+    names = [*folder.files, *folder.obsolete]
+    if len(folder.places) > 1 and not any(_is_linked(folder.root, name) for name in names):
         with suppress(OSError), locked_folder(folder.root, wait=False):
             finish(folder.root)
             return SealedFolder.open(folder.root)

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import shutil
 
 import pytest
 
@@ -216,6 +217,33 @@ class TestReadSealed:
         read_sealed(folder, "model", lambda again: again.verify())
         assert not pending.exists()
         assert (folder / "a.json").read_bytes() == b'{"a": 1}'
+
+    @pytest.mark.parametrize("link", ["target", "source", "part of source", "obsolete"])
+    def test_a_folder_of_an_attacker_moves_and_removes_nothing_through_its_links(
+        self, folder, tmp_path, link
+    ):
+        home = tmp_path / "home"
+        (home / "part").mkdir(parents=True)
+        (home / "part" / "b.bin").write_bytes(b"mine!!")
+        pending = partial_name(folder, folder)
+        moved = {"pending": pending.name}
+        if link == "source":
+            pending.symlink_to(home)
+        else:
+            (pending / "part").mkdir(parents=True)
+            (pending / "part" / "b.bin").write_bytes(b"second")
+        if link == "part of source":
+            shutil.rmtree(pending / "part")
+            (pending / "part").symlink_to(home / "part")
+        if link in ("target", "obsolete"):
+            shutil.rmtree(folder / "part")
+            (folder / "part").symlink_to(home / "part")
+        if link == "obsolete":
+            seal = {"bytes": 6, "sha256": SHA}
+            moved |= {"files": {}, "obsolete": {"part/b.bin": seal}}
+        change(folder, **moved)
+        read_sealed(folder, "model", lambda sealed: sealed.verify())
+        assert (home / "part" / "b.bin").read_bytes() == b"mine!!"
 
 
 class TestVerifyIfSealed:
