@@ -6,9 +6,12 @@ import os
 import re
 import shutil
 import stat
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeVar
 
@@ -142,13 +145,15 @@ class SealedFolder:
     def within(self, folder: str) -> Self:
         """Return a folder inside this one, with the files that are listed there."""
         start = f"{folder}/"
-        files = {
-            name.removeprefix(start): seal
-            for name, seal in self.files.items()
-            if name.startswith(start)
-        }
+        first = bisect_left(self._names, start)
+        listed = takewhile(lambda name: name.startswith(start), islice(self._names, first, None))
+        files = {name.removeprefix(start): self.files[name] for name in listed}
         places = tuple(place / folder for place in self.places)
-        return replace(self, root=self.root / folder, files=files, places=places)
+        return replace(self, root=self.root / folder, files=files, places=places, obsolete={})
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return sorted(self.files)
 
     def is_current(self) -> bool:
         """Tell whether the folder has not been saved over since it was opened."""
