@@ -28,7 +28,7 @@ MARKER = ".encodekit-writing"  # within a folder that is being written; its lock
 _SUFFIX = ".encodekit-partial"
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _FORM = re.compile(rf"\..*\.(?P<host>[0-9a-f]{{6}})[0-9a-f]{{10}}{re.escape(_SUFFIX)}", re.DOTALL)
-_DAY = 86400.0
+_DAY, _MOMENT = 86400.0, 0.05  # s
 
 
 @contextmanager
@@ -129,11 +129,17 @@ def locked_folder(folder: Path, *, shared: bool = False, wait: bool = True) -> I
 
 
 @contextmanager
-def locked_marker(folder: Path) -> Iterator[None]:
-    """Mark a folder as being written while the block runs; BlockingIOError if it is already."""
+def locked_marker(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Mark a folder as being written while the block runs.
+
+    Raises
+    ------
+    BlockingIOError
+        If it is being written already, and there is no ``wait``.
+    """
     descriptor = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        lock(descriptor, wait=False)
+        lock(descriptor, wait=wait)
         yield
     finally:
         os.close(descriptor)
@@ -164,20 +170,29 @@ def _remove_if_abandoned(path: Path) -> None:
 def _is_abandoned(path: Path, locked: Path) -> bool:
     """Tell whether the writer of ``path``, which locks ``locked``, is dead."""
     form = _FORM.fullmatch(path.name)
-    try:
-        descriptor = os.open(locked, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-    except FileNotFoundError:
+    assert form is not None
+    if not locked.exists() or locked.is_symlink():
         return False
+    free = _is_free(locked)
+    if free is False:
+        return False
+    age = time.time() - max(locked.stat().st_mtime, path.stat().st_mtime)
+    if free is None or form["host"] != _HOST:
+        return age > _DAY
+    if age < _MOMENT:  # a writer locks what it has just made
+        time.sleep(_MOMENT)
+    return _is_free(locked) is True
+
+
+def _is_free(path: Path) -> bool | None:
+    """Tell whether nobody has locked a file; None where files cannot be locked."""
+    descriptor = os.open(path, os.O_RDWR)
     try:
-        newest = os.fstat(descriptor).st_mtime
-        free = lock(descriptor, wait=False)
+        return lock(descriptor, wait=False) or None
     except BlockingIOError:
         return False
     finally:
         os.close(descriptor)
-    if free and form is not None and form["host"] == _HOST:
-        return True
-    return time.time() - max(newest, path.stat().st_mtime) > _DAY
 
 
 def sync_folder(folder: Path) -> None:

@@ -168,7 +168,7 @@ def _take_place(partial: Path, target: Path, kind: str, opened_by: str) -> None:
     shutil.move(partial, inside)
     (inside / MARKER).unlink()  # its lock does not come along to another file system
     try:
-        with locked_marker(inside):
+        with locked_marker(inside, wait=True):
             _commit(inside, target, kind, opened_by)
     except BaseException:
         if _pending(target) != inside.name:

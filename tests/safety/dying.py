@@ -2,6 +2,8 @@
 
 import os
 import signal
+import traceback
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -22,6 +24,7 @@ def outcome(work):
             work()
             os._exit(0)
         except BaseException:  # noqa: BLE001 (whatever it is, a child does not go on as a test)
+            traceback.print_exc()
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -87,7 +90,6 @@ def result(number):
 
 class Models:
     name = "model"
-    versions = frozenset({1, 2})
 
     def save(self, path, number):
         ek.save(model(number), path)
@@ -100,26 +102,25 @@ class Models:
 
 class Studies:
     name = "study"
-    versions = frozenset({1, 2})
 
     def save(self, path, number):
         small_study(number, ["P1"], secs=6).save(path)
 
     def load(self, path):
-        """Read what is opened before it is saved over; who comes too late is told, and opens anew."""
+        """Read what was opened; who comes too late is told, and opens it anew."""
         while True:
             study = ek.load_study(path, verify=True)
             try:
                 assert all(np.isfinite(run.values).all() for run in study.responses())
             except OSError as error:
-                assert "saved over since it was opened" in str(error)
+                if "saved over since it was opened" not in str(error):
+                    raise
                 continue
             return len(study.runs)
 
 
 class Results:
     name = "result.nc"
-    versions = frozenset({1, 2})
 
     def save(self, path, number):
         result(number).save(path)
@@ -136,7 +137,6 @@ class Caches:
     """Of features; what is under a name is always what was asked for, found or made."""
 
     name = "cache"
-    versions = frozenset({2})
 
     def save(self, path, number):
         self.rows(path, number)
@@ -151,4 +151,39 @@ class Caches:
         return ek.MelSpectrogram(n_mels=4, cache=path).transform(stimuli).values
 
 
-KINDS = [Models(), Studies(), Results(), ResultFolders(), Caches()]
+class Checkpoints:
+    """Of a tuning: the newest one is gone on from."""
+
+    name = "checkpoints"
+
+    def save(self, path, number):
+        self.of(path, number).save(number)
+
+    def load(self, path):
+        found = []
+        self.of(path, 0, found.append).resume()
+        return found[0]["step"] if found else None
+
+    def of(self, path, number, restored=None):
+        import torch
+
+        from encodekit_brain_tuning.training._checkpoint import Checkpoints as OfTuning
+        from encodekit_brain_tuning.training._checkpoint import Running
+
+        module = torch.nn.Linear(2, 2)
+        running = Running(
+            module=module, n_steps=9, n_processes=1, is_first=True, write=self.write,
+            write_random=lambda folder: (Path(folder) / "rng_state.pth").write_bytes(b"x"),
+            share=lambda place: place, best=module.state_dict, state=lambda: {"step": number},
+            restore=lambda state, folder: restored(state),
+        )  # fmt: skip
+        return OfTuning(path, None, running, {"processes": "1"})
+
+    def write(self, folder):
+        for name in ("optimizer.pt", "scheduler.pt", "trainer_state.json"):
+            (folder / name).write_bytes(b"x")
+
+
+# The last two have other names for every version: nothing is saved over.
+SAVED_OVER = [Models(), Studies(), Results(), ResultFolders()]
+KINDS = [*SAVED_OVER, Caches(), Checkpoints()]

@@ -40,7 +40,7 @@ def test_killed_before_the_first_version_is_whole_it_can_be_saved(dying, kind, t
         path.parent.mkdir()
         dying.dies_before_call(number, partial(kind.save, path, 2))
         if path.exists():
-            assert kind.load(path) == 2
+            assert kind.load(path) in (2, None)  # None: a folder of checkpoints without one yet
         kind.save(path, 2)
         assert kind.load(path) == 2
         assert leftovers(path.parent) == []
@@ -98,21 +98,21 @@ def loads_beside_a_writer(kind, path, n_loads):
         os.waitpid(child, 0)
 
 
-def test_loads_beside_a_writer_are_of_one_version(kind, tmp_path):
-    assert loads_beside_a_writer(kind, tmp_path / kind.name, 60) <= {1, 2}
+def test_loads_beside_a_writer_are_of_one_version(saved_over, tmp_path):
+    assert loads_beside_a_writer(saved_over, tmp_path / saved_over.name, 60) <= {1, 2}
 
 
 @pytest.mark.slow
-def test_five_hundred_loads_beside_a_writer_are_of_one_version(kind, tmp_path):
-    assert loads_beside_a_writer(kind, tmp_path / kind.name, 400) == kind.versions
+def test_five_hundred_loads_beside_a_writer_are_of_one_version(saved_over, tmp_path):
+    assert loads_beside_a_writer(saved_over, tmp_path / saved_over.name, 500) == {1, 2}
 
 
-def test_two_savers_at_once_disturb_neither_each_other_nor_the_loader(dying, kind, tmp_path):
-    path = tmp_path / kind.name
+def test_two_savers_at_once_disturb_neither_each_other_nor_the_loader(dying, saved_over, tmp_path):
+    path = tmp_path / saved_over.name
 
     def save_often(number):
         for _ in range(15):
-            kind.save(path, number)
+            saved_over.save(path, number)
 
     children = []
     for number in (1, 2):
@@ -122,5 +122,5 @@ def test_two_savers_at_once_disturb_neither_each_other_nor_the_loader(dying, kin
         children.append(child)
     ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     assert ended == [0, 0]
-    assert kind.load(path) in (1, 2)
-    assert [item.name for item in tmp_path.iterdir()] == [kind.name]
+    assert saved_over.load(path) in (1, 2)
+    assert [item.name for item in tmp_path.iterdir()] == [saved_over.name]
