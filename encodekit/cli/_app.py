@@ -7,9 +7,10 @@ from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
-from encodekit.plugins import CommandSpec, load_entry, registry
+from encodekit.plugins import CommandSpec, load_entry, printable, registry
 
 CORE = {
     "audit": "encodekit.cli._audit:audit",
@@ -44,7 +45,7 @@ class Commands(TyperGroup):
         summaries = {spec.name: spec.summary for spec in _contributed()} | _SUMMARIES
         if cmd_name not in summaries:
             return None
-        return TyperCommand(cmd_name, help=summaries[cmd_name])
+        return TyperCommand(cmd_name, help=_no_markup(summaries[cmd_name]))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command itself, imported now."""
@@ -85,7 +86,12 @@ def _help(function: Callable[..., Any]) -> str:
     """Return the docstring up to its first section, each paragraph on one line."""
     paragraphs = (inspect.getdoc(function) or "").split("\n\n")
     prose = takewhile(lambda paragraph: not _SECTION.match(paragraph), paragraphs)
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in prose)
+    return _no_markup("\n\n".join(" ".join(paragraph.split()) for paragraph in prose))
+
+
+def _no_markup(text: str) -> str:
+    """Return help that typer's markup shows as it is written."""
+    return escape(printable(text, keep="\n"))
 
 
 def make_program() -> Any:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from encodekit.cli._terminal import print_table, say, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def audit(
         wrong += int((table["verdict"] == "TEST DATA").sum())
         _show(table, f"{result.name} ({file})")
     if wrong:
-        typer.echo(f"{wrong} decisions were taken on test data", err=True)
+        say(f"{wrong} decisions were taken on test data", err=True)
         raise typer.Exit(1)
 
 
@@ -46,15 +46,11 @@ def _results(path: Path) -> list[Path]:
 
 
 def _show(table: "pd.DataFrame", title: str) -> None:
-    from rich.markup import escape
-
-    shown = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 1, 0))
-    for name in ("decision", "made on", "verdict"):
-        shown.add_column(name)
+    rows = []
     for row in table.to_dict("records"):
-        style = {"ok": None, "unknown": "yellow"}.get(row["verdict"], "bold red")
+        style = {"ok": "", "unknown": "yellow"}.get(row["verdict"], "bold red")
         decided = f"{row['what']}: {row['value']}" + (f" ({row['how']})" if row["how"] else "")
         made_on = f"runs: {row['runs']}\npeople: {row['participants']}"
         verdict = f"{row['verdict']}: {row['why']}"
-        shown.add_row(*map(escape, (decided, made_on, verdict)), style=style)
-    Console().print(shown)
+        rows.append([styled(text, style) for text in (decided, made_on, verdict)])
+    print_table(("decision", "made on", "verdict"), rows, title=title, gap=1)

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from encodekit.cli._plugins import AsJSON, describe, examined
+from encodekit.cli._terminal import say, say_parts
 from encodekit.plugins import Registry
 
 _OURS = ("encodekit", "encodekit-brain-tuning", "encodekit-adapters")
@@ -26,7 +25,7 @@ def doctor(json: AsJSON = False) -> None:
     """
     findings = examine()
     if json:
-        typer.echo(_to_json(findings))
+        say(_to_json(findings))
     else:
         _show(findings)
     raise typer.Exit(1 if findings["problems"] else 0)
@@ -139,23 +138,22 @@ def _plugin_problems(found: Registry) -> Iterator[str]:
 
 
 def _show(findings: dict[str, Any]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
     for title in ("system", "packages", "devices"):
-        _show_pairs(console, title, findings[title])
+        _show_pairs(title, findings[title])
     cache = findings["cache"]
     size = f"{cache['bytes'] / 1e6:.1f} MB in {cache['files']} files"
     free = f"{cache['free_bytes'] / 1e9:.0f} GB free"
-    _show_pairs(console, "cache", {"folder": cache["folder"], "size": f"{size}, {free}"})
-    _show_pairs(console, "plugins", {p["name"]: p["status"] for p in findings["plugins"]})
+    _show_pairs("cache", {"folder": cache["folder"], "size": f"{size}, {free}"})
+    _show_pairs("plugins", {p["name"]: p["status"] for p in findings["plugins"]})
     for problem in findings["problems"]:
-        console.print(f"[red]problem:[/red] {escape(problem)}")
+        say_parts(("problem:", "red"), (f" {problem}", ""))
     if not findings["problems"]:
-        console.print("[green]nothing is wrong[/green]")
+        say("nothing is wrong", style="green")
 
 
-def _show_pairs(console: Console, title: str, pairs: dict[str, Any]) -> None:
-    console.print(f"[bold]{title}[/bold]")
+def _show_pairs(title: str, pairs: dict[str, Any]) -> None:
+    say(title, style="bold")
     width = max(len(name) for name in pairs)
     for name, value in pairs.items():
-        console.print(f"  {name:<{width}}  {escape(str(value))}")
-    console.print()
+        say(f"  {name:<{width}}  {value}")
+    say("")

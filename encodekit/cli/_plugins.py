@@ -6,16 +6,24 @@ is named like any other that fails.
 
 import json
 import warnings
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from encodekit.cli._terminal import print_table, say, say_parts, styled
 from encodekit.core import unknown_name
-from encodekit.plugins import Plugin, PluginWarning, Registry, installed_plugins
+from encodekit.plugins import (
+    Plugin,
+    PluginWarning,
+    Registry,
+    Spec,
+    cause_of,
+    installed_plugins,
+    isolated,
+)
 from encodekit.plugins._discovery import BUILTINS
 from encodekit.plugins._probe import TIME_LIMIT, probe
 from encodekit.plugins._records import name_key
@@ -38,20 +46,15 @@ def show(ctx: typer.Context, json: AsJSON = False, time_limit: Limit = TIME_LIMI
         return
     found = examined(time_limit)
     if json:
-        typer.echo(_to_json([describe(plugin) for plugin in found.plugins], found.clashes()))
+        say(_to_json([describe(plugin) for plugin in found.plugins], found.clashes()))
         return
-    console = Console()
-    console.print(_table(found.plugins))
+    _show(found.plugins)
     for plugin in found.plugins:
         if plugin.cause is not None:
-            told = Text(f"{plugin.name}  {plugin.status}: {plugin.cause}", style=_colour(plugin))
-            console.print(told, soft_wrap=True)
+            say(f"{plugin.name}  {plugin.status}: {plugin.cause}", style=_colour(plugin))
     for clash in found.clashes():
-        console.print(Text.assemble(("clash", "red"), f": {clash}"), soft_wrap=True)
-    console.print(
-        "loaded: its records are; encodekit plugins check NAME loads what they name", style="dim",
-        soft_wrap=True,
-    )  # fmt: skip
+        say_parts(("clash", "red"), (f": {clash}", ""))
+    say("loaded: its records are; encodekit plugins check NAME loads what they name", style="dim")
 
 
 @plugins.command()
@@ -61,7 +64,7 @@ def disable(name: Name) -> None:
     if plugin.name == BUILTINS:
         raise ValueError(f"{BUILTINS} is encodekit itself: it cannot be disabled")
     done = switch(plugin.name, on=False)
-    typer.echo(f"{plugin.title} is {'now' if done else 'already'} disabled ({switches_file()})")
+    say(f"{plugin.title} is {'now' if done else 'already'} disabled ({switches_file()})")
 
 
 @plugins.command()
@@ -69,7 +72,7 @@ def enable(name: Name) -> None:
     """Switch a disabled plugin on again."""
     plugin = _installed(name)
     done = switch(plugin.name, on=True)
-    typer.echo(f"{plugin.title} is {'now' if done else 'already'} enabled ({switches_file()})")
+    say(f"{plugin.title} is {'now' if done else 'already'} enabled ({switches_file()})")
 
 
 @plugins.command()
@@ -78,27 +81,23 @@ def check(name: Name, time_limit: Limit = TIME_LIMIT) -> None:
 
     The exit code is 1 if something does not.
     """
-    from encodekit.testing import check_plugin
-
     found = examined(time_limit)
     wanted = _installed(name, found)
     plugin = next(one for one in found.plugins if one.title == wanted.title)
     if plugin.status != "loaded":
-        typer.echo(f"{plugin.title} is {plugin.status}: {plugin.cause}")
+        say(f"{plugin.title} is {plugin.status}: {plugin.cause}")
         raise typer.Exit(1)
     early = _early(plugin, time_limit)
     n_bad = int(bool(early))
     if early:
-        typer.echo(
+        say(
             f"BAD  discovery: imports {', '.join(early)}, which every start of encodekit waits "
             f"for, and without which the whole plugin is skipped: leave __init__.py empty and "
             f"import nothing but records in {plugin.module}"
         )
-    for record, said, error in check_plugin(plugin, found):
+    for record, said, error in _checks(plugin, found):
         n_bad += error is not None
-        typer.echo(
-            f"{'ok ' if error is None else 'BAD'}  {record}: {said if error is None else error}"
-        )
+        say(f"{'ok ' if error is None else 'BAD'}  {record}: {said if error is None else error}")
     raise typer.Exit(1 if n_bad else 0)
 
 
@@ -111,7 +110,7 @@ def new(
     from encodekit.cli._new_plugin import write_plugin
 
     path = write_plugin(name, folder)
-    typer.echo(f"wrote {path}: pip install -e '{path}[test]', then encodekit plugins check {name}")
+    say(f"wrote {path}: pip install -e '{path}[test]', then encodekit plugins check {name}")
 
 
 def examined(time_limit: float = TIME_LIMIT) -> Registry:
@@ -119,6 +118,23 @@ def examined(time_limit: float = TIME_LIMIT) -> Registry:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PluginWarning)
         return Registry(probe(time_limit))
+
+
+def _checks(plugin: Plugin, found: Registry) -> list[tuple[str, str, str | None]]:
+    """Return what `check_plugin` says: of each record by itself, for one may end all the others."""
+    from encodekit.testing import check_plugin
+
+    def checked(record: tuple[str, Spec]) -> list[tuple[str, str, str | None]]:
+        alone, nobody = replace(plugin, records=(record,)), Registry([], prefer={})
+        return list(check_plugin(alone, nobody))
+
+    def failed(record: tuple[str, Spec], error: BaseException) -> list[tuple[str, str, str | None]]:
+        return [(f"{record[0]} {record[1].name}", "", cause_of(error))]
+
+    told = []
+    for record in plugin.records:
+        told += isolated(partial(checked, record), partial(failed, record))
+    return [*told, *check_plugin(replace(plugin, records=()), found)]
 
 
 def _early(plugin: Plugin, time_limit: float) -> tuple[str, ...]:
@@ -166,15 +182,15 @@ def _to_json(found: list[dict[str, Any]], clashes: list[str]) -> str:
     return json.dumps({"plugins": found, "clashes": clashes}, indent=2)
 
 
-def _table(found: tuple[Plugin, ...]) -> Table:
-    table = Table("plugin", "version", "status", "brings", box=None, padding=(0, 2, 0, 0))
+def _show(found: tuple[Plugin, ...]) -> None:
+    rows = []
     for plugin in found:
-        status = Text(plugin.status, style=_colour(plugin))
+        status = styled(plugin.status, _colour(plugin))
         lines = [
             f"{kind}: {', '.join(names)}" for kind, names in describe(plugin)["brings"].items()
         ]
-        table.add_row(plugin.name, plugin.version, status, "\n".join(lines))
-    return table
+        rows.append((plugin.name, plugin.version, status, "\n".join(lines)))
+    print_table(("plugin", "version", "status", "brings"), rows)
 
 
 def _colour(plugin: Plugin) -> str:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from encodekit.cli._terminal import print_frame, print_table, say, say_parts
 from encodekit.core import atomic_write
 
 
@@ -35,14 +34,14 @@ def run(
     if dry_run:
         _show_plan(plan_experiment(file, set_ or (), output=output))
         return
-    console, began = Console(stderr=True), time.perf_counter()
+    began = time.perf_counter()
 
-    def say(text: str) -> None:
+    def tell(text: str) -> None:
         passed = time.perf_counter() - began
-        console.print(f"[dim]{passed:5.0f} s[/dim]  {text}", highlight=False)
+        say_parts((f"{passed:5.0f} s", "dim"), (f"  {text}", ""), err=True)
 
-    result = run_experiment(file, set_ or (), output=output, fresh=fresh, say=say)
-    _show(result.tables["scores"])
+    result = run_experiment(file, set_ or (), output=output, fresh=fresh, say=tell)
+    print_frame(result.tables["scores"])
 
 
 def schema(
@@ -59,26 +58,17 @@ def schema(
 
     text = json.dumps(experiment_schema(), indent=2)
     if output is None:
-        typer.echo(text)
+        say(text)
     else:
         atomic_write(output, text.encode())
 
 
 def _show_plan(plan: Any) -> None:
-    shown = Table("step", "", "seconds", box=None, padding=(0, 2, 0, 0))
+    rows = []
     for row in plan.itertuples():
         known = "not known yet" if row.seconds != row.seconds else f"about {row.seconds:.0f}"
-        shown.add_row(row.step, "kept" if row.kept else "to do", "" if row.kept else known)
-    Console().print(shown)
+        rows.append((row.step, "kept" if row.kept else "to do", "" if row.kept else known))
+    print_table(("step", "", "seconds"), rows)
     n_new = int(plan["seconds"].isna().sum())
     more = f", and {n_new} steps of which none was taken here yet" if n_new else ""
-    typer.echo(f"about {plan['seconds'].sum():.0f} s{more}")
-
-
-def _show(table: Any) -> None:
-    shown = Table(box=None, padding=(0, 2, 0, 0))
-    for name in table.columns:
-        shown.add_column(str(name), justify="right" if table[name].dtype.kind in "fi" else "left")
-    for row in table.itertuples(index=False):
-        shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
-    Console().print(shown)
+    say(f"about {plan['seconds'].sum():.0f} s{more}")

@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from encodekit.cli._terminal import print_frame, say
 from encodekit.core import atomic_write, unknown_name
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def score(
             "stories and ek.save it"
         )
     for said in heard_before(studied.stimuli, fitted, "the model"):
-        typer.echo(f"warning: {said}, with --test", err=True)
+        say(f"warning: {said}, with --test", err=True)
     predicted = fitted.predict(studied.stimuli)
     true = _in_model(studied.responses(), predicted)
     names = true[0].coords["target"].values
@@ -65,7 +63,7 @@ def score(
         repeats = studied.repeats().sel(target=names)
         scores = ek.normalise(scores, ek.noise_ceiling(repeats))
     table = ek.by_region(scores, by=[key.strip() for key in by.split(",")])
-    _show(table, f"{model} on {', '.join(s.run_name for s in studied.stimuli)}")
+    print_frame(table, f"{model} on {', '.join(s.run_name for s in studied.stimuli)}")
     if output is not None:
         _write(output, table, scores)
 
@@ -87,9 +85,7 @@ def _in_model(true: list[Any], predicted: "xr.DataArray") -> list[Any]:
             "it was fitted on other participants, or in another space"
         )
     if not known.all():
-        typer.echo(
-            f"the model predicts {known.sum()} of the study's {known.size} targets", err=True
-        )
+        say(f"the model predicts {known.sum()} of the study's {known.size} targets", err=True)
     return [run.isel(target=known) for run in true]
 
 
@@ -97,7 +93,7 @@ def _all_repeated(true: list[Any]) -> bool:
     """Tell whether one ceiling holds for all: everybody heard every run as often, repeatedly."""
     counts = sorted({int(n) for run in true for n in run.coords["n_repeats"].values})
     if len(counts) > 1:
-        typer.echo(
+        say(
             f"no noise ceiling, the numbers of repeats differ ({', '.join(map(str, counts))}): "
             "name what was repeated as often with --test and --participant",
             err=True,
@@ -105,21 +101,11 @@ def _all_repeated(true: list[Any]) -> bool:
     return len(counts) == 1 and counts[0] > 1
 
 
-def _show(table: "pd.DataFrame", title: str) -> None:
-    shown = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in table.columns:
-        number = table[name].dtype.kind in "fi"
-        shown.add_column(escape(str(name)), justify="right" if number else "left")
-    for row in table.itertuples(index=False):
-        shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else escape(str(v)) for v in row))
-    Console().print(shown)
-
-
 def _write(output: Path, table: "pd.DataFrame", scores: "xr.DataArray") -> None:
 
     content = table.to_csv(index=False).encode() if output.suffix == ".csv" else _netcdf(scores)
     atomic_write(output, content)
-    typer.echo(f"wrote {output}", err=True)
+    say(f"wrote {output}", err=True)
 
 
 def _netcdf(scores: "xr.DataArray") -> bytes:

@@ -18,7 +18,7 @@ def progress(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     shown = console.is_terminal and not console.is_dumb_terminal
     bar = Progress(*columns, console=console, transient=True, disable=not shown)

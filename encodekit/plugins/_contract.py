@@ -3,19 +3,21 @@
 import importlib
 import inspect
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from importlib.metadata import EntryPoint
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from encodekit.core import unknown_name
+from encodekit.plugins._errors import PluginError
 from encodekit.plugins._hooks import API, PROJECT, Hooks
 from encodekit.plugins._records import KINDS, Spec
+from encodekit.plugins._text import plain, shown
 
-
-class PluginError(Exception):
-    """A plugin breaks the contract; the message says how."""
+_MOST = 20_000  # records of one hook, which may yield without end
 
 
 def admit(manager: pluggy.PluginManager, point: EntryPoint) -> Iterator[tuple[str, Spec]]:
@@ -34,16 +36,9 @@ def admit(manager: pluggy.PluginManager, point: EntryPoint) -> Iterator[tuple[st
         manager.check_pending()
         yield from list(_records(manager, module))
     except BaseException:
-        manager.unregister(name=point.name)
+        if manager.has_plugin(point.name):
+            manager.unregister(name=point.name)
         raise
-
-
-def cause_of(error: BaseException) -> str:
-    """Return one line on what stopped a plugin."""
-    text = " ".join(str(error).split())
-    if isinstance(error, PluginError | pluggy.PluginValidationError):
-        return text
-    return f"{type(error).__name__}: {text}"
 
 
 def _imported(point: EntryPoint) -> ModuleType:
@@ -58,9 +53,9 @@ def _check_api(module: ModuleType) -> None:
     stated = getattr(module, "encodekit_api", None)
     if stated is None:
         raise PluginError(f"{module.__name__} does not state its API: add encodekit_api = {API}")
-    if stated != API:
+    if type(stated) is not int or stated != API:
         raise PluginError(
-            f"{module.__name__} states encodekit_api = {stated!r}, this encodekit has {API}: "
+            f"{module.__name__} states encodekit_api = {shown(stated)}, this encodekit has {API}: "
             "upgrade whichever is older"
         )
 
@@ -81,8 +76,11 @@ def _records(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[tupl
         kind = caller.name.removeprefix(f"{PROJECT}_")
         for impl in caller.get_hookimpls():
             if impl.plugin is module:
-                given = impl.function()
-                yield from ((kind, _checked(kind, record)) for record in _several(kind, given))
+                given = _several(kind, impl.function())
+                for n_given, record in enumerate(islice(given, _MOST + 1)):
+                    if n_given == _MOST:
+                        raise PluginError(f"{caller.name} yields more than {_MOST:,} records")
+                    yield kind, _checked(kind, record)
 
 
 def _several(kind: str, given: Any) -> Iterable[object]:
@@ -94,7 +92,7 @@ def _several(kind: str, given: Any) -> Iterable[object]:
             given.close()
         raise PluginError(
             f"{PROJECT}_{kind} must yield {KINDS[kind].__name__} records or return a list of "
-            f"them, got {given!r:.80}"
+            f"them, got {shown(given)}"
         )
     return given
 
@@ -103,6 +101,18 @@ def _checked(kind: str, record: object) -> Spec:
     expected = KINDS[kind]
     if not isinstance(record, expected):
         raise PluginError(
-            f"{PROJECT}_{kind} must give {expected.__name__} records, got {record!r:.80}"
+            f"{PROJECT}_{kind} must give {expected.__name__} records, got {shown(record)}"
         )
-    return record
+    return _copied(expected, record)
+
+
+def _copied(expected: type[Spec], record: Spec) -> Spec:
+    """Return a record of ours with the same content, checked again.
+
+    What a plugin gave may be changed after it was checked, or be of classes of its own.
+    """
+    content = {field.name: getattr(record, field.name) for field in fields(expected)}
+    return expected(
+        **{name: plain(value) if isinstance(value, str) else value
+           for name, value in content.items()}
+    )  # fmt: skip

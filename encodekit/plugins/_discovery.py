@@ -13,10 +13,13 @@ from importlib.metadata import Distribution, EntryPoint, distributions, entry_po
 import pluggy
 
 from encodekit.core import unknown_name
-from encodekit.plugins._contract import PluginError, admit, cause_of
+from encodekit.plugins._contract import admit
+from encodekit.plugins._errors import PluginError
 from encodekit.plugins._hooks import PROJECT, Hooks
+from encodekit.plugins._isolated import isolated
 from encodekit.plugins._records import Spec, name_key
 from encodekit.plugins._switches import SwitchesError, switched_off
+from encodekit.plugins._text import cause_of, printable
 
 BUILTINS = "encodekit-builtins"
 # Packages that take long to import, or are not there for everybody: none belongs in discovery.
@@ -130,10 +133,20 @@ def _one_by_one() -> tuple[list[EntryPoint], list[Plugin]]:
         try:
             points += dist.entry_points.select(group=PROJECT)
         except Exception as error:  # noqa: BLE001 (the parser of the metadata raises anything)
-            if f"[{PROJECT}]" in (dist.read_text("entry_points.txt") or ""):
+            if _names_us(dist):
                 cause = f"its entry_points.txt cannot be read ({cause_of(error)}): reinstall it"
                 damaged.append(Plugin(name, name, _version(dist), "?", "skipped", cause))
     return points, damaged
+
+
+def _names_us(dist: Distribution) -> bool:
+    """Tell whether a distribution whose entry points cannot be read has plugins of ours."""
+    try:
+        return f"[{PROJECT}]" in (dist.read_text("entry_points.txt") or "")
+    except UnicodeDecodeError as error:  # the bytes are there, whatever they mean
+        return f"[{PROJECT}]".encode() in error.object
+    except Exception:  # noqa: BLE001 (nothing can be read: it may be anybody's)
+        return False
 
 
 def _name(dist: Distribution) -> str:
@@ -147,9 +160,9 @@ def _version(dist: Distribution) -> str:
 def _metadata(dist: Distribution, field: str) -> str | None:
     try:
         found: str | None = dist.metadata[field]
-    except OSError:  # the backport importlib_metadata, where it is imported: the file is not there
+    except Exception:  # noqa: BLE001 (the file is not there, or holds no text)
         return None
-    return found
+    return None if found is None else printable(found)
 
 
 def describe(point: EntryPoint) -> Plugin:
@@ -201,20 +214,26 @@ def _consider(
 ) -> Plugin:
     if plugin.status == "disabled":
         return plugin
-    try:
+
+    def brought() -> Plugin:
         if len(same_name) > 1:
             raise PluginError(_twice(same_name))
         if watch is not None:
             watch(point)
         before = set(sys.modules)
-        records = tuple(admit(manager, point))
+        with warnings.catch_warnings():  # its filters would hide what is said of other plugins
+            records = tuple(admit(manager, point))
         imported = set(sys.modules) - before
         return replace(plugin, records=records, early=_early(records, imported, heavy))
-    except KeyboardInterrupt as error:
-        error.add_note(f"plugin {plugin.title} was being imported: encodekit plugins names it")
-        raise
-    except BaseException as error:  # noqa: BLE001 (plugins raise anything, SystemExit too)
+
+    def skipped(error: BaseException) -> Plugin:
         return replace(plugin, status="skipped", cause=cause_of(error))
+
+    try:
+        return isolated(brought, skipped)
+    except KeyboardInterrupt as pressed:
+        pressed.add_note(f"plugin {plugin.title} was being imported: encodekit plugins names it")
+        raise
 
 
 def _early(

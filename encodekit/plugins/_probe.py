@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint
 from multiprocessing.connection import Connection
 from typing import Any
 
-from encodekit.plugins._contract import PluginError
 from encodekit.plugins._discovery import Plugin, discover
+from encodekit.plugins._errors import PluginError
 from encodekit.plugins._records import KINDS
 
 TIME_LIMIT = 10.0  # s that one plugin may take to be imported and asked

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 from encodekit.core import unknown_name
+from encodekit.plugins._text import shown
 
 _LOAD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._ -]*[A-Za-z0-9])?")
@@ -64,16 +65,20 @@ class Spec:
     def __post_init__(self) -> None:
         mistakes = list(self._mistakes())
         if mistakes:
-            raise ValueError(f"{type(self).__name__} {self.name!r}: " + "; ".join(mistakes))
+            raise ValueError(f"{type(self).__name__} {shown(self.name)}: " + "; ".join(mistakes))
 
     def _mistakes(self) -> list[str]:
         found = []
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             found.append("name must be letters, digits, '-', '_', '.' or spaces")
         if not isinstance(self.load, str) or not _LOAD.fullmatch(self.load):
-            found.append(f"load must be 'module:attribute', got {self.load!r}")
+            found.append(f"load must be 'module:attribute', got {shown(self.load)}")
         if not isinstance(self.summary, str) or not self.summary.strip():
             found.append("summary must be one line of text")
+        if self.extra is not None and not (
+            isinstance(self.extra, str) and _NAME.fullmatch(self.extra)
+        ):
+            found.append(f"extra must be the name of an extra, got {shown(self.extra)}")
         return found
 
 
@@ -164,6 +169,12 @@ class PanelSpec(Spec):
     noun = "panel"
 
     order: int = 100
+
+    def _mistakes(self) -> list[str]:
+        found = super()._mistakes()
+        if type(self.order) is not int:
+            found.append(f"order must be an integer, got {shown(self.order)}")
+        return found
 
 
 KINDS: dict[str, type[Spec]] = {

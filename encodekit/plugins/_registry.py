@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any
 
 from encodekit.core import MissingExtraError, unknown_name
-from encodekit.plugins._contract import PluginError
 from encodekit.plugins._discovery import (
     BUILTINS,
     Plugin,
@@ -20,8 +19,11 @@ from encodekit.plugins._discovery import (
     discover,
     unknown_plugins,
 )
+from encodekit.plugins._errors import PluginError
+from encodekit.plugins._isolated import isolated
 from encodekit.plugins._known import ELSEWHERE
 from encodekit.plugins._records import KINDS, Spec, name_key
+from encodekit.plugins._text import cause_of, plain
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,26 @@ def _clash(kind: str, entries: Sequence[Entry]) -> str:
 
 
 def load_entry(entry: Entry) -> Any:
-    """Import what a record names, or raise with the pip line of what it lacks."""
+    """Import what a record names, or raise with the pip line of what it lacks.
+
+    Raises
+    ------
+    Exception
+        Whatever the plugin's code raises, as it is.
+    PluginError
+        If the plugin lacks what its record names, or raises what would end the program:
+        SystemExit, or KeyboardInterrupt where nobody pressed a key.
+    """
+
+    def failed(error: BaseException) -> Any:
+        if issubclass(type(error), Exception):
+            raise error
+        raise PluginError(_broken(entry, f"loading it raised {cause_of(error)}")) from error
+
+    return isolated(lambda: _loaded(entry), failed)
+
+
+def _loaded(entry: Entry) -> Any:
     module, _, attribute = entry.spec.load.partition(":")
     try:
         holder = importlib.import_module(module)
@@ -179,9 +200,10 @@ def load_entry(entry: Entry) -> Any:
 
 def _lacking(entry: Entry, error: ModuleNotFoundError) -> Exception:
     spec, module = entry.spec, entry.spec.load.partition(":")[0]
-    if error.name and f"{module}.".startswith(f"{error.name}."):
-        return PluginError(_broken(entry, f"there is no module {error.name!r}"))
-    package = (error.name or "?").partition(".")[0]
+    missing = plain(error.name or "?")
+    if f"{module}.".startswith(f"{missing}."):
+        return PluginError(_broken(entry, f"there is no module {missing!r}"))
+    package = missing.partition(".")[0]
     wanted = f"{entry.plugin.distribution}[{spec.extra}]" if spec.extra else package
     return MissingExtraError(
         f"the {spec.noun} {spec.name!r} needs the package {package!r}, which is not installed: "

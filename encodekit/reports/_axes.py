@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from encodekit.core import import_extra, unknown_name
+from encodekit.plugins import isolated, printable, shortened
 from encodekit.reports._palette import GRID, INK, MUTED
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SMALL = 8.5
 NORMAL = 9.5
+_LONGEST = 40  # characters of a name: a longer one would leave no room for the axes
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -60,9 +62,44 @@ def quiet_legend(ax: "Axes", **options: Any) -> None:
         ax.legend(frameon=False, fontsize=SMALL, labelcolor=INK, **options)
 
 
-def wrapped(text: object, width: int = 16) -> str:
-    """Return a label broken into short lines, at spaces and hyphens."""
-    return "\n".join(textwrap.wrap(str(text), width)) or str(text)
+def legend_text(name: object) -> str:
+    """Return a name as `name_text` for a legend, which leaves out "" and what begins with "_"."""
+    text = name_text(name)
+    return text if text and not text.startswith("_") else f" {text}"
+
+
+def name_text(name: object) -> str:
+    """Return a name of the user as text of a figure, never mathtext: in one line, and not long."""
+    return _never_math(shortened(printable(name), _LONGEST))
+
+
+def wrapped(name: object, width: int = 16) -> str:
+    """Return a name as `name_text`, broken into short lines at spaces and hyphens."""
+    short = shortened(printable(name), _LONGEST)
+    return _never_math("\n".join(textwrap.wrap(short, width)) or short)
+
+
+def title_text(title: object) -> str:
+    """Return a title, which may have several lines, as text of a figure: never mathtext."""
+    return _never_math(printable(title, keep="\n"))
+
+
+def label_text(label: object) -> str:
+    """Return the label of an axis: its mathtext where that can be drawn, else as written."""
+    text = printable(label, keep="\n")
+    if "$" not in text:
+        return text
+    from matplotlib.mathtext import MathTextParser
+
+    parser: Any = MathTextParser("path")
+    lines = [line for line in text.split("\n") if "$" in line]
+    can_be_drawn = isolated(lambda: all(map(parser.parse, lines)), lambda _: False)
+    return text if can_be_drawn else _never_math(text)
+
+
+def _never_math(text: str) -> str:
+    # a dollar sign with a backslash before it is drawn as it is, beside mathtext or alone
+    return text.replace("$", r"\$")
 
 
 def undefined_note(ax: "Axes", n: int) -> None:

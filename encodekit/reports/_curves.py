@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from encodekit.reports._axes import check_columns, in_order, own_axes, quiet_legend, undefined_note
+from encodekit.reports._axes import (
+    check_columns,
+    in_order,
+    label_text,
+    legend_text,
+    name_text,
+    own_axes,
+    quiet_legend,
+    undefined_note,
+)
 from encodekit.reports._intervals import t_interval
 from encodekit.reports._palette import MUTED, PAPER, colours_of
 from encodekit.scoring import data_to_reach
@@ -67,8 +76,11 @@ def plot_learning_curve(
     colour = colours_of([str(name) for name in names], colours)
     table = table if "size" in table else table.assign(size=table[x])
     for name in names:
-        _draw(axes, table[table[model] == name], (x, cohort, value), colour[name], interval)
-        axes.plot([], [], "-o", color=colour[name], markersize=4, linewidth=1.8, label=str(name))
+        _draw(axes, table[table[model] == name], (x, cohort, value), colour[str(name)], interval)
+        axes.plot(
+            [], [], "-o", color=colour[str(name)], markersize=4, linewidth=1.8,
+            label=legend_text(name),
+        )  # fmt: skip
     axes.set_xscale("log")
     _ticks(axes, table.groupby("size")[x].mean().tolist())
     if reference is not None:
@@ -77,8 +89,8 @@ def plot_learning_curve(
             shown, reference, x=x, model=model, cohort=cohort, value=value, n_boot=1
         )
         _mark(axes, reached, model, reference, colour)
-    axes.set_xlabel(x.replace("_", " "))
-    axes.set_ylabel(label)
+    axes.set_xlabel(name_text(x.replace("_", " ")))
+    axes.set_ylabel(label_text(label))
     quiet_legend(axes, loc="best")
     undefined_note(axes, int(table[value].isna().sum()))
     return axes
@@ -121,7 +133,7 @@ def _mark(
                 row["needed"],
                 target,
                 "D",
-                color=colour[row[model]],
+                color=colour[str(row[model])],
                 markeredgecolor=PAPER,
                 markersize=8,
                 zorder=5,

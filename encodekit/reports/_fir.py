@@ -8,7 +8,14 @@ import pandas as pd
 import xarray as xr
 
 from encodekit.linear import fir
-from encodekit.reports._axes import in_order, mark_zero, own_axes, quiet_legend
+from encodekit.reports._axes import (
+    in_order,
+    label_text,
+    legend_text,
+    mark_zero,
+    own_axes,
+    quiet_legend,
+)
 from encodekit.reports._palette import colours_of
 
 if TYPE_CHECKING:
@@ -77,13 +84,13 @@ def plot_fir(
         peak = np.nanmax(np.abs(line)) if normalised else 1.0
         axes.plot(
             delays, line / (peak or 1.0), "-o", color=colour[str(group)], markersize=5,
-            linewidth=1.8, label=str(group),
+            linewidth=1.8, label=legend_text(group),
         )  # fmt: skip
     mark_zero(axes)
     axes.set_xticks(delays)
     axes.set_xlabel("delay (s)")
     size = "weight" if feature is not None else "size of the weights"
-    axes.set_ylabel(label or (f"{size}, of the largest" if normalised else size))
+    axes.set_ylabel(label_text(label or (f"{size}, of the largest" if normalised else size)))
     if by:
         quiet_legend(axes, loc="best")
     return axes

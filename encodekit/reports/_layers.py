@@ -9,6 +9,8 @@ import pandas as pd
 from encodekit.reports._axes import (
     check_columns,
     in_order,
+    label_text,
+    legend_text,
     own_axes,
     quiet_legend,
     undefined_note,
@@ -71,7 +73,7 @@ def plot_layer_profile(
         _draw_profile(axes, profile, str(name), colour[str(name)], (chosen or {}).get(name))
     axes.set_xticks(sorted(set(table[layer].tolist())))
     axes.set_xlabel("layer")
-    axes.set_ylabel(label)
+    axes.set_ylabel(label_text(label))
     if model:
         quiet_legend(axes, loc="best")
     undefined_note(axes, int(table[value].isna().sum()))
@@ -93,7 +95,9 @@ def _draw_profile(
 ) -> None:
     x = profile.index.to_numpy()
     ax.fill_between(x, profile.low, profile.high, color=colour, alpha=0.15, linewidth=0)
-    ax.plot(x, profile["mean"], "-o", color=colour, markersize=4, linewidth=1.8, label=name)
+    ax.plot(
+        x, profile["mean"], "-o", color=colour, markersize=4, linewidth=1.8, label=legend_text(name)
+    )
     if chosen is not None and chosen in profile.index:
         ax.plot(
             [chosen],

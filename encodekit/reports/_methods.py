@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from encodekit.reports._markup import as_code, as_written
 from encodekit.reports._result import Result
 
 # name cited: (as it stands in the text, as it stands in the list)
@@ -87,7 +88,7 @@ def _models(result: Result) -> Iterator[Said]:
     for name, steps in models.items():
         own = steps[: len(steps) - len(shared)]
         if own and len(models) > 1:
-            yield f"Of the model *{name}*", ()
+            yield f"Of the model *{as_written(name)}*", ()
         for step in own:
             yield _said(step)
     if shared and len(models) > 1:
@@ -114,15 +115,16 @@ def _speech(step: Step) -> Said:
     model, layer = str(step["parameters"].get("model", "")), step["parameters"].get("layer")
     which = "all hidden layers" if layer in (None, "all") else f"hidden layer {layer}"
     known = [key for key in ("wav2vec2", "hubert", "whisper") if key in model.lower()]
-    return f"Features were {which} of the speech model `{model}`, at the TRs", tuple(known)
+    return f"Features were {which} of the speech model {as_code(model)}, at the TRs", tuple(known)
 
 
 def _tuned(step: Step) -> Said:
     given = step["parameters"]
     people = step.get("tuned_participants", [])
+    model = as_code(given.get("backbone") or given.get("model"))
     return (
-        f"The speech model `{given.get('backbone') or given.get('model')}` was fine-tuned on the "
-        f"fMRI of {_count(len(people), 'participant')} (loss {given.get('loss')}, "
+        f"The speech model {model} was fine-tuned on the "
+        f"fMRI of {_count(len(people), 'participant')} (loss {as_written(given.get('loss'))}, "
         f"{given.get('training__epochs')} epochs at most, learning rate "
         f"{given.get('training__learning_rate')}{_parts_of(given)})"
         f"{step.get('note', '')}",
@@ -133,15 +135,15 @@ def _tuned(step: Step) -> Said:
 def _parts_of(given: Mapping[str, Any]) -> str:
     """Name the update, the head and what became of the participants, where these are recorded."""
     named = [given[name] for name in ("update", "head", "participants") if name in given]
-    return "".join(f", {name}" for name in named)
+    return "".join(f", {as_written(name)}" for name in named)
 
 
 def _stimulus_tuned(step: Step) -> Said:
     given = step["parameters"]
     objective = given.get("objective") or "the self-supervised loss of its kind"
     return (
-        f"The speech model `{given.get('backbone')}` was tuned on the stimuli alone "
-        f"({objective}, {given.get('training__epochs')} epochs at most, learning rate "
+        f"The speech model {as_code(given.get('backbone'))} was tuned on the stimuli alone "
+        f"({as_written(objective)}, {given.get('training__epochs')} epochs at most, learning rate "
         f"{given.get('training__learning_rate')}{_parts_of(given)})",
         (),
     )
@@ -193,7 +195,8 @@ def _layers(step: Step) -> Said:
 
 def _other(step: Step) -> Said:
     given = ", ".join(f"{name}={value}" for name, value in step["parameters"].items())
-    return f"Then `{step['class']}({given})` of {step['module']}", ()
+    called = as_code(f"{step['class']}({given})")
+    return f"Then {called} of {as_written(step['module'])}", ()
 
 
 _SENTENCES: dict[str, Callable[[Step], Said]] = {
@@ -214,7 +217,7 @@ def _scoring(result: Result) -> Iterator[Said]:
         "The score of a target is Pearson's correlation of response and prediction within runs, "
         "averaged over runs by their length"
         if metric == "correlation"
-        else f"The score of a target is `{metric}` of response and prediction",
+        else f"The score of a target is {as_code(metric)} of response and prediction",
         (),
     )
     if result.ceiling is not None:
@@ -226,7 +229,7 @@ def _scoring(result: Result) -> Iterator[Said]:
             ("ceiling",),
         )
     if result.groups:
-        named = ", ".join(name.replace("_", " ") for name in result.groups)
+        named = ", ".join(as_written(name.replace("_", " ")) for name in result.groups)
         yield f"Regions ({named}) were fixed before there were scores", ()
     if result.tests is not None:
         drawn = int(result.tests.attrs["n_permutations"])

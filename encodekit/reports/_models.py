@@ -9,6 +9,7 @@ import pandas as pd
 from encodekit.reports._axes import (
     check_columns,
     in_order,
+    label_text,
     mark_zero,
     own_axes,
     undefined_note,
@@ -85,7 +86,7 @@ def plot_models_by_participant(
         _draw_model(axes, k, wide[name].to_numpy(), colour[name], kind=kind, level=interval)
     axes.set_xticks(range(len(wide.columns)), [wrapped(name, 13) for name in wide.columns])
     axes.set_xlim(-0.55, len(wide.columns) - 0.45)
-    axes.set_ylabel(label)
+    axes.set_ylabel(label_text(label))
     _leave_room(axes, wide.to_numpy(), kind)
     undefined_note(axes, int(wide.isna().to_numpy().sum()))
     return axes

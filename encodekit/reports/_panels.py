@@ -1,17 +1,22 @@
 """The report's own panels: what a result holds, as sections."""
 
-import warnings
+import copy
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from encodekit.plugins import load_entry, registry
+from encodekit.core import warn_caller
+from encodekit.plugins import Entry, cause_of, isolated, load_entry, registry
+from encodekit.plugins._discovery import BUILTINS
 from encodekit.reports._audit import OK, TEST, audit
 from encodekit.reports._curves import plot_learning_curve
 from encodekit.reports._difference import plot_difference
+from encodekit.reports._drawn import Drawn, drawn, undisturbed
 from encodekit.reports._layers import plot_layer_profile
+from encodekit.reports._markup import as_written
 from encodekit.reports._methods import methods
 from encodekit.reports._models import plot_models_by_participant
 from encodekit.reports._regions import plot_by_region
@@ -25,22 +30,39 @@ _DRAWN = frozenset({"fsaverage5", "fsaverage6", "fsaverage7", "fsaverage"})
 R, NORMALISED = "correlation with the brain (r)", "normalised r (over the noise ceiling)"
 
 
-def panels(result: Result) -> Iterator[Section]:
-    """Yield the sections of every registered panel that has something to show, in order.
+def panels(result: Result, first: int = 1) -> Iterator[Drawn]:
+    """Yield every registered panel that has something to show, drawn, in order.
 
-    A panel that fails is warned of and said to be missing; the others are shown.
+    A panel that fails while it is made or drawn, or returns something else than a Section, is
+    warned of and said to be missing; the others are shown.
+
+    Parameters
+    ----------
+    result : Result
+    first : int
+        Number of the first section.
     """
     entries = registry().entries("panels")
+    number = first
     for entry in sorted(entries, key=lambda one: (getattr(one.spec, "order", 100), one.spec.name)):
-        try:
-            section = load_entry(entry)(result)
-        except Exception as error:  # noqa: BLE001 (panels are anybody's)
-            cause = f"{type(error).__name__}: {error}"
-            message = f"the panel {entry.spec.name!r} of {entry.plugin.title} failed: {cause}"
-            warnings.warn(message, UserWarning, stacklevel=2)
-            section = Section(entry.spec.name, f"Not shown: {message}")
-        if section is not None:
-            yield section
+        panel = isolated(partial(_panel, entry, result, number), partial(_not_shown, entry, number))
+        if panel is not None:
+            yield panel
+            number += 1
+
+
+def _panel(entry: Entry, result: Result, number: int) -> Drawn | None:
+    own = result if entry.plugin.name == BUILTINS else copy.deepcopy(result)  # it may change it
+    with undisturbed():
+        section = load_entry(entry)(own)
+        return None if section is None else drawn(section, number)
+
+
+def _not_shown(entry: Entry, number: int, error: BaseException) -> Drawn:
+    cause = cause_of(error)
+    message = f"the panel {entry.spec.name!r} of {entry.plugin.title} failed: {cause}"
+    warn_caller(message, UserWarning)
+    return drawn(Section(entry.spec.name, as_written(f"Not shown: {message}")), number)
 
 
 def scores_panel(result: Result) -> Section:
@@ -56,8 +78,8 @@ def scores_panel(result: Result) -> Section:
             Picture(
                 plot_models_by_participant(rows, order=result.models, label=label),
                 alt=f"Scores in {group}, each participant a point: {said}.",
-                caption=f"**{group}**. A line is one participant; the bar is their mean with its "
-                "95 % t interval over people.",
+                caption=f"**{as_written(group)}**. A line is one participant; the bar is their "
+                "mean with its 95 % t interval over people.",
             )
         )
     wide = table.pivot_table(
@@ -79,7 +101,7 @@ def maps_panel(result: Result) -> Section | None:
         Picture(
             plot_surface(scores, label=label, views=["lateral", "medial"]),
             alt=f"Map of the scores of {model} on the inflated cortex.",
-            caption=f"{model}, mean over participants.",
+            caption=f"{as_written(model)}, mean over participants.",
         )
         for model, scores in maps.items()
     ]
@@ -104,7 +126,8 @@ def difference_panel(result: Result) -> Section | None:
                 views=["lateral"],
             ),
             alt=f"Map of the difference in r, {model} minus {first}.",
-            caption=f"{model} minus {first}: r before the ceiling, mean over participants.",
+            caption=f"{as_written(model)} minus {as_written(first)}: r before the ceiling, "
+            "mean over participants.",
         )
         for model in result.models[1:]
     ]
@@ -152,8 +175,8 @@ def curve_panel(result: Result) -> Section | None:
     picture = Picture(
         plot_learning_curve(table, cohort=unit, reference=reference, label=_label(result)),
         alt=f"Scores against minutes of data, with the score of {reference} at full data.",
-        caption=f"Dashed: fitted score of {reference} at full data. A diamond is where a curve "
-        f"reaches it. Thin lines: {unit}s.",
+        caption=f"Dashed: fitted score of {as_written(reference)} at full data. A diamond is where "
+        f"a curve reaches it. Thin lines: {unit}s.",
     )
     columns = ["model", "needed", "low", "high", "share", "gain", "not_reached", "n_cohorts"]
     caption = f"Minutes that reach the reference; intervals by bootstrap over {unit}s."

@@ -9,7 +9,10 @@ import pandas as pd
 from encodekit.reports._axes import (
     check_columns,
     in_order,
+    label_text,
+    legend_text,
     mark_zero,
+    name_text,
     own_axes,
     quiet_legend,
     style,
@@ -80,11 +83,15 @@ def plot_by_region(
             scores = chosen.loc[chosen[region] == area, value].to_numpy(dtype=float)
             _draw_row(axes, k + shift, scores, colour[name], interval)
         if model:
-            axes.plot([], [], "o", color=colour[name], markersize=6, label=str(name))
-    axes.set_yticks(range(len(rows)), [str(area) for area in rows])
+            axes.plot([], [], "o", color=colour[name], markersize=6, label=legend_text(name))
+    axes.set_yticks(range(len(rows)), [name_text(area) for area in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel(label)
-    quiet_legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, handletextpad=0.2)
+    axes.set_xlabel(label_text(label))
+    longest = max(len(legend_text(name)) for name in series)
+    n_columns = max(1, min(4, 60 // (longest + 3)))  # 60 characters are about the figure's width
+    quiet_legend(
+        axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, handletextpad=0.2
+    )
     shown = table[table[region].isin(rows) & (table[model].isin(series) if model else True)]
     undefined_note(axes, int(shown[value].isna().sum()))
     return axes

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import atomic_write, import_extra
+from encodekit.core import atomic_write, warn_caller
+from encodekit.plugins import cause_of, isolated, printable, shown
+from encodekit.reports._drawn import drawn, table_parts, template
 from encodekit.reports._markup import prose
 from encodekit.reports._panels import panels
 from encodekit.reports._provenance import Provenance, environment, provenance_tables
 from encodekit.reports._result import Result
-from encodekit.reports._sections import Highlight, Picture, Section
-from encodekit.reports._svg import as_svg
+from encodekit.reports._sections import Highlight, Section
 from encodekit.reports._viewer import mesh_json, script, script_hash
 
 
@@ -65,17 +67,19 @@ def report(
     >>> page.name
     'r.html'
     """
-    shown, stated = list(sections), dict(provenance or {})
+    if result is None and not (title and sections):
+        raise ValueError("a report needs a title and a section, or a result")
+    parts = [drawn(section, number) for number, section in enumerate(sections, start=1)]
+    stated = dict(provenance or {})
     if result is not None:
-        title = title or result.name
-        shown += panels(result)
-        stated |= _stated(result)
-    if not title or not shown:
+        title = title or str(result.name or "") or "A result without a name"
+        parts += panels(result, len(parts) + 1)
+        stated |= isolated(partial(_stated, result), partial(_not_stated, result))
+    if not parts:
         raise ValueError("a report needs a title and a section, or a result")
     tables = provenance_tables({**stated, "Versions": environment()})
-    parts = [_laid_out(section, number) for number, section in enumerate(shown, start=1)]
-    turning = any(section.viewers for section in shown)
-    html = _template().render(
+    turning = any(part.turns for part in parts)
+    page = template("report.html.j2").render(
         title=title,
         subtitle=subtitle,
         summary=prose(summary) if summary.strip() else "",
@@ -84,42 +88,15 @@ def report(
         script_hash=script_hash() if turning else "",
         highlights=highlights,
         sections=parts,
-        provenance=tables,
+        provenance=[table_parts(table) for table in tables],
         date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         version=environment(["encodekit"]).get("encodekit", ""),
     )
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(target, html.encode())
+    # names may hold what HTML and UTF-8 cannot
+    atomic_write(target, printable(page, keep="\t\n\r").encode())
     return target
-
-
-def _template() -> Any:
-    jinja2: Any = import_extra("jinja2", extra="report", purpose="a report")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("encodekit.reports", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("report.html.j2")
-
-
-def _laid_out(section: Section, number: int) -> dict[str, Any]:
-    return {
-        "id": f"section-{number}",
-        "title": section.title,
-        "text": prose(section.text) if section.text.strip() else "",
-        "figures": [
-            _figure(picture, f"f{number}-{k}") for k, picture in enumerate(section.figures, start=1)
-        ],
-        "viewers": [
-            viewer.parts(f"v{number}-{k}") for k, viewer in enumerate(section.viewers, start=1)
-        ],
-        "tables": section.tables,
-        "columns": section.columns,
-    }
 
 
 def _stated(result: Result) -> dict[str, Any]:
@@ -138,10 +115,7 @@ def _stated(result: Result) -> dict[str, Any]:
     return stated
 
 
-def _figure(picture: Picture, prefix: str) -> dict[str, str]:
-    return {
-        "id": prefix,
-        "svg": as_svg(picture.drawn, prefix),
-        "alt": picture.alt,
-        "caption": prose(picture.caption) if picture.caption.strip() else "",
-    }
+def _not_stated(result: Result, error: BaseException) -> dict[str, Any]:
+    message = f"the provenance of the result {shown(result.name)} cannot be shown: "
+    warn_caller(message + cause_of(error), UserWarning)
+    return {"Settings": {"not shown": message + cause_of(error)}}

@@ -40,7 +40,9 @@ class Picture:
     @property
     def drawn(self) -> Any:
         """The matplotlib figure, whether it or one of its axes was given."""
-        return self.figure if hasattr(self.figure, "savefig") else self.figure.figure
+        if hasattr(self.figure, "savefig"):
+            return self.figure
+        return self.figure.get_figure(root=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.core import unknown_name
-from encodekit.reports._axes import NORMAL, SMALL, new_figure
+from encodekit.reports._axes import (
+    NORMAL,
+    SMALL,
+    label_text,
+    name_text,
+    new_figure,
+    title_text,
+)
 from encodekit.reports._mesh import View, outline, view
 from encodekit.reports._palette import DIVERGING, INK, MUTED, SEQUENTIAL
 from encodekit.reports._vertex_maps import SIDES, Maps, vertex_maps
@@ -110,7 +117,7 @@ def _figure(panels: list[list[tuple[str, str]]], title: str | None) -> "Figure":
     figure = new_figure(each * columns + 0.9, each * 0.74 * rows + 0.35)
     figure.subplots(rows, columns)
     if title:
-        figure.suptitle(title, fontsize=NORMAL + 1, color=INK)
+        figure.suptitle(title_text(title), fontsize=NORMAL + 1, color=INK)
     return figure
 
 
@@ -229,7 +236,7 @@ def _colour_bar(
         aspect=18 if rows > 1 else 12,
         pad=0.02,
     )
-    bar.set_label(label, fontsize=SMALL, color=INK)
+    bar.set_label(label_text(label), fontsize=SMALL, color=INK)
     bar.ax.tick_params(labelsize=SMALL, colors=INK, length=0)
     bar.outline.set_visible(False)
 
@@ -254,7 +261,7 @@ def _explain_outlines(figure: "Figure", names: Sequence[str]) -> None:
         ]
         figure.legend(
             handles,
-            list(names),
+            [name_text(name) for name in names],
             loc="outside lower center",
             ncols=len(names),
             frameon=False,

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from typing import Any
 
 from encodekit.core import import_extra
@@ -9,6 +10,7 @@ from encodekit.reports._palette import GRID, INK, MUTED, PAPER
 
 _RASTER_DPI = 200
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+_TAG = re.compile(r"<[^>]*>")  # matplotlib writes ">" of text and attributes as "&gt;"
 _FONT = re.compile(r"(font: [^'\";]*px) '[^\";]*'?[^\";]*")
 
 
@@ -20,7 +22,12 @@ def as_svg(figure: Any, prefix: str) -> str:
     """
     matplotlib: Any = import_extra("matplotlib", extra="report", purpose="a report with figures")
     drawn = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
+    settings = {"svg.fonttype": "none", "svg.hashsalt": prefix}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # the browser draws the text, with fonts of its own
+        warnings.filterwarnings("ignore", message=r"(?s).*Glyph .* missing from")
+        # names may be too long for the layout: the figure is drawn without it
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
         figure.savefig(
             drawn,
             format="svg",
@@ -34,16 +41,22 @@ def as_svg(figure: Any, prefix: str) -> str:
 def _for_page(svg: str, prefix: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    used = set(re.findall(r"url\(#([^)]+)\)", svg)) | set(re.findall(r'href="#([^"]+)"', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", svg)
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = svg.replace("url(#", f"url(#{prefix}-").replace('href="#', f'href="#{prefix}-')
-    svg = _FONT.sub(r"\1 var(--sans)", svg)
+    svg = re.sub(r"<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    tags = " ".join(_TAG.findall(svg))
+    used = set(re.findall(r"url\(#([^)]+)\)", tags)) | set(re.findall(r'href="#([^"]+)"', tags))
+    # between the tags stand names of the user, which are left as they are
+    return _sized(_TAG.sub(lambda found: _tag_for_page(found[0], prefix, used), svg))
+
+
+def _tag_for_page(tag: str, prefix: str, used: set[str]) -> str:
+    tag = re.sub(r' xmlns(:\w+)?="[^"]*"', "", tag).replace("xlink:href", "href")
+    tag = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", tag)
+    tag = re.sub(r'\bid="', f'id="{prefix}-', tag)
+    tag = tag.replace("url(#", f"url(#{prefix}-").replace('href="#', f'href="#{prefix}-')
+    tag = _FONT.sub(r"\1 var(--sans)", tag)
     for ink, variable in _THEMED.items():
-        svg = svg.replace(ink, variable)
-    return _sized(svg)
+        tag = tag.replace(ink, variable)
+    return tag
 
 
 def _sized(svg: str) -> str:

@@ -8,6 +8,9 @@ import pandas as pd
 from encodekit.reports._axes import (
     check_columns,
     in_order,
+    label_text,
+    legend_text,
+    name_text,
     own_axes,
     quiet_legend,
     undefined_note,
@@ -69,8 +72,8 @@ def plot_training(
             _draw(axes, line, (step, value), colour[str(name)], dash)
         _mark_best(axes, line, (step, value), colour[str(name)], (best or {}).get(str(name)))
     _explain(axes, colour if model else {}, parts if split else [])
-    axes.set_xlabel(step)
-    axes.set_ylabel(label)
+    axes.set_xlabel(name_text(step))
+    axes.set_ylabel(label_text(label))
     undefined_note(axes, int(table[value].isna().sum()))
     return axes
 
@@ -107,8 +110,8 @@ def _mark_best(
 
 def _explain(ax: "Axes", colours: Mapping[str, str], parts: Sequence[str]) -> None:
     for name, colour in colours.items():
-        ax.plot([], [], "-", color=colour, linewidth=2.5, label=name)
+        ax.plot([], [], "-", color=colour, linewidth=2.5, label=legend_text(name))
     if len(parts) > 1:
         for part, dash in zip(parts, _styles(len(parts)), strict=True):
-            ax.plot([], [], dash, color=MUTED, linewidth=1.5, label=str(part))
+            ax.plot([], [], dash, color=MUTED, linewidth=1.5, label=legend_text(part))
     quiet_legend(ax, loc="best")

@@ -57,15 +57,15 @@ class SurfaceViewer:
 
     def parts(self, key: str) -> dict[str, Any]:
         """Return what the template of the report shows, with ids that begin with ``key``."""
-        maps = {str(name): vertex_maps(scores) for name, scores in self.maps.items()}
-        ends = [limits(of, None, None, self.diverging) for of in maps.values()]
+        maps = [(str(name), vertex_maps(scores)) for name, scores in self.maps.items()]
+        ends = [limits(of, None, None, self.diverging) for _, of in maps]
         vmin, vmax = min(low for low, _ in ends), max(high for _, high in ends)
         colours = colours_for(None, self.diverging)(np.linspace(0, 1, 256))[:, :3]
         rgb = np.round(255 * colours).astype(np.uint8)
         data: dict[str, Any] = {
             "colours": _packed(rgb),
             "areas": None,
-            "maps": [_map(name, of, vmin, vmax) for name, of in maps.items()],
+            "maps": [_map(name, of, vmin, vmax) for name, of in maps],
         }
         if self.areas:
             names, area = np.unique(
@@ -76,7 +76,7 @@ class SurfaceViewer:
         return {
             "id": key,
             "data": _json(data),
-            "names": list(maps),
+            "names": [name for name, _ in maps],
             "label": self.label,
             "gradient": f"linear-gradient(to right, {stops})",
             "threshold": self.threshold,
@@ -131,5 +131,9 @@ def _packed(values: NDArray[Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    # Inside a script element, "</" would end it, whatever string it stands in.
-    return json.dumps(value, separators=(",", ":")).replace("</", "<\\/")
+    # Inside a script element "</script" ends it and "<!--" hides the end, whatever string these
+    # stand in; json.dumps writes all that is not ASCII, lone surrogates too, as escapes.
+    text = json.dumps(value, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text

@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from encodekit.plugins import Entry, Plugin, Registry, load_entry
+from encodekit.plugins import Entry, Plugin, Registry, cause_of, isolated, load_entry, shown
 from encodekit.testing._features import check_feature_extractor
 from encodekit.testing._losses import check_loss
 from encodekit.testing._metrics import check_metric
@@ -24,14 +25,19 @@ def check_plugin(plugin: Plugin, registry: Registry) -> Iterator[tuple[str, str,
         Such as ``("features pitch", "19 checks", None)``; the error says what is wrong.
     """
     for kind, spec in plugin.records:
-        entry = Entry(spec, plugin)
-        try:
-            yield f"{kind} {spec.name}", _checked(kind, entry), None
-        except Exception as error:  # noqa: BLE001 (a plugin's code may raise anything)
-            yield f"{kind} {spec.name}", "", f"{type(error).__name__}: {error}"
+        said, error = isolated(partial(_outcome, kind, Entry(spec, plugin)), _failed)
+        yield f"{kind} {spec.name}", said, error
     for clash in registry.clashes():
         if plugin.title in clash:
             yield "names", "", clash
+
+
+def _outcome(kind: str, entry: Entry) -> tuple[str, str | None]:
+    return _checked(kind, entry), None
+
+
+def _failed(error: BaseException) -> tuple[str, str | None]:
+    return "", cause_of(error)
 
 
 _CHECKS: dict[str, Callable[[Any], tuple[str, ...]]] = {
@@ -45,7 +51,7 @@ _CHECKS: dict[str, Callable[[Any], tuple[str, ...]]] = {
 def _checked(kind: str, entry: Entry) -> str:
     loaded = load_entry(entry)
     if not callable(loaded):
-        raise TypeError(f"{entry.spec.load} is no class or function, but {loaded!r:.60}")
+        raise TypeError(f"{entry.spec.load} is no class or function, but {shown(loaded, 60)}")
     if not (inspect.getdoc(loaded) or "").strip():
         raise ValueError(f"{entry.spec.load} has no docstring")
     if kind not in _CHECKS:

@@ -1,5 +1,6 @@
 """A tuned model as a plain transformers model, on the hub, and what its card says."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +179,22 @@ def test_the_card_says_whether_the_backbone_heard_the_test_audio(
     assert f"- Overlap of pretraining and test audio: {said}" in card
     assert f"| pretrained on | {PRETRAINED_ON[backbone]} |" in card
     assert (f"base_model: {backbone}" in card) == ("/" in backbone)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a | b", "a\n\n# b", "<img src=x>", "[x](javascript:alert(1))", "```", "a\n---\nlicense: mit",
+     "\ud800\0\x1b", "$x$ ~~y~~ **z**", "x" * 5000, ""],
+)  # fmt: skip
+def test_no_name_leaves_its_place_in_the_card(fitted, stories, tmp_path, name):
+    scores = pd.DataFrame({"region": [name, "b"], name + "!": [0.1, 0.2]})
+    notes = CardNotes(
+        scores=scores, tested_on=stories[:1], test_corpus=name or None, data_licence=name
+    )
+    fitted.save(tmp_path / "model", notes=notes)
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert card.count("\n# ") == 1
+    assert card.count("\n---\n") == 1
+    assert not re.search(r"<|\]\(|^license", card.replace("<br>", ""), re.MULTILINE)
+    [table] = re.findall(r"## Scores\n\n((?:\|.*\n)+)", card)
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()} == {3}

@@ -162,7 +162,7 @@ def test_the_version_is_that_of_the_package(capsys):
     [
         (KeyError("no 'x': use 'y'"), "no 'x': use 'y'"),
         (PluginError("it broke"), "it broke"),
-        (ValueError(), "ValueError:  (run it again with --debug for the traceback)"),
+        (ValueError(), "ValueError (run it again with --debug for the traceback)"),
     ],
 )
 def test_errors_are_described_in_words(error, said):

@@ -182,5 +182,11 @@
     }
   }
 
-  for (const root of document.querySelectorAll(".viewer")) new Viewer(root);
+  for (const root of document.querySelectorAll(".viewer")) {
+    try {
+      new Viewer(root);
+    } catch (error) {
+      root.querySelector("output").textContent = `This map cannot be turned: ${error.message}`;
+    }
+  }
 })();

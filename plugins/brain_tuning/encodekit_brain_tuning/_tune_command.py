@@ -94,6 +94,7 @@ def _show(history: "pd.DataFrame", output: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from encodekit.plugins import printable
     from encodekit_brain_tuning.training import reverted, say_kept, say_reverted
 
     console, table = Console(), Table(title="tuning")
@@ -103,7 +104,7 @@ def _show(history: "pd.DataFrame", output: Path) -> None:
         table.add_row(*(f"{value:.4g}" for value in row))
     console.print(table)
     if reverted(history):
-        console.print(say_reverted(history), style="bold yellow", highlight=False)
+        console.print(say_reverted(history), style="bold yellow", highlight=False, markup=False)
     else:
-        console.print(f"on the validation runs {say_kept(history)}", highlight=False)
-    console.print(f"saved: {output}", soft_wrap=True, highlight=False)
+        console.print(f"on the validation runs {say_kept(history)}", highlight=False, markup=False)
+    typer.echo(f"saved: {printable(output)}")

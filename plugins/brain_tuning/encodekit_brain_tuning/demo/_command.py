@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from encodekit.plugins import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -43,7 +45,7 @@ def demo(
     say("drawing the report")
     path = write_report(output, result, seconds=time.perf_counter() - began)
     print_table(result, Console())
-    Console().print(f"report: {path}", soft_wrap=True, highlight=False)
+    typer.echo(f"report: {printable(path)}")
     if open_report:
         typer.launch(path.resolve().as_uri())
 
@@ -66,7 +68,10 @@ def run_demo(seed: int, say: Say, changes: Iterable[str] = ()) -> "ek.Result":
 
 
 def _clock(console: "Console", began: float) -> Say:
+    from rich.text import Text
+
     def say(text: str) -> None:
-        console.print(f"[dim]{time.perf_counter() - began:5.0f} s[/dim]  {text}", highlight=False)
+        passed = Text(f"{time.perf_counter() - began:5.0f} s", style="dim")
+        console.print(passed.append(f"  {printable(text)}", style="not dim"))
 
     return say
