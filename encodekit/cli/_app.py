@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
-from encodekit.plugins import CommandSpec, load_entry, printable, registry
+from encodekit.core import printable
+from encodekit.plugins import CommandSpec, load_entry, registry
 
 CORE = {
     "audit": "encodekit.cli._audit:audit",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from encodekit.cli._app import make_program
-from encodekit.plugins import PluginError, cause_of, message_of, printable
+from encodekit.core import message_of, printable
+from encodekit.plugins import PluginError, cause_of
 
 # What a user can cause and mend; anything else is a bug, and its type helps to find it.
 _EXPECTED = (ValueError, TypeError, OSError, ImportError, RuntimeError, LookupError)

@@ -14,16 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from encodekit.cli._terminal import print_table, say, say_parts, styled
-from encodekit.core import unknown_name
-from encodekit.plugins import (
-    Plugin,
-    PluginWarning,
-    Registry,
-    Spec,
-    cause_of,
-    installed_plugins,
-    isolated,
-)
+from encodekit.core import isolated, unknown_name
+from encodekit.plugins import Plugin, PluginWarning, Registry, Spec, cause_of, installed_plugins
 from encodekit.plugins._discovery import BUILTINS
 from encodekit.plugins._probe import TIME_LIMIT, probe
 from encodekit.plugins._records import name_key

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from encodekit.plugins import printable
+from encodekit.core import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,6 +7,7 @@ from encodekit.core._files import (
     whole_file,
 )
 from encodekit.core._folders import remove_sealed, resumed_folder, whole_folder
+from encodekit.core._isolated import isolated
 from encodekit.core._messages import refuse, unknown_name
 from encodekit.core._pointers import NotDownloadedError, present_file
 from encodekit.core._progress import progress, tell
@@ -18,6 +19,16 @@ from encodekit.core._sealed import (
     write_manifest,
 )
 from encodekit.core._settings import Settings, split_nested
+from encodekit.core._text import (
+    class_of,
+    code_block,
+    markdown,
+    message_of,
+    plain,
+    printable,
+    shortened,
+    shown,
+)
 from encodekit.core._version import __version__
 from encodekit.core._warnings import warn_caller
 
@@ -29,14 +40,23 @@ __all__ = [
     "Settings",
     "__version__",
     "atomic_write",
+    "class_of",
+    "code_block",
     "import_extra",
+    "isolated",
+    "markdown",
+    "message_of",
+    "plain",
     "present_file",
+    "printable",
     "progress",
     "read_sealed",
     "refuse",
     "remove_abandoned",
     "remove_sealed",
     "resumed_folder",
+    "shortened",
+    "shown",
     "split_nested",
     "tell",
     "unknown_name",

@@ -25,7 +25,7 @@ def read_pretrained(reader: Any, where: str, **given: Any) -> Any:
         Where the model needs code of its own, or there is an adapter for PEFT beside it: its file
         names modules to import.
     """
-    from transformers.utils import find_adapter_config_file
+    from transformers.utils.peft_utils import find_adapter_config_file
 
     local = {name: given[name] for name in ("local_files_only",) if name in given}
     if find_adapter_config_file(where, **local) is not None:

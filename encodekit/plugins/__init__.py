@@ -10,7 +10,7 @@ package that is not installed.
 """
 
 from encodekit.plugins._discovery import Plugin, PluginWarning, discover, installed_plugins
-from encodekit.plugins._errors import PluginError
+from encodekit.plugins._errors import PluginError, cause_of
 from encodekit.plugins._has_settings import (
     HasSettings,
     as_settings,
@@ -22,7 +22,6 @@ from encodekit.plugins._has_settings import (
     settings_of,
 )
 from encodekit.plugins._hooks import API, hookimpl
-from encodekit.plugins._isolated import isolated
 from encodekit.plugins._make import (
     known_names,
     load_spec,
@@ -49,16 +48,6 @@ from encodekit.plugins._records import (
     name_key,
 )
 from encodekit.plugins._registry import Entry, Registry, load_entry, registry, use_registry
-from encodekit.plugins._text import (
-    cause_of,
-    code_block,
-    markdown,
-    message_of,
-    plain,
-    printable,
-    shortened,
-    shown,
-)
 
 __all__ = [
     "API",
@@ -84,11 +73,9 @@ __all__ = [
     "UpdateSpec",
     "as_settings",
     "cause_of",
-    "code_block",
     "discover",
     "hookimpl",
     "installed_plugins",
-    "isolated",
     "known_names",
     "load_entry",
     "load_spec",
@@ -96,19 +83,13 @@ __all__ = [
     "make_loss",
     "make_regions",
     "make_regressor",
-    "markdown",
-    "message_of",
     "name_key",
     "name_of",
-    "plain",
-    "printable",
     "registry",
     "resolved_hints",
     "settings_class",
     "settings_in",
     "settings_names",
     "settings_of",
-    "shortened",
-    "shown",
     "use_registry",
 ]

@@ -11,11 +11,10 @@ from typing import Any
 
 import pluggy
 
-from encodekit.core import unknown_name
+from encodekit.core import plain, shown, unknown_name
 from encodekit.plugins._errors import PluginError
 from encodekit.plugins._hooks import API, PROJECT, Hooks
 from encodekit.plugins._records import KINDS, Spec
-from encodekit.plugins._text import plain, shown
 
 _MOST = 20_000  # records of one hook, which may yield without end
 

@@ -12,14 +12,12 @@ from importlib.metadata import Distribution, EntryPoint, distributions, entry_po
 
 import pluggy
 
-from encodekit.core import unknown_name
+from encodekit.core import isolated, printable, unknown_name
 from encodekit.plugins._contract import admit
-from encodekit.plugins._errors import PluginError
+from encodekit.plugins._errors import PluginError, cause_of
 from encodekit.plugins._hooks import PROJECT, Hooks
-from encodekit.plugins._isolated import isolated
 from encodekit.plugins._records import Spec, name_key
 from encodekit.plugins._switches import SwitchesError, switched_off
-from encodekit.plugins._text import cause_of, printable
 
 BUILTINS = "encodekit-builtins"
 # Packages that take long to import, or are not there for everybody: none belongs in discovery.

@@ -5,8 +5,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
-from encodekit.core import unknown_name
-from encodekit.plugins._text import shown
+from encodekit.core import shown, unknown_name
 
 _LOAD = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._ -]*[A-Za-z0-9])?")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from encodekit.core import MissingExtraError, unknown_name
+from encodekit.core import MissingExtraError, isolated, plain, unknown_name
 from encodekit.plugins._discovery import (
     BUILTINS,
     Plugin,
@@ -19,11 +19,9 @@ from encodekit.plugins._discovery import (
     discover,
     unknown_plugins,
 )
-from encodekit.plugins._errors import PluginError
-from encodekit.plugins._isolated import isolated
+from encodekit.plugins._errors import PluginError, cause_of
 from encodekit.plugins._known import ELSEWHERE
 from encodekit.plugins._records import KINDS, Spec, name_key
-from encodekit.plugins._text import cause_of, plain
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from encodekit.core import import_extra, unknown_name
-from encodekit.plugins import isolated, printable, shortened
+from encodekit.core import import_extra, isolated, printable, shortened, unknown_name
 from encodekit.reports._palette import GRID, INK, MUTED
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from encodekit.core import import_extra
-from encodekit.plugins import plain, shown
+from encodekit.core import import_extra, plain, shown
 from encodekit.reports._markup import prose
 from encodekit.reports._sections import Picture, Section, Table
 from encodekit.reports._svg import as_svg

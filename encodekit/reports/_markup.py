@@ -3,7 +3,7 @@
 import html
 import re
 
-from encodekit.plugins import printable
+from encodekit.core import printable
 
 _INLINE = (
     (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),

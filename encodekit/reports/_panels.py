@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encodekit.core import warn_caller
-from encodekit.plugins import Entry, cause_of, isolated, load_entry, registry
+from encodekit.core import isolated, warn_caller
+from encodekit.plugins import Entry, cause_of, load_entry, registry
 from encodekit.plugins._discovery import BUILTINS
 from encodekit.reports._audit import OK, TEST, audit
 from encodekit.reports._curves import plot_learning_curve

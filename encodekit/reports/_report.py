@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import atomic_write, warn_caller
-from encodekit.plugins import cause_of, isolated, printable, shown
+from encodekit.core import atomic_write, isolated, printable, shown, warn_caller
+from encodekit.plugins import cause_of
 from encodekit.reports._drawn import drawn, table_parts, template
 from encodekit.reports._markup import prose
 from encodekit.reports._panels import panels

@@ -360,7 +360,7 @@ def _request(value: Any, requests: dict[str, dict[str, Any]] | None) -> None:
 
 
 def _card(model: Any, made_with: dict[str, str]) -> str:
-    from encodekit.plugins import code_block, markdown, shown
+    from encodekit.core import code_block, markdown, shown
 
     versions = "\n".join(f"- {name} {version}" for name, version in made_with.items())
     code = code_block(shown(model, limit=5000, keep="\n"))

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from encodekit.plugins import Entry, Plugin, Registry, cause_of, isolated, load_entry, shown
+from encodekit.core import isolated, shown
+from encodekit.plugins import Entry, Plugin, Registry, cause_of, load_entry
 from encodekit.testing._features import check_feature_extractor
 from encodekit.testing._losses import check_loss
 from encodekit.testing._metrics import check_metric

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from encodekit.core import isolated
 from encodekit.plugins import (
     Entry,
     FeatureSpec,
@@ -19,7 +20,6 @@ from encodekit.plugins import (
     Registry,
     cause_of,
     discover,
-    isolated,
     load_entry,
 )
 

@@ -18,7 +18,7 @@ import xarray as xr
 
 import encodekit as ek
 from encodekit import cli
-from encodekit.plugins import code_block, markdown, message_of, printable, shortened
+from encodekit.core import code_block, markdown, message_of, printable, shortened
 from encodekit.reports import (
     Highlight,
     Section,

@@ -94,7 +94,7 @@ def _show(history: "pd.DataFrame", output: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from encodekit.plugins import printable
+    from encodekit.core import printable
     from encodekit_brain_tuning.training import reverted, say_kept, say_reverted
 
     console, table = Console(), Table(title="tuning")

@@ -281,7 +281,7 @@ class TunedFeatures(FeatureExtractor):
             Heads, strategies, updates and losses of your own that it was tuned with.
         """
 
-        def parse(folder: SealedFolder) -> Self:
+        def parse(folder: SealedFolder) -> Any:
             config = read_config(folder, cls.__name__)
             parameters = unpack_parameters(
                 cls, config["parameters"], folder, classes=[KeySelector, *classes]
@@ -294,7 +294,8 @@ class TunedFeatures(FeatureExtractor):
             extractor._load_state(folder, config["state"])
             return extractor
 
-        return read_sealed(path, KIND, parse)
+        loaded: Self = read_sealed(path, KIND, parse)
+        return loaded
 
     def _card(self, notes: CardNotes | None) -> str:
         settings = self.settings()

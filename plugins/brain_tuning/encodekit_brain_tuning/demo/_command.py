@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from encodekit.plugins import printable
+from encodekit.core import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table as Printed
-from rich.text import Text
 
 import encodekit as ek
-from encodekit.plugins import printable
 from encodekit.reports import (
     Highlight,
     Picture,
@@ -40,11 +38,11 @@ def print_table(result: ek.Result, console: Console) -> None:
     table = Printed(title="normalised r of held-out participants, held-out stories")
     table.add_column("features")
     for area in result.groups:
-        table.add_column(Text(printable(area)), justify="right")
+        table.add_column(area, justify="right")
         table.add_column("above pretrained", justify="right")
     means = {area: means_of(result, area) for area in result.groups}
     for model in means["language"].index:
-        cells: list[str | Text] = [Text(printable(model))]
+        cells = [model]
         for area in result.groups:
             gain = gains(result, model, area)
             above = "" if model == REFERENCE else f"{(gain > 0).sum()} of {len(gain)} people"

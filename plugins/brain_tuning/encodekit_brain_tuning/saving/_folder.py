@@ -68,8 +68,8 @@ def read_config(folder: SealedFolder, maker: str) -> dict[str, Any]:
     config: dict[str, Any] = folder.read_json("config.json")
     if config.get("format") != FORMAT:
         raise ValueError(
-            f"{folder.root} holds a tuned model of format {config.get('format')}, this version reads "
-            f"{FORMAT}: load it with the version named in its README.md"
+            f"{folder.root} holds a tuned model of format {config.get('format')}, this version "
+            f"reads {FORMAT}: load it with the version named in its README.md"
         )
     if config["class"] != maker:
         raise ValueError(
@@ -130,10 +130,10 @@ def read_tuned(
     return TunedModel(facts, model.eval(), history)
 
 
-def _check_names(names: Any, expected: Any, folder: Path) -> None:
+def _check_names(names: Any, expected: Any, root: Path) -> None:
     differ: Sequence[str] = sorted(set(names) ^ set(expected))
     if differ:
         raise ValueError(
-            f"{folder.root} holds {len(names)} tensors, its parameters expect {len(expected)}; they "
+            f"{root} holds {len(names)} tensors, its parameters expect {len(expected)}; they "
             f"differ in {differ[:4]}: save the model again"
         )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from encodekit.core import markdown
 from encodekit.data import Stimulus, runs_heard_in
-from encodekit.plugins import markdown
 from encodekit_brain_tuning.saving._tuned import TunedModel, say_value
 from encodekit_brain_tuning.training import reverted, say_gain, say_reverted
 

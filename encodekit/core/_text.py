@@ -4,10 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pluggy
-
-from encodekit.plugins._errors import PluginError
-from encodekit.plugins._isolated import isolated
+from encodekit.core._isolated import isolated
 
 # Control characters, line separators, characters that turn the order of others, lone surrogates
 # and non-characters: a terminal obeys some, and XML or UTF-8 cannot hold others.
@@ -17,7 +14,6 @@ _UNSHOWN = re.compile(
 )
 # What Markdown takes for markup within a line; an underscore only at the edge of a word.
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(")
-_LONGEST = 500  # characters of a cause, so that no message fills the screen
 
 
 def plain(value: object) -> str:
@@ -57,21 +53,13 @@ def shortened(text: str, limit: int) -> str:
 def shown(value: object, limit: int = 80, keep: str = "") -> str:
     """Return the ``repr`` of a value, or its class where it has none; in one line, unless kept."""
     found = isolated(lambda: plain(repr(value)), _nothing)
-    return shortened(printable(found or f"<{_class_of(value)}>", keep), limit)
+    return shortened(printable(found or f"<{class_of(value)}>", keep), limit)
 
 
 def message_of(error: BaseException) -> str:
     """Return the message of an error, also of one that cannot be printed."""
     found = isolated(lambda: plain(_message(error)), _nothing)
     return "its message cannot be printed" if found is None else printable(found, keep="\n\t")
-
-
-def cause_of(error: BaseException) -> str:
-    """Return one line on what stopped a plugin, also where the error cannot be printed."""
-    text = shortened(" ".join(message_of(error).split()), _LONGEST)
-    if issubclass(type(error), PluginError | pluggy.PluginValidationError):
-        return text
-    return f"{_class_of(error)}: {text}" if text else _class_of(error)
 
 
 def markdown(text: object) -> str:
@@ -99,7 +87,8 @@ def _message(error: BaseException) -> Any:
     return error
 
 
-def _class_of(value: object) -> str:
+def class_of(value: object) -> str:
+    """Return the name of a value's class, whatever that says of itself."""
     name: Callable[[type], str] = type.__dict__["__name__"].__get__  # a metaclass may hide it
     return printable(name(type(value)))
 
