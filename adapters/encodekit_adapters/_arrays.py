@@ -1,5 +1,7 @@
 """Arrays in .npy, .npz and HDF5 files: their shapes at once, their values when computed."""
 
+import io
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from encodekit.core import present_file, unknown_name
+from encodekit_adapters._damaged import reading
 from encodekit_adapters._hdf5 import hdf5_shapes, lazy_hdf5
 from encodekit_adapters._lazy import lazy_rows
 
@@ -38,6 +41,8 @@ def array_shape(path: Path, key: str | None) -> tuple[int, ...]:
 def lazy_array(path: Path, key: str | None, index: int | None, dtype: DTypeLike, label: str) -> Any:
     """Return an array of a file (at ``index`` of its first axis) as dask, read when computed."""
     whole = array_shape(path, key)
+    if not whole:
+        raise ValueError(f"{str(path)!r} holds a single number, expected an array (TR, target)")
     if index is not None and not -whole[0] <= index < whole[0]:
         raise ValueError(f"{str(path)!r}: index {index} but the first axis has {whole[0]} entries")
     shape = whole if index is None else whole[1:]
@@ -54,17 +59,19 @@ def _read_numpy(path: Path, key: str | None, index: int | None) -> NDArray[Any]:
 
 
 def _open_numpy(path: Path, key: str | None) -> NDArray[Any]:
-    try:
+    with reading(path, path.suffix):
         if path.suffix == ".npy":
-            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-            return array
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            names = list(arrays)
+            array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+            if (size := path.stat().st_size) != array.offset + array.nbytes:
+                raise ValueError(f"its header needs {array.offset + array.nbytes} bytes of {size}")
+            return np.asarray(array)
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy"): name for name in archive.namelist()}
             if key in names:
-                return np.asarray(arrays[key])
-    except Exception as error:
-        raise ValueError(
-            f"{str(path)!r} cannot be read as {path.suffix} ({error}): it was cut short or "
-            "damaged; copy it again"
-        ) from error
+                # Whole, so that the archive checks its sum: of a shorter array it would not.
+                member = io.BytesIO(archive.read(names[key]))
+                found: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+                if member.read(1):
+                    raise ValueError(f"array {key!r} holds more than its header says")
+                return found
     raise ValueError(f"{str(path)!r}: {unknown_name('array', key, names)}")

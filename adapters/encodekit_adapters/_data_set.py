@@ -1,10 +1,9 @@
 """What a BIDS data set says of itself in ``dataset_description.json``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import present_file
+from encodekit_adapters._json import read_json
 
 FILE = "dataset_description.json"
 
@@ -32,10 +31,7 @@ def _read(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not (path.exists() or path.is_symlink()):
         return {}
-    try:
-        found = json.loads(present_file(path).read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} is not JSON: {error}: get it again") from error
+    found = read_json(path, strict=False)
     if not isinstance(found, dict):
         kind = type(found).__name__
         raise ValueError(f"{str(path)!r} holds a {kind}, expected a JSON object: get it again")

@@ -1,7 +1,6 @@
 """fMRIPrep's outputs: which files a run has, and its values when computed."""
 
 import gzip
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from encodekit.core import present_file, refuse, unknown_name
+from encodekit_adapters._damaged import reading
+from encodekit_adapters._json import read_json
 from encodekit_adapters._lazy import dask_array, lazy_rows
 from encodekit_adapters._need import need
 
@@ -21,6 +22,7 @@ _SIDES = {"L": "left", "R": "right"}
 _CORTEX = {f"CIFTI_STRUCTURE_CORTEX_{side.upper()}": side for side in _SIDES.values()}
 _HEAD = 65536  # bytes of a GIFTI file that hold its metadata
 _CLOSE = 1e-3  # s; repetition times
+_AGAIN = "get it again"
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,11 @@ def _sidecar(run: BoldRun, raw: Path) -> dict[str, Any]:
     """Return the sidecars of a run, the nearest first, as one table."""
     merged: dict[str, Any] = {}
     for path in _sidecar_paths(run, raw):
-        try:
-            merged = {**json.loads(present_file(path).read_bytes()), **merged}
-        except ValueError as error:
-            raise ValueError(f"sidecar {str(path)!r} is not JSON: {error}") from error
+        found = read_json(path, strict=False)
+        if not isinstance(found, dict):
+            kind = type(found).__name__
+            raise ValueError(f"sidecar {str(path)!r} holds a {kind}, expected a JSON object")
+        merged = {**found, **merged}
     return merged
 
 
@@ -210,11 +213,8 @@ def _gifti_head(path: Path, side: str) -> tuple[int, int, float | None]:
 
 
 def _read_gifti(path: Path) -> NDArray[Any]:
-    nibabel = _nibabel()
-    try:
-        return np.stack([array.data for array in nibabel.load(path).darrays])
-    except Exception as error:
-        raise OSError(f"{str(path)!r} cannot be read ({error}): get it again") from error
+    with reading(path, "GIFTI", advice=_AGAIN):
+        return np.stack([array.data for array in _nibabel().load(path).darrays])
 
 
 def _open_cifti(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
@@ -304,32 +304,31 @@ def _grid_text(bold: Bold) -> str:
 
 
 def _load(path: Path) -> Any:
-    nibabel = _nibabel()
     present_file(path)
-    try:
-        image = nibabel.load(path)
-        _refuse_short(path, image)
-    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
-        raise ValueError(f"{str(path)!r} cannot be read ({error}): get it again") from error
-    return image
+    with reading(path, "an image", advice=_AGAIN):
+        image = _nibabel().load(path)
+        if path.suffix != ".gz":
+            _check_size(image, path.stat().st_size)
+        return image
 
 
-def _refuse_short(path: Path, image: Any) -> None:
+def _check_size(image: Any, size: int) -> None:
     proxy = image.dataobj
-    if path.suffix == ".gz":
-        with gzip.open(path) as file:
-            file.read(1)
-        return
     needed = int(proxy.offset) + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
-    if path.stat().st_size < needed:
-        raise ValueError(f"it has {path.stat().st_size} bytes, its header needs {needed}")
+    if size != needed:
+        raise ValueError(f"it has {size} bytes, its header needs {needed}")
 
 
 def _read_image(path: Path, columns: NDArray[Any] | None) -> NDArray[Any]:
-    try:
-        values = np.asarray(_nibabel().load(path).dataobj)
-    except (OSError, ValueError, EOFError) as error:
-        raise OSError(f"{str(path)!r} cannot be read ({error}): get it again") from error
+    with reading(path, "an image", advice=_AGAIN):
+        image = _nibabel().load(path)
+        size = path.stat().st_size
+        if path.suffix == ".gz":
+            # To its end, where its checksum is: of less, as a shape may ask for, it is not checked.
+            with gzip.open(path) as file:
+                size = sum(len(piece) for piece in iter(partial(file.read, 1 << 22), b""))
+        _check_size(image, size)
+        values = np.asarray(image.dataobj)
     return values.reshape(-1, values.shape[3]).T if columns is None else values[:, columns]
 
 

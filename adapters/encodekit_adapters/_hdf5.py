@@ -1,5 +1,6 @@
 """Arrays in HDF5 files: their shapes at once, their values when computed."""
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from encodekit.core import present_file, unknown_name
+from encodekit_adapters._damaged import reading
 from encodekit_adapters._lazy import lazy_rows
 from encodekit_adapters._need import need
 
@@ -24,17 +26,14 @@ def hdf5_shapes(path: Path, keys: tuple[str, ...], *, fetch: str) -> dict[str, t
     """
     h5py = _h5py()
     present_file(path, fetch=fetch)
-    try:
-        with h5py.File(path, "r") as file:
-            there = [name for name in keys if isinstance(file.get(name), h5py.Dataset)]
-            shapes = {name: tuple(map(int, file[name].shape)) for name in there}
-            odd = [name for name in there if file[name].dtype.kind != "f"]
-            names = list(file)
-    except OSError as error:
-        raise ValueError(
-            f"{str(path)!r} cannot be read as HDF5 ({error}): it was cut short or damaged; get it "
-            f"again by `{fetch}`"
-        ) from error
+    again = f"get it again by `{fetch}`"
+    with reading(path, "HDF5", advice=again), h5py.File(path, "r") as file:
+        there = [name for name in keys if isinstance(file.get(name), h5py.Dataset)]
+        shapes = {name: tuple(map(int, file[name].shape)) for name in there}
+        odd = [name for name in there if file[name].dtype.kind != "f"]
+        names = list(file)
+        for name in there:
+            _check_whole(file[name])
     if keys[0] not in shapes:
         raise ValueError(f"{str(path)!r}: {unknown_name('array', keys[0], names)}")
     if odd:
@@ -51,11 +50,35 @@ def lazy_hdf5(
 
 
 def _read(path: Path, key: str, index: Any, label: str) -> NDArray[Any]:
-    try:
-        with _h5py().File(path, "r") as file:
-            return np.asarray(file[key][index])
-    except (OSError, KeyError) as error:
-        raise OSError(f"{label} cannot be read from {str(path)!r}: {error}") from error
+    with reading(path, "HDF5", advice=f"get {label} again"), _h5py().File(path, "r") as file:
+        _check_whole(file[key])
+        return np.asarray(file[key][index])
+
+
+def _check_whole(array: Any) -> None:
+    """Refuse a shape that is not that of what is stored: HDF5 would give a part, or zeros."""
+    if array.is_virtual or array.external:
+        return
+    stored, needed = array.id.get_storage_size(), array.size * array.dtype.itemsize
+    whole = stored == needed if array.chunks is None else _has_its_chunks(array)
+    if not whole:
+        raise ValueError(
+            f"array {array.name!r} of shape {array.shape} needs {needed} bytes, and other than "
+            f"these are stored ({stored})"
+        )
+
+
+def _has_its_chunks(array: Any) -> bool:
+    here, most = _n_chunks(array, array.shape), _n_chunks(array, array.maxshape)
+    # An array of fixed size is as large as it may be; one that may grow seldom ends in its last
+    # chunks, so that fewer rows there are taken for damage.
+    fixed = None not in array.maxshape and here == most
+    return array.id.get_num_chunks() == here and not (fixed and array.shape != array.maxshape)
+
+
+def _n_chunks(array: Any, shape: tuple[int | None, ...]) -> int:
+    pairs = zip(shape, array.chunks, strict=True)
+    return math.prod(-(-size // chunk) for size, chunk in pairs if size is not None)
 
 
 def _h5py() -> Any:

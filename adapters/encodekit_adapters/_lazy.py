@@ -56,7 +56,8 @@ def refuse_gaps(values: NDArray[Any], label: str) -> None:
 
     Targets that are NaN throughout are left: they are voxels without signal.
     """
-    finite = np.isfinite(values).reshape(-1, values.shape[-2], values.shape[-1])
+    rows = values if values.ndim > 1 else values[:, None]
+    finite = np.isfinite(rows).reshape(-1, rows.shape[-2], rows.shape[-1])
     if finite.all():
         return
     if np.isinf(values).any():

@@ -7,7 +7,6 @@ from surface coordinates to voxel indices). Voxels outside the preprocessed file
 """
 
 import hashlib
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.core import present_file, unknown_name
+from encodekit_adapters._damaged import reading
+from encodekit_adapters._json import read_json
 from encodekit_adapters._need import need
 
 SPACES = {"fsaverage5": 10242, "fsaverage6": 40962, "fsaverage7": 163842}
@@ -38,8 +39,10 @@ def surface_files(person: str) -> list[str]:
 
 def read_mask(root: Path, person: str) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Return which voxels the files hold, (x, y, z), and the affine of the participant's image."""
-    image = _need("nibabel").load(present_file(root / surface_files(person)[0]))
-    return np.asarray(image.dataobj) != 0, image.affine
+    path = present_file(root / surface_files(person)[0])
+    with reading(path, "an image", advice="get it again"):
+        image = _need("nibabel").load(path)
+        return np.asarray(image.dataobj) != 0, image.affine
 
 
 class SurfaceMap:
@@ -72,8 +75,7 @@ class SurfaceMap:
             raise ValueError(unknown_name("space", space, ["native", *SPACES]))
         sparse = _need("scipy.sparse")
         mask, _ = read_mask(root, person)
-        coord = np.asarray(json.loads(present_file(root / surface_files(person)[1]).read_text())
-                           ["coord"], dtype=np.float64)  # fmt: skip
+        coord = _transform(root / surface_files(person)[1])
         number = np.full(mask.shape, -1)
         number.T[mask.T] = np.arange(np.count_nonzero(mask))  # in the order of (z, y, x)
         found = [
@@ -116,6 +118,16 @@ class SurfaceMap:
         )
 
 
+def _transform(path: Path) -> NDArray[np.float64]:
+    """Return pycortex's transform from surface coordinates to voxel indices, (4, 4)."""
+    found = read_json(path, strict=False)
+    with reading(path, "a transform of pycortex", advice="get it again"):
+        coord = np.asarray(found["coord"], dtype=np.float64)
+        if coord.ndim != 2 or coord.shape[0] < 3 or coord.shape[1] != 4:
+            raise ValueError(f"'coord' has shape {coord.shape}, expected (4, 4)")
+        return coord
+
+
 def _line(root: Path, person: str, side: str, space: str) -> NDArray[np.float64]:
     """Return points (vertex of fsaverage, depth, xyz) from the white to the pial surface."""
     nearest_of = _need("scipy.spatial").cKDTree
@@ -137,16 +149,12 @@ def _line(root: Path, person: str, side: str, space: str) -> NDArray[np.float64]
 def _vertices(path: Path) -> NDArray[np.float64]:
     """Return the coordinates (vertex, xyz) of a surface of GIFTI or FreeSurfer."""
     nibabel = _need("nibabel")
-    try:
+    with reading(path, "a surface", advice="get it again"):
         if path.suffix == ".gii":
             points = nibabel.load(path).agg_data("pointset")
         else:
             points = nibabel.freesurfer.read_geometry(path)[0]
         return np.asarray(points, dtype=np.float64).reshape(-1, 3)
-    except Exception as error:
-        raise ValueError(
-            f"{str(path)!r} is no surface, or damaged ({error}): get it again"
-        ) from error
 
 
 def _unit(points: NDArray[Any]) -> NDArray[Any]:

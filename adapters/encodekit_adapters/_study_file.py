@@ -1,16 +1,20 @@
 """The file that describes a study of one's own: ``study.json``."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from encodekit_adapters._json import read_json
 
 SCHEMA = 1
+_SHOWN = 50  # problems
+Digest = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ArrayFile(_Part):
@@ -78,7 +82,10 @@ class Participant(_Part):
 
 
 class StudyFile(_Part):
-    """A study's description; ``encodekit_study`` is the version of this format."""
+    """A study's description; ``encodekit_study`` is the version of this format.
+
+    ``sha256``, if given, has the sum of every file by its path, as the description names it.
+    """
 
     encodekit_study: Literal[1]
     name: str
@@ -90,6 +97,25 @@ class StudyFile(_Part):
     targets: Targets = Targets()
     stimuli: dict[str, StimulusFile] = Field(min_length=1)
     participants: dict[str, Participant] = Field(min_length=1)
+    sha256: dict[str, Digest] = {}
+
+    @field_validator("encodekit_study", mode="before")
+    @classmethod
+    def _a_number(cls, given: Any) -> Any:
+        return str(given) if isinstance(given, bool) else given  # True equals 1
+
+
+def files_of(described: StudyFile, people: Mapping[str, Participant]) -> list[str]:
+    """Return the files that a study of some of its participants is made of."""
+    tables = [described.targets, *(person.targets for person in people.values())]
+    files = [table.file for table in tables if table is not None]
+    for heard in described.stimuli.values():
+        labels = (heard.words, heard.phones)
+        files += [heard.audio, *(table.file for table in labels if table is not None)]
+    for person in people.values():
+        for given in (*person.responses.values(), *person.confounds.values()):
+            files += [item.file for item in (given if isinstance(given, list) else [given])]
+    return [name for name in files if name is not None]
 
 
 def read_study_file(path: Path) -> tuple[StudyFile | None, list[str]]:
@@ -97,21 +123,24 @@ def read_study_file(path: Path) -> tuple[StudyFile | None, list[str]]:
     if not path.is_file():
         return None, [f"{path.name} is not there: describe the study in it (see the guide)"]
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        return None, [f"{path.name} is not JSON: {error}"]
+        content = read_json(path)
+    except (OSError, ValueError) as error:
+        return None, [str(error)]
     try:
         return StudyFile.model_validate(content), []
     except ValidationError as error:
-        return None, [_problem(item) for item in error.errors()]
+        problems = [f"{path.name}: {_problem(item)}" for item in error.errors()]
+        more = [f"{path.name}: {len(problems) - _SHOWN} more"] if problems[_SHOWN:] else []
+        return None, [*problems[:_SHOWN], *more]
 
 
 def _problem(item: Any) -> str:
     """Return one of pydantic's errors in words; the union's own branches are left out."""
-    where = ".".join(str(part) for part in item["loc"] if not str(part).startswith("list["))
+    parts = [str(part) for part in item["loc"] if not str(part).startswith("list[")]
+    where = ".".join(parts) or "the whole"
     got = f" (got {item['input']!r})" if item["type"] not in ("missing", "value_error") else ""
     said = {
         "extra_forbidden": "unknown field",
         "missing": "is lacking",
     }.get(item["type"], item["msg"])
-    return f"{where}: {said}{got if len(got) < 80 else ''}"
+    return f"{where:.200}: {said}{got if len(got) < 80 else ''}"

@@ -22,8 +22,10 @@ from encodekit_adapters._study_file import (
     StudyFile,
     TableFile,
     Targets,
+    files_of,
     read_study_file,
 )
+from encodekit_adapters._sums import changed_files, unlisted_files
 from encodekit_adapters._tables import read_labels, read_table
 
 FILE = "study.json"
@@ -56,7 +58,8 @@ def load_folder(
     Raises
     ------
     ValueError
-        With every problem in one message: those that ``encodekit data check`` shows.
+        With every problem in one message: those that ``encodekit data check`` shows, of the files
+        that are read.
     """
     reader = _Reader(Path(root), description, as_list(participants), dtype)
     reader.raise_problems()
@@ -65,7 +68,7 @@ def load_folder(
 
 def check_folder(root: str | Path, description: str | Path | None = None) -> list[str]:
     """Return every problem of a folder's study, each with where it is and what to do."""
-    return _Reader(Path(root), description, None, "float32").problems
+    return _Reader(Path(root), description, None, "float32", every_file=True).problems
 
 
 class _Reader:
@@ -77,6 +80,8 @@ class _Reader:
         description: str | Path | None,
         people: list[str] | None,
         dtype: DTypeLike,
+        *,
+        every_file: bool = False,
     ) -> None:
         self.root, self.dtype = root, dtype
         self.path = root / FILE if description is None else Path(description)
@@ -91,7 +96,17 @@ class _Reader:
             unknown_name("participant", name, known) for name in people or [] if name not in known
         ]
         self.people = {name: known[name] for name in people or known if name in known}
+        self._check_sums(every_file=every_file)
         self._build()
+
+    def _check_sums(self, *, every_file: bool) -> None:
+        """Compare the files that are read, or every one, with the sums that are listed."""
+        sums, read = self.file.sha256, files_of(self.file, self.people)
+        if not sums:
+            return
+        self.problems += changed_files(self.root, sums, [*read, *sums] if every_file else read)
+        if every_file:  # of those that are read it is told already
+            self.problems += unlisted_files(self.root, [*sums, *read], self.path)
 
     def raise_problems(self) -> None:
         """Raise ValueError with every problem."""

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from encodekit.core import unknown_name
 from encodekit.experiments._made import refused
 from encodekit.experiments._schema import Score, experiment_model
-from encodekit.experiments._yaml import Located, Path, parse_value
+from encodekit.experiments._yaml import MAX_BYTES, Located, Path, YamlMistake, parse_value
 from encodekit.plugins import known_names, registry
 
 _NEEDED = ("fit", "test")
+_SHOWN = 100  # mistakes; each of them is looked up among all names
 _WORDS = {
     "int_type": "a whole number", "float_type": "a number", "string_type": "a text",
     "bool_type": "true or false", "list_type": "a list", "dict_type": "a mapping",
@@ -65,10 +66,12 @@ def read_experiment(path: str | FilePath, changes: Iterable[str] = ()) -> Experi
         With every mistake: its line, what was found, and what may have been meant.
     """
     file = FilePath(path)
+    with file.open("rb") as stream:
+        data = stream.read(MAX_BYTES + 1)
     try:
-        located = Located(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"{file} is no YAML: {error}") from error
+        located = Located(data)
+    except YamlMistake as error:
+        raise ExperimentError(_listed(file, [(error.line or 0, str(error))])) from error
     if not isinstance(located.content, dict):
         raise ExperimentError(f"{file} holds no mapping: it begins with study:, split:, models:")
     mistakes = list(located.mistakes)
@@ -92,13 +95,14 @@ def _change(located: Located, change: str) -> list[tuple[Path, str]]:
     key, equals, value = change.partition("=")
     path = tuple(key.strip().split("."))
     if not equals or not all(path):
-        return [((), f"--set {change}: expected key=value, such as regressor.cv=5")]
+        return [((), f"--set {change:.80}: expected key=value, such as regressor.cv=5")]
     try:
         located.set(path, parse_value(value))
     except (LookupError, TypeError):
-        return [((), f"--set {change}: the file has no {'.'.join(path[:-1])!r} to set it in")]
-    except yaml.YAMLError:
-        return [((), f"--set {change}: {value!r} is no YAML value")]
+        place = ".".join(path[:-1])
+        return [((), f"--set {change:.80}: the file has no {place!r:.80} to set it in")]
+    except YamlMistake as error:
+        return [((), f"--set {change:.80}: {error}")]
     return []
 
 
@@ -122,6 +126,8 @@ def _names(content: dict[str, Any]) -> tuple[dict[str, list[str]], list[tuple[Pa
     for kind, path, part in _components(content):
         if not isinstance(part, dict) or (kind == "studies" and "path" in part):
             continue
+        if len(mistakes) >= _SHOWN:
+            break
         if "name" not in part:
             where = ".".join(map(str, path))
             mistakes.append((path, f"{where} lacks 'name': one of the registered {kind}"))
@@ -149,8 +155,8 @@ def _validated(
         by_path: dict[Path, list[Any]] = {}
         for one in error.errors():
             by_path.setdefault(_path(located.content, one["loc"]), []).append(one)
-        for path, several in by_path.items():
-            if not any(path[: len(told)] == told for told in known if told):
+        for path, several in islice(by_path.items(), _SHOWN):
+            if not any(path[: place + 1] in known for place in range(len(path))):
                 mistakes.append((path, _message(located.content, path, several)))
         return {}
     # Of what is registered only what the file says: its defaults are its own, and may be objects.
@@ -263,7 +269,18 @@ def _references(content: dict[str, Any]) -> list[tuple[Path, str]]:
 def _refuse(file: FilePath, located: Located, mistakes: Sequence[tuple[Path, str]]) -> None:
     if not mistakes:
         return
-    told = sorted((located.line(path) or 0, text) for path, text in mistakes)
-    lines = [f"  line {line}: {text}" if line else f"  {text}" for line, text in told]
+    raise ExperimentError(
+        _listed(file, [(located.line(path) or 0, text) for path, text in mistakes])
+    )
+
+
+def _listed(file: FilePath, mistakes: Sequence[tuple[int, str]]) -> str:
+    lines = [
+        f"  line {line}: {text:.600}" if line else f"  {text:.600}"
+        for line, text in sorted(mistakes)
+    ]
     count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
-    raise ExperimentError(f"{file} has {count}:\n" + "\n".join(lines))
+    more = [f"  ... and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    told = f"{file} has {count}:\n" + "\n".join([*lines[:_SHOWN], *more])
+    # a command line in another encoding holds what no terminal can be told
+    return told.encode("utf-8", "backslashreplace").decode()

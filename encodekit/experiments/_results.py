@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from encodekit.core import SealedFolder, atomic_write
 from encodekit.experiments._steps import Step, Work, slug
+from encodekit.features import cache_folder
 from encodekit.plugins import registry
 from encodekit.reports import Result, environment
 
@@ -86,8 +88,9 @@ class Results:
         self._record(step).parent.mkdir(parents=True, exist_ok=True)
         atomic_write(self._record(step), json.dumps(record, indent=1).encode())
         rates = self._read(_rates()) | {step.rate: seconds / max(step.seconds, 1.0)}
-        _rates().parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(_rates(), json.dumps(rates, indent=1).encode())
+        with suppress(OSError):  # without a cache there are no estimates
+            _rates().parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(_rates(), json.dumps(rates, indent=1).encode())
 
     def estimate(self, step: Step) -> float | None:
         """Return the seconds that a step may take: as steps of its kind took here before."""
@@ -123,9 +126,9 @@ class Results:
 
 
 def _rates() -> Path:
-    from platformdirs import user_cache_dir
-
-    return Path(os.environ.get("ENCODEKIT_CACHE") or user_cache_dir("encodekit")) / "rates.json"
+    path = cache_folder("auto", "rates.json")
+    assert path is not None
+    return path
 
 
 def _provenance(work: Work, results: Results, computed: list[str]) -> dict[str, Any]:

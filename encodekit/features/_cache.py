@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,15 +21,41 @@ _FORMAT = "1"
 def cache_folder(cache: str | Path | None, name: str = "features") -> Path | None:
     """Return the folder of ``cache``: None, a path, or ``"auto"``.
 
-    ``"auto"`` is the folder ``name`` in ``$ENCODEKIT_CACHE``, or in the user's cache folder.
+    ``"auto"`` is the folder ``name`` in ``$ENCODEKIT_CACHE``, or in the user's cache folder. ``~``
+    and ``$HOME`` in a path stand for what they do in a shell. The folder is not made, and need
+    not be one: who writes to it warns where it cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If nothing says what ``~somebody`` or ``$SOMETHING`` is; the user's cache folder is taken.
     """
     if cache is None:
         return None
     if str(cache) != "auto":
-        return Path(cache)
+        return _expanded(str(cache), "cache") or _users_folder() / name
+    given = os.environ.get("ENCODEKIT_CACHE")
+    return ((_expanded(given, "ENCODEKIT_CACHE") if given else None) or _users_folder()) / name
+
+
+def _users_folder() -> Path:
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("ENCODEKIT_CACHE") or user_cache_dir("encodekit")) / name
+    return Path(user_cache_dir("encodekit"))
+
+
+def _expanded(given: str, what: str) -> Path | None:
+    """Return the path that a shell would make of it; None, with a warning, where it cannot."""
+    path = os.path.expandvars(os.path.expanduser(given))  # noqa: PTH111 (Path raises)
+    # A folder of that name would be made below wherever the program was started.
+    if path.startswith("~") or re.search(r"\$\w|\$\{", path):
+        warnings.warn(
+            f"{what}={given!r} names a home or a variable that is not there, and is not used: "
+            f"{_users_folder()} is",
+            stacklevel=3,
+        )
+        return None
+    return Path(path)
 
 
 def make_key(*parts: object) -> str:
@@ -79,11 +106,11 @@ def _plain_object(name: str, value: Any) -> Any:
 
 def read_rows(path: Path) -> tuple[np.ndarray[Any, Any], dict[str, list[Any]]] | None:
     """Return (values, coordinates of ``feature``), or None where there is no whole file."""
-    if not path.is_file():
-        return None
     from safetensors import SafetensorError, safe_open
 
     try:
+        if not path.is_file():  # raises where the name is too long, or a folder is closed to us
+            return None
         with safe_open(path, framework="numpy") as file:
             kept, values = json.loads(file.metadata()["rows"]), file.get_tensor("values")
         whole = kept["sha256"] == make_key(json.dumps(kept["feature"]), values)
@@ -93,7 +120,13 @@ def read_rows(path: Path) -> tuple[np.ndarray[Any, Any], dict[str, list[Any]]] |
 
 
 def write_rows(path: Path, rows: xr.DataArray) -> None:
-    """Write rows and their coordinates of ``feature``; a folder that refuses only warns."""
+    """Write rows and their coordinates of ``feature``.
+
+    Warns
+    -----
+    UserWarning
+        If the folder cannot be written; in the same words for every run, so that it is told once.
+    """
     from safetensors.numpy import save
 
     values = np.ascontiguousarray(rows.values)
@@ -107,9 +140,10 @@ def write_rows(path: Path, rows: xr.DataArray) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, save({"values": values}, {"rows": described}))
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         warnings.warn(
-            f"features are not cached, {path.parent} cannot be written ({error}): set "
+            f"features are not cached, {path.parent} cannot be written ({why}): set "
             "ENCODEKIT_CACHE, or cache=None",
             stacklevel=2,
         )

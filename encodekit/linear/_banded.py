@@ -30,7 +30,7 @@ from encodekit.linear._product_measure import (
     split_correlation,
     split_r2,
 )
-from encodekit.linear._ridge import DEFAULT_ALPHAS
+from encodekit.linear._ridge import DEFAULT_ALPHAS, read_alphas
 from encodekit.scoring import correlation, r2
 from encodekit.scoring._correlation import finish, pair
 
@@ -279,14 +279,11 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         return finish(scores, truth, y, metric, band=self.bands_)
 
     def _settings(self) -> BandedSettings:
-        alphas = np.asarray(self.alphas, dtype=np.float64)
+        alphas, mistakes = read_alphas(self.alphas, self.alpha_convention)
         concentration = np.atleast_1d(np.asarray(self.concentration, dtype=np.float64))
-        mistakes = []
-        if alphas.ndim != 1 or not alphas.size or not np.all(alphas > 0):
-            mistakes.append(f"alphas must be a list of positive numbers, got {self.alphas!r}")
         if not isinstance(self.n_iter, int | np.integer) or self.n_iter < 1:
             mistakes.append(f"n_iter must be a number of shares to try, got {self.n_iter!r}")
-        if not concentration.size or not np.all(concentration > 0):
+        if not concentration.size or not np.all((concentration > 0) & np.isfinite(concentration)):
             mistakes.append(f"concentration must be positive, got {self.concentration!r}")
         for name, known in (
             ("alpha_convention", _CONVENTIONS),
@@ -299,7 +296,7 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
         return BandedSettings(
-            alphas**2 if self.alpha_convention == "huth" else alphas,
+            alphas,
             int(self.n_iter),
             tuple(concentration.tolist()),
             self.random_state,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.data import load_columns
+from encodekit.linear._arrays import narrowed, power_of_two
 from encodekit.linear._fold_scores import FoldScores
 from encodekit.linear._himalaya import himalaya_backend, import_himalaya
 from encodekit.linear._patterns import (
@@ -161,30 +162,29 @@ def _solve_pattern(
     features = problem.features[rows].astype(np.float64)
     # All at once: the weights, which are kept, are as many numbers per target or more.
     targets = load_columns(problem.targets, columns)[rows]
-    x_mean, y_mean = features.mean(axis=0), targets.mean(axis=0, dtype=np.float64)
-    if settings.fit_intercept:
-        features -= x_mean
+    features, x_mean, x_scale = _standard(features, settings)
+    centred, y_mean, y_scale = _standard(targets, settings, axis=0)
+    alphas = settings.alphas * x_scale**2
     batches = _Batches.of(
         features.shape, targets.shape[1], settings.alphas.size, folds, settings.budget
     )
     scores = FoldScores(
-        targets,
+        (targets * y_scale).astype(targets.dtype),
         folds,
         None if problem.runs is None else problem.runs[rows],
         scoring=settings.scoring,
         fit_intercept=settings.fit_intercept,
-        grid=settings.alphas,
+        grid=alphas,
         alphas=_slices(settings.alphas.size, batches.n_alphas),
         columns=_slices(targets.shape[1], batches.n_targets),
         backend=backend,
     )
-    centred = targets - y_mean if settings.fit_intercept else targets.astype(np.float64)
     deltas, weights, by_candidate = _search(
         [features[:, some] for some in members],
         centred,
         solution.gammas,
         backend,
-        alphas=backend.asarray(settings.alphas),
+        alphas=backend.asarray(alphas),
         score_func=scores,
         cv=folds,
         fit_intercept=settings.fit_intercept,
@@ -193,11 +193,23 @@ def _solve_pattern(
     )
     # The solver has the features band after band; here they are where they came.
     coef = np.empty((features.shape[1], columns.size))
-    coef[np.concatenate(members)] = weights
+    coef[np.concatenate(members)] = weights * (x_scale / y_scale)
+    deltas = deltas + 2 * np.log(x_scale)
     _write_weights(solution, columns, members, coef, (x_mean, y_mean), settings.fit_intercept)
     solution.deltas[:, columns] = deltas
     solution.chosen[columns] = _nearest(deltas, settings.alphas)
     solution.scores[:, columns] = np.where(scores.defined, by_candidate, np.nan)
+
+
+def _standard(values: NDArray[Any], settings: BandedSettings, axis: int | None = None) -> Any:
+    """Return values in float64, centred and scaled; their means; their scales, powers of two.
+
+    Other units change no digit of what is solved, and nothing overflows when it is squared.
+    """
+    mean = values.mean(axis=0, dtype=np.float64)
+    centred = values - mean if settings.fit_intercept else values.astype(np.float64)
+    scale = power_of_two(abs(centred).max(axis=axis))
+    return centred * scale, mean, scale
 
 
 def _write_weights(
@@ -212,7 +224,7 @@ def _write_weights(
     x_mean, y_mean = means
     # What each band predicts for the mean features, (band, target); b0 = y_mean - their sum.
     parts = np.stack([x_mean[some] @ coef[some] for some in members])
-    solution.coef[:, columns] = coef
+    solution.coef[:, columns] = narrowed(coef, solution.coef.dtype)
     solution.intercept[columns] = y_mean - parts.sum(axis=0) if fit_intercept else 0
     solution.mean[columns] = y_mean
     solution.band_means[:, columns] = parts

@@ -6,12 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.linear._arrays import cast, namespace, on_device, to_float64
+from encodekit.linear._arrays import cast, namespace, on_device, power_of_two, to_float64, to_numpy
+
+# Of the largest eigenvalue: penalties beyond it shrink all components alike, to 1e-12.
+_LARGEST_PENALTY = 2.0**40
+# A penalty below it changes no component but those that hold rounding alone, which it blows up.
+_SMALLEST_PENALTY = 2.0**-90
 
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """``features - mean = rows @ basis.T`` where ``rows.T @ rows = diag(eigenvalues)``.
+    """``scale (features - mean) = rows @ basis.T``, ``rows.T @ rows = diag(eigenvalues)``.
 
     The ridge of rotated features is the rotated ridge, so that folds and scores work on ``rows``
     whichever of features and TRs there are more of.
@@ -25,12 +30,33 @@ class Decomposition:
     rows : array (time, component), float64
     eigenvalues : array (component,), float64
         Ascending.
+    scale : float
+        A power of two: features in other units have the same rows, so that none is too large or
+        too small for the products of float32.
     """
 
     mean: Any
     basis: Any
     rows: Any
     eigenvalues: Any
+    scale: float
+
+    def penalties(self, alphas: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``scale^2 alphas``, which penalise the weights of ``rows``, within bounds.
+
+        Beyond these a penalty would leave float32; `shrinkage` is what the upper one leaves out.
+        """
+        top = self._top()
+        return np.clip(alphas * self.scale**2, _SMALLEST_PENALTY * top, _LARGEST_PENALTY * top)
+
+    def shrinkage(self, alphas: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the weights of ``penalties(alphas)`` are to be multiplied by."""
+        with np.errstate(over="ignore"):  # beyond the range of float64 all weights are 0
+            return np.minimum(1.0, _LARGEST_PENALTY * self._top() / (alphas * self.scale**2))
+
+    def _top(self) -> float:
+        eigenvalues = to_numpy(self.eigenvalues)
+        return float(eigenvalues[-1]) or 1.0 if eigenvalues.size else 1.0
 
 
 def decompose(
@@ -55,6 +81,8 @@ def decompose(
     centred = to_float64(given)
     mean = centred.mean(axis=0) if fit_intercept else 0 * centred[0]
     centred = centred - mean
+    scale = float(power_of_two(float(abs(centred).max())))
+    centred = centred * scale
     n_rows, n_features = features.shape
     if n_features <= n_rows:
         eigenvalues, basis = xp.linalg.eigh(centred.T @ centred)
@@ -67,20 +95,20 @@ def decompose(
         # X' u = s v: from the vectors of the rows to those of the features.
         size = xp.sqrt(eigenvalues)
         basis, rows = (centred.T @ vectors) / size, vectors * size
-    return Decomposition(mean, cast(basis, given), rows, xp.clip(eigenvalues, 0, None))
+    return Decomposition(mean, cast(basis, given), rows, xp.clip(eigenvalues, 0, None), scale)
 
 
-def coefficients(parts: Decomposition, projected: Any, alphas: Any, chosen: Any) -> Any:
-    """Return the weights (feature, target) for one alpha per target, in one product.
+def coefficients(parts: Decomposition, projected: Any, penalties: Any, chosen: Any) -> Any:
+    """Return the weights (feature, target) of scaled features, a penalty per target, at once.
 
     Parameters
     ----------
     projected : array (target, component)
         ``Y' rows``.
-    alphas : array (alpha,), float64
+    penalties : array (alpha,), float64
     chosen : array (target,) of int
-        Position of its alpha.
+        Position of its penalty.
     """
-    # B = V diag(1 / (eigenvalue + alpha)) rows' Y, with a row of filters for each target.
-    filters = cast(1 / (parts.eigenvalues[None, :] + alphas[:, None]), projected)
+    # B = V diag(1 / (eigenvalue + penalty)) rows' Y, with a row of filters for each target.
+    filters = cast(1 / (parts.eigenvalues[None, :] + penalties[:, None]), projected)
     return parts.basis @ (projected * filters[chosen]).T

@@ -20,6 +20,7 @@ from encodekit.data import (
     target_coords,
     validate,
 )
+from encodekit.data._target_blocks import check_scheduler
 from encodekit.data._timing import t_r_of_runs
 from encodekit.linear._callers import refuse_lossy_callers
 from encodekit.linear._folds import expand
@@ -73,11 +74,15 @@ def read_training(
         If one of X and y is labelled and the other is not.
     ValueError
         If their rows differ, or X holds NaN or infinity.
+    RuntimeError
+        If they are lazy, and the scheduler that would compute them is gone.
     """
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
+    check_scheduler(X)
+    check_scheduler(y)
     if not is_labelled(X) and not is_labelled(y):
         return _plain(estimator, X, y, groups=groups, runs=runs, targets=targets)
     if not is_labelled(X):
@@ -102,6 +107,9 @@ def _labelled(X: Any, y: Any, groups: Any, runs: Any, targets: Any) -> Training:
     if runs is not None:
         raise TypeError("runs= is for plain arrays: labelled features carry `run`")
     features = validate(one_array(X, "X"), "features")
+    if not features.sizes["feature"]:
+        raise ValueError("X has no features (time, 0), so nothing can be predicted from it: "
+                         "check what selected them")  # fmt: skip
     responses = validate(select_targets(one_array(y, "y"), targets), "response")
     _check_t_r(features, responses)
     responses = join_rows(features, responses, "X", "y")
@@ -109,7 +117,7 @@ def _labelled(X: Any, y: Any, groups: Any, runs: Any, targets: Any) -> Training:
     stimulus = features.coords["stimulus"].values if "stimulus" in features.coords else names
     given = expand(groups, "groups", names, names.size)
     problem = Problem(
-        _finite(features, "X", np.asarray(responses.data.dtype)),
+        _finite(features, "X", responses.data.dtype),
         responses.data,
         participants_of(responses.coords, responses.sizes["target"]),
         names,
@@ -267,7 +275,7 @@ def _finite(features: xr.DataArray, name: str, dtype: Any) -> NDArray[Any]:
     if values.dtype not in _FLOATS:
         values = values.astype(np.float64)
     # Products of float64 responses with float32 features would be float32.
-    if np.issubdtype(getattr(dtype, "dtype", dtype), np.float64):
+    if np.issubdtype(dtype, np.float64):
         values = values.astype(np.float64, copy=False)
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():

@@ -161,10 +161,7 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         return self
 
     def _settings(self) -> Settings:
-        alphas = np.asarray(self.alphas, dtype=np.float64)
-        mistakes = []
-        if alphas.ndim != 1 or not alphas.size or not np.all(alphas > 0):
-            mistakes.append(f"alphas must be a list of positive numbers, got {self.alphas!r}")
+        alphas, mistakes = read_alphas(self.alphas, self.alpha_convention)
         if self.alpha_convention not in _CONVENTIONS:
             mistakes.append(unknown_name("alpha_convention", self.alpha_convention, _CONVENTIONS))
         if self.scoring not in _SCORINGS:
@@ -175,7 +172,7 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
         return Settings(
-            alphas**2 if self.alpha_convention == "huth" else alphas,
+            alphas,
             self.cv,
             self.purge,
             self.scoring,
@@ -200,6 +197,22 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         self.cv_scores_ = wrap(solution.scores, "alpha", "target", alpha=alphas)
         self.best_scores_ = wrap(scores, "target")
         self._mark(training, fitted)
+
+
+def read_alphas(given: Any, convention: str) -> tuple[NDArray[np.float64], list[str]]:
+    """Return alphas in the convention "ridge", and what is wrong with a user's."""
+    wanted = "alphas must be a list of positive numbers"
+    try:
+        alphas = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.ones(1), [f"{wanted}, got {given!r}"]
+    if alphas.ndim != 1 or not alphas.size or not np.all((alphas > 0) & np.isfinite(alphas)):
+        return alphas, [f"{wanted}, got {given!r}"]
+    with np.errstate(over="ignore", under="ignore"):
+        used = alphas**2 if convention == "huth" else alphas
+    if not np.all((used > 0) & np.isfinite(used)):
+        return used, [f"{wanted} whose squares are too, by alpha_convention='huth', got {given!r}"]
+    return used, []
 
 
 def _lazy(coef: Any) -> Any:

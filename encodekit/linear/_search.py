@@ -24,6 +24,8 @@ class Candidates:
     ----------
     alphas : array (alpha,)
         In the convention ``||XB - Y||^2 + alpha ||B||^2``.
+    penalties : array (alpha,)
+        Theirs, for the rows of the decomposition.
     scoring : {"correlation", "r2"}
         ``correlation``: r within each held-out run, then the TR-weighted mean over runs, those left
         out in which it is undefined. ``r2``: one minus the squared error over all held-out rows,
@@ -33,6 +35,7 @@ class Candidates:
     parts: Decomposition
     folds: Sequence[Fold]
     alphas: NDArray[np.float64]
+    penalties: NDArray[np.float64]
     scoring: str
     fit_intercept: bool
 
@@ -71,14 +74,14 @@ class BlockScores:
 
         NaN where no held-out run defines a score.
         """
-        alpha = float(self.candidates.alphas[place])
+        penalty = float(self.candidates.penalties[place])
         every = np.arange(len(self.total)) if columns is None else columns
         top, bottom = np.zeros((2, every.size))  # numerator and denominator, over all folds
         for fold, truth, projected in zip(
             self.candidates.folds, self._held_out, self._projected, strict=True
         ):
             for some in target_slices(every.size, projected):
-                predicted = fold.predict(take(projected, every[some]), alpha)
+                predicted = fold.predict(take(projected, every[some]), penalty)
                 more_top, more_bottom = truth.compare(predicted, every[some])
                 top[some] += more_top
                 bottom[some] += more_bottom
@@ -141,12 +144,12 @@ def _approximate_scores(
 
     In the components of the whole, both the training and the removed rows have nearly uncorrelated
     columns, so that sums over components stand for the products of matrices. With the filters
-    ``f = 1 / ((1 - share) eigenvalue + alpha)`` of the training rows, ``p' y`` is nearly
+    ``f = 1 / ((1 - share) eigenvalue + penalty)`` of the training rows, ``p' y`` is nearly
     ``sum_c f_c t_c r_c`` and ``p' p`` nearly ``sum_c (f_c t_c)^2 e_c``, for the products t of
     training and r of removed rows with the target, and the energy e of the removed rows.
     """
     xp, rows = namespace(targets), candidates.parts.rows
-    alphas = candidates.alphas[:, None]
+    penalties = candidates.penalties[:, None]
     eigenvalues = to_numpy(candidates.parts.eigenvalues)[None, :]
     n_rows = rows.shape[0]
     scores = np.zeros((candidates.alphas.size, targets.shape[0]))
@@ -156,7 +159,7 @@ def _approximate_scores(
         true, inner = take_columns(targets, places), take(rows, places)
         size = to_numpy(xp.einsum("ij,ij->i", true, true)).astype(np.float64)  # (target,)
         energy = to_numpy(xp.einsum("ij,ij->j", inner, inner))  # (component,)
-        filters = 1 / ((1 - share) * eigenvalues + alphas)  # (alpha, component)
+        filters = 1 / ((1 - share) * eigenvalues + penalties)  # (alpha, component)
         product, power = np.empty((2, *scores.shape))
         for some in target_slices(len(targets), targets):
             # total - part is the product of the removed rows.

@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.data import column_blocks, load_columns, over_blocks
-from encodekit.linear._arrays import cast, on_device, take, target_slices, to_numpy
+from encodekit.linear._arrays import (
+    cast,
+    narrowed,
+    on_device,
+    power_of_two,
+    take,
+    target_slices,
+    to_numpy,
+)
 from encodekit.linear._choice import choose
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
 from encodekit.linear._fold import Split, make_fold, make_split
@@ -155,18 +163,21 @@ def _plan(problem: Problem, settings: Settings, pattern: Pattern) -> _Plan:
     parts = decompose(features, fit_intercept=settings.fit_intercept, device=settings.device)
     like = on_device(features[:0], settings.device)
     splits = _splits(problem, settings, pattern)
+    penalties = parts.penalties(settings.alphas)
     folds = [
         make_fold(
             parts,
             split,
-            settings.alphas,
+            penalties,
             by_run=settings.scoring == "correlation",
             intercept=settings.fit_intercept,
             like=like,
         )
         for split in splits
     ]
-    candidates = Candidates(parts, folds, settings.alphas, settings.scoring, settings.fit_intercept)
+    candidates = Candidates(
+        parts, folds, settings.alphas, penalties, settings.scoring, settings.fit_intercept
+    )
     return _Plan(pattern.rows, candidates, features.dtype, settings.device)
 
 
@@ -188,25 +199,32 @@ def _score_predictor(
     # Evenly: neighbours are alike, and participants come one after the other.
     places = np.linspace(0, n_targets - 1, _N_PILOT).astype(np.intp)
     values = load_columns(problem.targets, pattern.columns[places])
-    targets, raw, _ = _rows_of(plan, values)
+    targets, raw, _, _ = _rows_of(plan, values)
     return BlockScores(plan.candidates, targets, raw).score_predictor()
 
 
-def _rows_of(plan: _Plan, values: NDArray[Any]) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
-    """Return targets as rows, centred, on the device; as they came; and their means."""
+def _rows_of(
+    plan: _Plan, values: NDArray[Any]
+) -> tuple[Any, NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Return targets as rows, centred and scaled, on the device; as they came; means; scales.
+
+    Responses in other units are scaled to the same rows, whose squares float32 can hold.
+    """
     raw = take(values, plan.rows)
     mean = raw.mean(axis=0, dtype=np.float64)
-    shift = (mean if plan.candidates.fit_intercept else np.zeros_like(mean)).astype(raw.dtype)
+    shift, scale = (mean if plan.candidates.fit_intercept else 0 * mean), np.ones_like(mean)
     # Targets as rows: few of them are a stretch of memory, and are transposed while in the cache.
     centred = np.empty(raw.shape[::-1], dtype=plan.dtype)
     for some in target_slices(mean.size, raw):
-        centred[some] = (raw[:, some] - shift[some]).T
-    return on_device(centred, plan.device), raw, mean
+        part = raw[:, some] - shift[some]  # in float64, as the means are
+        scale[some] = power_of_two(abs(part).max(axis=0))
+        centred[some] = (part * scale[some]).T
+    return on_device(centred, plan.device), raw, mean, scale
 
 
 def solve_block(plan: _Plan, values: NDArray[Any]) -> _Block:
     """Solve for the targets ``values`` (time, target)."""
-    targets, raw, mean = _rows_of(plan, values)
+    targets, raw, mean, scale = _rows_of(plan, values)
     scores = None
     alphas = plan.candidates.alphas
     if plan.alpha is None:
@@ -220,20 +238,27 @@ def solve_block(plan: _Plan, values: NDArray[Any]) -> _Block:
         total = targets @ cast(plan.candidates.parts.rows, targets)
     if not plan.refit:
         return _Block(None, None, mean, chosen, scores)
-    coef, intercept = _refit(plan, total, chosen, mean)
+    coef, intercept = _refit(plan, total, chosen, mean, scale)
     return _Block(coef, intercept, mean, chosen, scores)
 
 
 def _refit(
-    plan: _Plan, total: Any, chosen: NDArray[np.intp], mean: NDArray[np.float64]
+    plan: _Plan,
+    total: Any,
+    chosen: NDArray[np.intp],
+    mean: NDArray[np.float64],
+    scale: NDArray[np.float64],
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     parts: Decomposition = plan.candidates.parts
-    alphas = on_device(plan.candidates.alphas, plan.device)
+    penalties = on_device(plan.candidates.penalties, plan.device)
+    # From weights of scaled features for scaled targets to those of what was given.
+    factor = parts.shrinkage(plan.candidates.alphas)[chosen] * (parts.scale / scale)
     coef = np.empty((parts.basis.shape[0], mean.size), dtype=plan.dtype)
     intercept, x_mean = mean.copy(), to_numpy(parts.mean)
     for some in target_slices(mean.size, total):
         its = on_device(chosen[some], plan.device)
-        coef[:, some] = to_numpy(coefficients(parts, total[some], alphas, its))
+        scaled = to_numpy(coefficients(parts, total[some], penalties, its))
+        coef[:, some] = narrowed(scaled * factor[some], plan.dtype)
         intercept[some] -= x_mean @ coef[:, some]  # in float64, as the means are
     if not plan.candidates.fit_intercept:
         intercept = np.zeros_like(intercept)

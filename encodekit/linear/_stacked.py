@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from encodekit.data import join_rows, one_array, target_coords
+from encodekit.linear._arrays import power_of_two
 from encodekit.linear._cross_val import cross_val_predict
 from encodekit.linear._predictions import mean_defined, refuse_weights
 from encodekit.linear._ridge import RidgeCV
@@ -171,6 +172,7 @@ def simplex_weights(errors: NDArray[Any]) -> NDArray[np.float64]:
     n_bands, _, n_targets = errors.shape
     there = np.isfinite(errors).all(axis=0)  # (time, target)
     known = np.where(there, errors, 0).astype(np.float64)
+    known *= power_of_two(abs(known).max(axis=(0, 1), initial=0.0))  # of each target, for squares
     products = np.einsum("atm,btm->mab", known, known)  # C, (target, band, band)
     best = np.full(n_targets, np.inf)
     weights = np.full((n_bands, n_targets), np.nan)

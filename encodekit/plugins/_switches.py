@@ -19,7 +19,7 @@ def switches_file() -> Path:
         from platformdirs import user_config_dir
 
         folder = user_config_dir("encodekit")
-    return Path(folder) / "plugins.json"
+    return Path(os.path.expanduser(folder)) / "plugins.json"  # noqa: PTH111 (Path's raises)
 
 
 def switched_off() -> frozenset[str]:
@@ -35,7 +35,7 @@ def switched_off() -> frozenset[str]:
         return frozenset(name_key(name) for name in json.loads(path.read_text())["disabled"])
     except FileNotFoundError:
         return frozenset()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SwitchesError(
             f"{path} cannot be read ({type(error).__name__}), so no plugin counts as switched "
             "off: delete it, and disable plugins anew"

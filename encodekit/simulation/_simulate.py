@@ -1,7 +1,6 @@
 """The simulated study: spoken stories, and the fMRI of people who heard them."""
 
 import os
-import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -119,31 +118,32 @@ def simulate_study(
 def _cached(recipe: Recipe) -> "Study":
     from encodekit.saving import load_study
 
-    path = study_folder() / recipe.key(atlas_source())
-    if path.is_dir():
-        try:
+    path, told = study_folder() / recipe.key(atlas_source()), ""
+    try:
+        if os.path.isdir(path):  # noqa: PTH112 (is_dir raises for a name that is too long)
             return load_study(path)
-        except (OSError, ValueError) as error:
-            why = f"the cached study {path} is not whole, and is made anew: {error}"
-            warnings.warn(why, stacklevel=3)
-            shutil.rmtree(path)
+    except (OSError, ValueError) as error:
+        told = f"the cached study {path} is not whole, and is made anew: {error}"
     study = _build(recipe)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        study.save(path)
-    except OSError as error:
-        warnings.warn(
-            f"the simulated study cannot be cached in {path.parent}: {error}", stacklevel=3
-        )
-        return study
-    return load_study(path)
+        study.save(path)  # over one that is not whole: what we did not write stays
+        study = load_study(path)
+    except (OSError, ValueError) as error:
+        told = told or f"the simulated study cannot be cached in {path.parent}: {error}"
+        told += f"; to keep it, move away what is at {path}, or set ENCODEKIT_CACHE"
+    if told:
+        warnings.warn(told, stacklevel=3)
+    return study
 
 
 def study_folder() -> Path:
     """Return where simulated studies are kept."""
-    from platformdirs import user_cache_dir
+    from encodekit.features import cache_folder
 
-    return Path(os.environ.get("ENCODEKIT_CACHE") or user_cache_dir("encodekit")) / "studies"
+    folder = cache_folder("auto", "studies")
+    assert folder is not None
+    return folder
 
 
 def _build(recipe: Recipe) -> "Study":

@@ -163,7 +163,7 @@ FAULTS = {
     "other affine": (MNI, "move_grid", "run-2 has another grid than task-story_run-1.*affine"),
     "cifti cut short": (
         "fsLR", lambda r: _cut(_func(r, "run-1_space-fsLR_den-91k_bold.dtseries.nii"), 0.9),
-        "cannot be read .it has .* bytes, its header needs"),
+        "cannot be read as an image .it has .* bytes, its header needs"),
     "no header": (
         MNI, lambda r: _cut(_func(r, f"run-1_space-{MNI}_desc-preproc_bold.nii.gz"), 0.01),
         "cannot be read"),
@@ -205,7 +205,7 @@ def test_a_fault_is_named_with_its_place(broken, layouts, fault):
 def test_a_cut_volume_never_becomes_a_shorter_one(broken):
     _cut(_func(broken, f"run-1_space-{MNI}_desc-preproc_bold.nii.gz"), 0.8)
     study = load(broken, MNI)
-    with pytest.raises(OSError, match="desc-preproc_bold.nii.gz' cannot be read"):
+    with pytest.raises(ValueError, match="desc-preproc_bold.nii.gz' cannot be read"):
         study.responses()[0].compute()
 
 

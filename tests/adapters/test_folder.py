@@ -117,7 +117,7 @@ FAULTS = {
         lambda f: _truncate(f / "one.TextGrid"), "one.TextGrid.*was cut short"),
     "no description": (lambda f: (f / "study.json").unlink(), "study.json is not there"),
     "description not JSON": (
-        lambda f: (f / "study.json").write_text("{"), "study.json is not JSON"),
+        lambda f: (f / "study.json").write_text("{"), "study.json.* is not JSON: line 1"),
     "a lacking file": (lambda f: (f / "P1_two.npy").unlink(), "P1.responses.two.*is not there"),
     "a pointer": (
         lambda f: (f / "P1_two.npy").write_text("/annex/objects/MD5E-s9--0.npy\n"),

@@ -131,7 +131,9 @@ def test_faults_are_named(root, layouts, respdict, tmp_path):
     with pytest.raises(ValueError, match=r"UTS05, left: the surfaces have 300 \(white\), 400"):
         ek.load_study("lebel2023", **given)
     wrong.write_bytes(wrong.read_bytes()[:500])
-    with pytest.raises(ValueError, match=r"wm_lh.gii' is no surface, or damaged \(.*get it again"):
+    with pytest.raises(
+        ValueError, match=r"wm_lh.gii' cannot be read as a surface \(.*get it again"
+    ):
         ek.load_study("lebel2023", **given)
 
 

@@ -10,7 +10,6 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encodekit.core import write_manifest
 from encodekit.data import Stimulus, Study, check_disjoint
 from encodekit.data._stored_audio import store_audio
 from encodekit.saving import load_study

@@ -36,7 +36,8 @@ def held_out_predictions(kind, X, Y, train, test, alpha, *, by_run, intercept, d
     fold = kind(parts, split, by_run=by_run, intercept=intercept, like=like)
     targets = (Y - (Y.mean(axis=0) if intercept else 0)).T.astype(dtype)
     trained = targets @ parts.rows.astype(dtype) - fold.removed_product(targets)
-    return split, fold.predict(fold.project(trained, targets), alpha).T
+    (penalty,) = parts.penalties(np.array([alpha]))
+    return split, fold.predict(fold.project(trained, targets), float(penalty)).T
 
 
 @pytest.mark.parametrize("kind", [Fold, EigenFold])
@@ -90,9 +91,8 @@ def test_a_fold_keeps_its_digits_in_float32(n_features, spread, kind):
     train = np.flatnonzero(RUNS != "a")
     parts = decompose(X.astype("f4"), fit_intercept=True)
     split = make_split(train, test, RUNS, len(X))
-    made = make_fold(
-        parts, split, np.array([1.0]), by_run=False, intercept=True, like=np.empty(0, "f4")
-    )
+    penalties = parts.penalties(np.array([1.0]))
+    made = make_fold(parts, split, penalties, by_run=False, intercept=True, like=np.empty(0, "f4"))
     assert type(made) is kind
     arguments = (X, Y, train, test, 1.0)
     _, exact = held_out_predictions(EigenFold, *arguments, by_run=False, intercept=True)
@@ -112,7 +112,8 @@ def test_a_fold_is_inverted_in_float64_where_float32_would_lose_digits():
     parts = decompose(X.astype("f4"), fit_intercept=True)
     split = make_split(np.flatnonzero(RUNS != "a"), np.flatnonzero(RUNS == "a"), RUNS, len(X))
     fold = Fold(parts, split, by_run=True, intercept=True, like=np.empty(0, "f4"))
-    assert [fold._inverse(alpha).dtype for alpha in (1e-3, 1e4)] == ["f8", "f4"]
+    penalties = parts.penalties(np.array([1e-3, 1e4])).tolist()
+    assert [fold._inverse(penalty).dtype for penalty in penalties] == ["f8", "f4"]
 
 
 @pytest.mark.parametrize("by_run", [True, False])
