@@ -157,7 +157,8 @@ class Checkpoints:
     name = "checkpoints"
 
     def save(self, path, number):
-        self.of(path, number).save(number)
+        steps = [int(folder.name[5:13]) for folder in path.glob("step-*")]
+        self.of(path, number).save(max(steps, default=0) + 1)
 
     def load(self, path):
         found = []

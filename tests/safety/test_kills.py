@@ -18,7 +18,7 @@ def leftovers(folder):
 
 
 def test_killed_before_any_call_the_old_version_or_the_new_one_is_there(dying, kind, tmp_path):
-    calls = (1, 2, 3, 5, 8, 13, 18, 21, 25, 30, 34, 40, 48, 55, 70, 89, 110, 144)
+    calls = (1, 2, 4, 8, 13, 18, 23, 29, 36, 45, 58, 80, 110, 150)
     path = tmp_path / kind.name
     kind.save(path, 1)
     if path.is_dir():
