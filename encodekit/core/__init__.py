@@ -1,18 +1,13 @@
 """The ground floor: whole files and sealed folders, messages, progress, settings."""
 
 from encodekit.core._extras import MissingExtraError, import_extra
-from encodekit.core._files import (
-    atomic_write,
-    remove_abandoned,
-    whole_file,
-)
+from encodekit.core._files import MANIFEST, atomic_write, remove_abandoned, whole_file
 from encodekit.core._folders import remove_sealed, resumed_folder, whole_folder
 from encodekit.core._isolated import isolated
 from encodekit.core._messages import refuse, unknown_name
 from encodekit.core._pointers import NotDownloadedError, present_file
 from encodekit.core._progress import progress, tell
 from encodekit.core._sealed import (
-    MANIFEST,
     SealedFolder,
     read_sealed,
     verify_if_sealed,

@@ -8,6 +8,7 @@ has to pass without a change.
 """
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -24,6 +25,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+MANIFEST = "manifest.json"
 MARKER = ".encodekit-writing"  # within a folder that is being written; its lock is the folder's
 _SUFFIX = ".encodekit-partial"
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
@@ -88,21 +90,52 @@ def new_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def _new_file(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        lock(descriptor)
-        yield
-    finally:
+    if fcntl is None:  # Windows renames nothing that is open
         os.close(descriptor)
+        yield
+        return
+    with _locked(descriptor):
+        yield
 
 
-def lock(descriptor: int, *, shared: bool = False, wait: bool = True) -> bool:
-    """Lock an open file or folder until it is closed; False where nothing can be locked here.
+@contextmanager
+def locked_folder(folder: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+    """Lock a folder while the block runs; give whether the system can.
 
     Raises
     ------
     BlockingIOError
-        If another has the lock, and there is no ``wait``.
+        If another has locked it, and there is no ``wait``.
     """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (FileNotFoundError, PermissionError):  # the latter is Windows, always
+        yield False
+        return
+    with _locked(descriptor, shared=shared, wait=wait) as is_locked:
+        yield is_locked
+
+
+@contextmanager
+def locked_marker(folder: Path) -> Iterator[None]:
+    """Mark a folder as being written while the block runs; BlockingIOError if it is already."""
+    with _locked(os.open(folder / MARKER, os.O_RDWR | os.O_CREAT, 0o666), wait=False):
+        yield
+
+
+@contextmanager
+def _locked(descriptor: int, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+    """Lock an open file or folder, give whether that is possible here, and close it at the end."""
+    try:
+        is_locked = _lock(descriptor, shared=shared, wait=wait)
+        yield is_locked
+        if is_locked:  # closing does not suffice where a child of this process has it too
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, shared: bool, wait: bool) -> bool:
     if fcntl is None:
         return False
     how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
@@ -115,41 +148,11 @@ def lock(descriptor: int, *, shared: bool = False, wait: bool = True) -> bool:
     return True
 
 
-@contextmanager
-def locked_folder(folder: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
-    """Lock a folder while the block runs; give whether the system can."""
-    descriptor = None
-    with suppress(FileNotFoundError, PermissionError):  # the latter is Windows, always
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield descriptor is not None and lock(descriptor, shared=shared, wait=wait)
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
-
-@contextmanager
-def locked_marker(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Mark a folder as being written while the block runs.
-
-    Raises
-    ------
-    BlockingIOError
-        If it is being written already, and there is no ``wait``.
-    """
-    descriptor = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        lock(descriptor, wait=wait)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def remove_abandoned(folder: Path, *, keep: str | None = None) -> None:
-    """Remove what programs that died were writing in ``folder``, except what is called ``keep``."""
+def remove_abandoned(folder: Path) -> None:
+    """Remove what programs that died were writing in ``folder``."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name != keep and _FORM.fullmatch(entry.name):
+            if _FORM.fullmatch(entry.name):
                 with suppress(OSError):
                     _remove_if_abandoned(Path(entry.path))
 
@@ -160,11 +163,26 @@ def _remove_if_abandoned(path: Path) -> None:
         path.unlink(missing_ok=True)
     elif stat.S_ISDIR(status.st_mode):
         if _is_abandoned(path, path / MARKER):
-            shutil.rmtree(path, ignore_errors=True)
+            if not is_pending(path):  # asked last: its writer may have ended well just now
+                shutil.rmtree(path, ignore_errors=True)
         elif not any(path.iterdir()):  # its writer died before there was a marker
             with locked_folder(path.parent, wait=False) as is_locked:
                 if is_locked or time.time() - status.st_mtime > _DAY:
                     path.rmdir()
+
+
+def is_pending(partial: Path) -> bool:
+    """Tell whether the manifest beside a folder counts its files as saved; so if it is not clear.
+
+    See `encodekit.core.whole_folder`: they are then yet to be moved to their places.
+    """
+    try:
+        content = json.loads((partial.parent / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, RecursionError):
+        return True
+    return not isinstance(content, dict) or content.get("pending") == partial.name
 
 
 def _is_abandoned(path: Path, locked: Path) -> bool:
@@ -186,13 +204,11 @@ def _is_abandoned(path: Path, locked: Path) -> bool:
 
 def _is_free(path: Path) -> bool | None:
     """Tell whether nobody has locked a file; None where files cannot be locked."""
-    descriptor = os.open(path, os.O_RDWR)
     try:
-        return lock(descriptor, wait=False) or None
+        with _locked(os.open(path, os.O_RDWR), wait=False) as is_locked:
+            return is_locked or None
     except BlockingIOError:
         return False
-    finally:
-        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

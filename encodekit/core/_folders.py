@@ -4,7 +4,7 @@ A new folder is written beside its name and renamed. Where a folder of ours is t
 are written within it, under a name of our own; then its manifest is replaced, which decides: the
 old version before, the new one after. The files then move to their places. A program that dies
 between leaves a manifest that says where they are, and the next save, or load, moves them.
-What the old manifest does not list is not touched, and nor are links, mount points and permissions.
+What the old manifest does not list is not touched, and nor is anything behind a link in the folder.
 """
 
 import json
@@ -15,12 +15,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from encodekit.core._files import (
+    MANIFEST,
     MARKER,
     atomic_write,
     followed,
     is_partial_name,
+    is_pending,
     locked_folder,
     locked_marker,
     new_folder,
@@ -29,11 +32,11 @@ from encodekit.core._files import (
     sync_folder,
 )
 from encodekit.core._sealed import (
-    MANIFEST,
     Seal,
     SealedFolder,
     describe_files,
     finish,
+    is_linked,
     remove_files,
     write_manifest,
 )
@@ -93,8 +96,9 @@ def resumed_folder(
         raise FileExistsError(
             f"another process is writing {str(target)!r}: wait for it, or end it"
         ) from error
-    for old in target.parent.glob(f".{_literal(target.name)}.*.resumed"):
-        if (old / MARKER).is_file() and not old.is_symlink():
+    for old in target.parent.iterdir():
+        is_other = re.fullmatch(rf"\.{re.escape(target.name)}\.[0-9a-f]{{1,12}}\.resumed", old.name)
+        if is_other and (old / MARKER).is_file() and not old.is_symlink():
             with suppress(BlockingIOError), locked_marker(old):
                 shutil.rmtree(old, ignore_errors=True)
 
@@ -104,7 +108,10 @@ def remove_sealed(path: Path, kind: str) -> None:
 
     A folder of somebody else, or of another kind, stays as it is.
     """
+    if path.is_symlink():
+        return
     try:
+        finish(path)
         folder = SealedFolder.open(path, kind)
     except (OSError, ValueError):
         return
@@ -124,7 +131,7 @@ def _refuse_foreign(target: Path, kind: str) -> None:
             f"{str(target)!r} is there and is no saved {kind} but a file: choose another path, or "
             "move it away"
         )
-    remove_abandoned(target, keep=_pending(target))
+    remove_abandoned(target)
     there = sorted(item.name for item in target.iterdir() if not _is_being_written(item.name))
     if not there:
         return
@@ -139,18 +146,10 @@ def _refuse_foreign(target: Path, kind: str) -> None:
         ) from error
 
 
-def _pending(target: Path) -> str | None:
-    try:
-        folder = SealedFolder.open(target)
-    except (OSError, ValueError):
-        return None
-    return folder.places[-1].name if len(folder.places) > 1 else None
-
-
 def _take_place(partial: Path, target: Path, kind: str, opened_by: str) -> None:
     """Bring what was written to its place."""
     if partial.parent == target:
-        _commit(partial, target, kind, opened_by)
+        _commit(partial, target, describe_files(partial), kind, opened_by)
         return
     if not (target.is_dir() and any(target.iterdir())):
         write_manifest(partial, kind, opened_by=opened_by)
@@ -164,21 +163,39 @@ def _take_place(partial: Path, target: Path, kind: str, opened_by: str) -> None:
             sync_folder(target.parent)
             return
     _refuse_foreign(target, kind)
+    described = describe_files(partial)  # takes long, so before it moves
+    with _moved_into(target, partial) as inside:
+        _commit(inside, target, described, kind, opened_by)
+
+
+@contextmanager
+def _moved_into(target: Path, partial: Path) -> Iterator[Path]:
+    """Give the folder with another name, in ``target``; it is back where it was if that fails."""
     inside = partial_name(target, target)
-    shutil.move(partial, inside)
-    (inside / MARKER).unlink()  # its lock does not come along to another file system
     try:
-        with locked_marker(inside, wait=True):
-            _commit(inside, target, kind, opened_by)
+        partial.rename(inside)
+    except OSError:  # ``target`` is a mount point: its marker has to be locked anew
+        with new_folder(inside):
+            shutil.copytree(
+                partial, inside, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARKER)
+            )
+            try:
+                yield inside
+            finally:
+                _discard(inside)
+        return
+    try:
+        yield inside
     except BaseException:
-        if _pending(target) != inside.name:
-            shutil.move(inside, partial)
+        if not is_pending(inside):
+            inside.rename(partial)
         raise
 
 
-def _commit(partial: Path, target: Path, kind: str, opened_by: str) -> None:
+def _commit(
+    partial: Path, target: Path, described: dict[str, Any], kind: str, opened_by: str
+) -> None:
     """Replace the listed files of ``target`` by what ``partial``, a folder in it, holds."""
-    described = describe_files(partial)
     with locked_folder(target):
         old = _listed(target, kind)
         _refuse_conflicts(target, set(described["files"]), set(old))
@@ -198,15 +215,15 @@ def _commit(partial: Path, target: Path, kind: str, opened_by: str) -> None:
 
 def _listed(target: Path, kind: str) -> Mapping[str, Seal]:
     """Return the files of the folder that is saved over, every one in its place."""
-    with suppress(FileNotFoundError):
-        finish(target)
-        return SealedFolder.open(target, kind).files
-    return {}
+    if not (target / MANIFEST).exists():
+        return {}
+    finish(target)
+    return SealedFolder.open(target, kind).files
 
 
 def _discard(partial: Path) -> None:
     """Remove what was not saved; files that a manifest counts as saved stay, to be moved later."""
-    if _pending(partial.parent) != partial.name:
+    if partial.exists() and not is_pending(partial):
         shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -219,18 +236,16 @@ def _refuse_conflicts(target: Path, new: set[str], old: set[str]) -> None:
     if in_the_way:
         told = ", ".join(map(repr, in_the_way[:_SHOWN]))
         raise FileExistsError(
-            f"{str(target)!r} holds {told}, which encodekit did not write and would write now: "
-            "move it away, or choose another path"
+            f"{str(target)!r} holds {told}, which encodekit did not write, or behind a link, and "
+            "would write now: move it away, or choose another path"
         )
 
 
 def _is_in_the_way(target: Path, name: str, listed: bool) -> bool:
     path = target / name
+    if is_linked(target, name):
+        return True
     if os.path.lexists(path):
-        return not listed or (path.is_dir() and not path.is_symlink())
+        return not listed or path.is_dir()
     parents = list(path.parents)[: name.count("/")]
-    return any(os.path.lexists(parent) and not parent.is_dir() for parent in parents)
-
-
-def _literal(name: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", name)
+    return any(parent.exists() and not parent.is_dir() for parent in parents)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeVar
 
 from encodekit.core._files import (
+    MANIFEST,
     MARKER,
     atomic_write,
     followed,
@@ -24,12 +25,12 @@ from encodekit.core._files import (
 )
 from encodekit.core._messages import refuse
 
-MANIFEST = "manifest.json"
 SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _BLOCK = 1 << 20
 _LOCKED_AFTER, _ATTEMPTS = 3, 50
+_READ_BY_OTHERS = (".json", ".safetensors", ".bin", ".pt", ".model", ".txt", ".py")
 _FIELDS = {
     "schema": int, "kind": str, "opened_by": str, "files": dict, "pending": str, "obsolete": dict,
 }  # fmt: skip
@@ -246,9 +247,26 @@ def verify_if_sealed(path: str | Path) -> None:
         return
     with suppress(ValueError, RecursionError):  # no JSON: a damaged one of ours
         content = json.loads(manifest.read_bytes())
-        if not (isinstance(content, dict) and {"schema", "kind", "files"} <= set(content)):
+        # more than one of our fields: so that a flipped bit in one does not make it another's
+        if not isinstance(content, dict) or len(_FIELDS.keys() & content.keys()) < 2:
             return
-    read_sealed(path, None, lambda folder: folder.verify())
+    read_sealed(path, None, _check_plain)
+
+
+def _check_plain(folder: SealedFolder) -> None:
+    """Raise ValueError where others, who read by names of their own, would read something else."""
+    folder.verify()
+    if len(folder.places) > 1:
+        raise ValueError(
+            f"folder {str(folder.root)!r} has files of an interrupted save that cannot be moved to "
+            "their places here: save it again"
+        )
+    for path in folder.root.iterdir():
+        if path.suffix in _READ_BY_OTHERS and path.name not in (MANIFEST, *folder.files):
+            raise ValueError(
+                f"folder {str(folder.root)!r} holds {path.name!r}, which is not listed in its "
+                f"{MANIFEST} and would be read: move it away"
+            )
 
 
 def finish(root: Path) -> None:
@@ -262,9 +280,10 @@ def finish(root: Path) -> None:
         return
     source = folder.places[-1]
     for name in folder.files:
-        if (source / name).is_file() and not _is_linked(source, name):
+        if (source / name).is_file() and not is_linked(source, name):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(source / name, root / name)
+            with suppress(FileNotFoundError):  # without locks, another may have moved it
+                (source / name).replace(root / name)
     remove_files(root, folder.obsolete)
     shutil.rmtree(source, ignore_errors=True)
 
@@ -272,15 +291,16 @@ def finish(root: Path) -> None:
 def remove_files(root: Path, files: Mapping[str, Seal]) -> None:
     """Remove files and then empty folders, but nothing behind a link.
 
-    A file whose size says that somebody wrote it anew stays, too.
+    What somebody wrote anew stays, too: known by its sha256, or, where it is large, by its size.
     """
     parents = set()
     for name, seal in files.items():
         path = root / name
-        if _is_linked(root, name):
+        if is_linked(root, name):
             continue
         with suppress(OSError):
-            if path.stat().st_size == seal.bytes:
+            large = seal.bytes > _BLOCK and path.stat().st_size == seal.bytes
+            if large or not _read_stated(path, name, seal, keep=False)[1]:
                 path.unlink()
         parents |= set(list(path.parents)[: name.count("/")])
     for parent in sorted(parents, reverse=True):
@@ -288,7 +308,7 @@ def remove_files(root: Path, files: Mapping[str, Seal]) -> None:
             parent.rmdir()
 
 
-def _is_linked(root: Path, name: str) -> bool:
+def is_linked(root: Path, name: str) -> bool:
     """Tell whether a name leads through a link: to files that may not be ours."""
     path = root / name
     return any(part.is_symlink() for part in [path, *list(path.parents)[: name.count("/")]])
@@ -300,10 +320,11 @@ def _finished(folder: SealedFolder) -> SealedFolder:
     A folder may come from anybody: what its manifest says moves nothing through a link.
     """
     names = [*folder.files, *folder.obsolete]
-    if len(folder.places) > 1 and not any(_is_linked(folder.root, name) for name in names):
-        with suppress(OSError), locked_folder(folder.root, wait=False):
-            finish(folder.root)
-            return SealedFolder.open(folder.root)
+    if len(folder.places) > 1 and not any(is_linked(folder.root, name) for name in names):
+        with suppress(OSError), locked_folder(folder.root, wait=False) as is_locked:
+            if is_locked:
+                finish(folder.root)
+                return SealedFolder.open(folder.root)
     return folder
 
 
@@ -342,7 +363,7 @@ def _read_stated(path: Path, name: str, stated: Seal, keep: bool) -> tuple[list[
     try:
         # without O_NONBLOCK, opening a pipe would wait for a writer
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return [], f"{name} is missing"
     blocks, digest, n_bytes = [], hashlib.sha256(), 0
     with os.fdopen(descriptor, "rb") as file:

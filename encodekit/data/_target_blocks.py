@@ -129,13 +129,14 @@ def _as_they_come(client: Any, done: Any) -> Iterator[tuple[Any, Any]]:
 
 def check_scheduler(arrays: Any) -> None:
     """Raise RuntimeError where arrays are lazy and the active client's scheduler is gone."""
+    client = _client()
+    if client is None:
+        return
     given = arrays if isinstance(arrays, Sequence) else [arrays]
     parts = [part for part in given if hasattr(part, "dims")]
     coords = (coord for part in parts for coord in part.coords.values())
     if any(getattr(part, "chunks", None) for part in (*parts, *coords)):
-        client = _client()
-        if client is not None:
-            _check_scheduler(client)
+        _check_scheduler(client)
 
 
 def _check_scheduler(client: Any) -> None:

@@ -1,10 +1,17 @@
+import json
 import os
 import shutil
 
 import pytest
 
-from encodekit.core import SealedFolder, remove_sealed, resumed_folder, whole_folder
-from encodekit.core._files import is_partial_name
+from encodekit.core import (
+    SealedFolder,
+    atomic_write,
+    remove_sealed,
+    resumed_folder,
+    whole_folder,
+)
+from encodekit.core._files import MARKER, is_partial_name, partial_name
 
 
 def save(target, kind="model", **files):
@@ -128,12 +135,36 @@ class TestOver:
         assert content(saved) == {"a": "new"}
         assert names(tmp_path) == ["link", "saved"]
 
-    def test_a_linked_folder_within_stays_one(self, saved, tmp_path):
-        shutil.move(saved / "part", tmp_path / "disk")
-        (saved / "part").symlink_to(tmp_path / "disk")
-        save(saved, a="new", part__b="third")
-        assert (saved / "part").is_symlink()
-        assert (tmp_path / "disk" / "b").read_text() == "third"
+    @pytest.mark.parametrize("name", ["part", "part/b", "a"])
+    def test_nothing_is_written_through_a_link_within(self, saved, tmp_path, name):
+        (tmp_path / "mine" / "part").mkdir(parents=True)
+        for file in ("a", "part/b"):
+            (tmp_path / "mine" / file).write_text("mine")
+        shutil.rmtree(saved / name) if name == "part" else (saved / name).unlink()
+        (saved / name).symlink_to(tmp_path / "mine" / name)
+        with pytest.raises(FileExistsError, match="or behind a link"):
+            save(saved, a="new", part__b="third")
+        assert (saved / name).is_symlink()
+        for file in ("a", "part/b"):
+            assert (tmp_path / "mine" / file).read_text() == "mine"
+
+    @pytest.mark.parametrize("write", ["file", "folder", "same folder"])
+    def test_a_write_after_a_kill_does_not_take_the_new_version_for_abandoned(self, saved, write):
+        pending = partial_name(saved, saved)
+        pending.mkdir()
+        (pending / MARKER).touch()
+        (saved / "a").rename(pending / "a")
+        (saved / "a").write_text("of the version before")
+        manifest = json.loads((saved / "manifest.json").read_text()) | {"pending": pending.name}
+        (saved / "manifest.json").write_text(json.dumps(manifest))
+        if write == "file":
+            atomic_write(saved / "report.html", b"x")
+        elif write == "folder":
+            save(saved / "inner", x="1")
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                interrupted_save(saved)
+        assert content(saved) == {"a": "first", "part/b": "second"}
 
     def test_interrupted_it_leaves_the_old_one(self, saved):
         with pytest.raises(KeyboardInterrupt):
@@ -244,8 +275,25 @@ class TestResumed:
         ):
             pass
 
+    def test_another_name_that_begins_alike_is_left_to_its_own_save(self, tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted_resumable(tmp_path / "a.b")
+        with resumed_folder(tmp_path / "a", "study", "f2") as part:
+            (part / "x").touch()
+        assert names(tmp_path) == [".a.b.f1.resumed", "a"]
+
 
 class TestRemoveSealed:
+    def test_nothing_behind_a_link_is_removed(self, saved, tmp_path):
+        (tmp_path / "link").symlink_to(saved)
+        remove_sealed(tmp_path / "link", "model")
+        assert content(saved) == {"a": "first", "part/b": "second"}
+
+    def test_a_file_of_the_same_size_that_somebody_wrote_stays(self, saved):
+        (saved / "part" / "b").write_text("SECOND")
+        save(saved, a="new")
+        assert (saved / "part" / "b").read_text() == "SECOND"
+
     def test_it_removes_what_was_listed_and_what_is_then_empty(self, saved):
         remove_sealed(saved, "model")
         assert not saved.exists()
