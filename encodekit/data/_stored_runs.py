@@ -1,5 +1,6 @@
 """Responses in a zarr store: one array (repeat, time, target) per participant and run."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ def store_run(group: Any, key: str, values: Any) -> None:
 class Journal:
     """Which runs a folder holds whole, one key a line, so that an interrupted save goes on.
 
-    ``path`` None keeps no journal. A key is written once its run is on the disk.
+    ``path`` None keeps no journal. A key is written once its run is on the disk, with the sizes of
+    its files.
     """
 
     def __init__(self, path: Path | None, store: Path) -> None:
@@ -55,18 +57,27 @@ class Journal:
 
     def once(self, key: str, write: Callable[[], None]) -> None:
         """Call ``write`` unless the journal says that ``key`` is done; then note that it is."""
-        if key in self._done:
+        if f"{key} {self._sizes(key)}" in self._done:
             return
         write()
         if self._path is None:
             return
-        for file in sorted((self._store / key).rglob("*")):
-            if file.is_file():
-                _sync(file)
+        for file in self._files(key):
+            _sync(file)
         with self._path.open("a") as journal:
-            journal.write(f"{key}\n")
+            journal.write(f"{key} {self._sizes(key)}\n")
             journal.flush()
             os.fsync(journal.fileno())
+
+    def _files(self, key: str) -> list[Path]:
+        return sorted(path for path in (self._store / key).rglob("*") if path.is_file())
+
+    def _sizes(self, key: str) -> str:
+        """Return what tells that a file is lacking or cut; each has a checksum of its own."""
+        sizes = [
+            f"{path.relative_to(self._store)} {path.stat().st_size}" for path in self._files(key)
+        ]
+        return hashlib.sha256("\n".join(sizes).encode()).hexdigest()
 
     def close(self) -> None:
         """Remove the journal: everything is done."""

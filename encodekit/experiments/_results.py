@@ -126,7 +126,7 @@ class Results:
 
 
 def _rates() -> Path:
-    path = cache_folder("auto", "rates.json")
+    path = cache_folder("auto", "encodekit-rates.json")
     assert path is not None
     return path
 

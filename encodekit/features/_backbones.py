@@ -1,6 +1,7 @@
 """Find, load and identify the weights of a speech model."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -153,6 +154,21 @@ def _nowhere(name: str | Path, where: str, error: OSError) -> str:
 
 def _first_line(error: OSError) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+_OF_ITS_FILES = (  # what a configuration says that no value depends on
+    "_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version",
+)  # fmt: skip
+
+
+def configuration_hash(model: Any, *readers: Any) -> str:
+    """Return the sha256 of what a model, and what prepares its input, was told beside its weights.
+
+    A scaling of the waveform or an activation changes every feature, and no weight.
+    """
+    told = [model.config.to_dict(), *(reader.to_dict() for reader in readers)]
+    kept = [{k: v for k, v in part.items() if k not in _OF_ITS_FILES} for part in told]
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def weights_hash(model: Any) -> str:

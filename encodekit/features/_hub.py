@@ -1,8 +1,11 @@
 """Pretrained models from disk, or else from the Hugging Face hub, which is asked once."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_ATTENTION = ("eager", "sdpa", "flash_attention_2", "flex_attention")
 
 
 def from_disk_or_hub(where: str, read: Callable[[str, bool], Any]) -> Any:
@@ -33,6 +36,7 @@ def read_pretrained(reader: Any, where: str, **given: Any) -> Any:
             f"{where!r} holds an adapter (adapter_config.json), which encodekit does not load: "
             "merge it (PEFT's merge_and_unload, then save_pretrained) and give that folder"
         )
+    _refuse_kernels(where)
     try:
         return reader.from_pretrained(where, trust_remote_code=False, **given)
     except ValueError as error:
@@ -42,6 +46,21 @@ def read_pretrained(reader: Any, where: str, **given: Any) -> Any:
             f"{where!r} needs code that comes with it (auto_map in its configuration), which "
             "encodekit never runs: give a model of an architecture that transformers has"
         ) from error
+
+
+def _refuse_kernels(where: str) -> None:
+    """Raise ValueError where a folder's configuration names a repository of attention code."""
+    path = Path(where) / "config.json"
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return  # not a folder, or transformers says what is wrong
+    told = content.get("attn_implementation") if isinstance(content, dict) else None
+    if told is not None and told not in _ATTENTION:
+        raise ValueError(
+            f"{str(path)!r} asks for the attention {told!r:.80}, which may be code from elsewhere "
+            f"and is never run: leave it out, or write one of {', '.join(_ATTENTION)}"
+        )
 
 
 def _ask_hub(where: str) -> None:

@@ -9,7 +9,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from encodekit.data import Stimulus
-from encodekit.features._backbones import load_backbone, wants_scaled, weights_hash
+from encodekit.features._backbones import (
+    configuration_hash,
+    load_backbone,
+    wants_scaled,
+    weights_hash,
+)
 from encodekit.features._encoding import (
     Frames,
     context_blocks,
@@ -128,7 +133,9 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
         )
 
     def _described(self) -> dict[str, Any]:
-        return super()._described() | {"windows": self.setting("windows").reading()}
+        windows = self.setting("windows").reading()
+        told = configuration_hash(*self._loaded())
+        return super()._described() | {"windows": windows, "configuration": told}
 
     def _loaded(self) -> tuple[Any, Any]:
         pair: tuple[Any, Any] = self._kept_model(_load)

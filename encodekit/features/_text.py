@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from encodekit.core import unknown_name
 from encodekit.data import Stimulus
-from encodekit.features._backbones import weights_hash
+from encodekit.features._backbones import configuration_hash, weights_hash
 from encodekit.features._extractor import FeatureExtractor
 from encodekit.features._lanczos import Lanczos
 from encodekit.features._language_model import Loaded, load_language_model
@@ -131,6 +131,10 @@ class TextFeatures(LoadedModel, FeatureExtractor):
         """Return the sha256 of the model's weights and of its tokenizer."""
         loaded = self._loaded()
         return self._kept_hash(lambda: f"{weights_hash(loaded.model)} {loaded.tokenizer_hash()}")
+
+    def _described(self) -> dict[str, Any]:
+        told = configuration_hash(self._loaded().model)
+        return super()._described() | {"configuration": told}
 
     def _words(self, stimulus: Stimulus) -> tuple[list[str], NDArray[np.float64]]:
         if self.at not in PLACES:

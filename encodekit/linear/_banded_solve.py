@@ -208,8 +208,9 @@ def _standard(values: NDArray[Any], settings: BandedSettings, axis: int | None =
     """
     mean = values.mean(axis=0, dtype=np.float64)
     centred = values - mean if settings.fit_intercept else values.astype(np.float64)
-    scale = power_of_two(abs(centred).max(axis=axis))
-    return centred * scale, mean, scale
+    scale = power_of_two(np.maximum(centred.max(axis=axis), -centred.min(axis=axis)))
+    centred *= scale
+    return centred, mean, scale
 
 
 def _write_weights(

@@ -137,6 +137,7 @@ def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) 
         coef: Any = np.full(shape, np.nan, dtype=dtype)
     else:
         import zarr
+        from zarr.codecs import Crc32cCodec, ZstdCodec
 
         if Path(settings.coef_store).exists():
             raise FileExistsError(
@@ -146,8 +147,9 @@ def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) 
         # A chunk is a block of targets with all features: what is written, and read, at once.
         chunks = (n_features, min(n_targets, _block_size(problem, settings)))
         coef = zarr.create_array(
-            settings.coef_store, shape=shape, dtype=dtype, chunks=chunks, fill_value=np.nan
-        )
+            settings.coef_store, shape=shape, dtype=dtype, chunks=chunks, fill_value=np.nan,
+            compressors=[ZstdCodec(), Crc32cCodec()],
+        )  # fmt: skip
     return Solution(
         coef,
         np.full(n_targets, np.nan, dtype=dtype),

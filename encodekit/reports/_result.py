@@ -29,7 +29,8 @@ from encodekit.scoring import normalise
 SCHEMA = 2
 _ENDINGS = (".nc", ".zarr")
 _SEAL, _UNSEALED = "encodekit_sha256", "0" * 64
-_SEALED = re.compile(rb"encodekit_sha256.{1,16}?([0-9a-f]{64})", re.DOTALL)
+# As netCDF writes this attribute: no text of a user holds these bytes, since JSON has no zeros.
+_SEALED = re.compile(rb"\0\0\0\x10encodekit_sha256\0\0\0\x02\0\0\0\x40([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,11 @@ class Result:
         object.__setattr__(self, "decisions", tuple(self.decisions))
         if set(self.scores.dims) != {"model", "target"}:
             raise ValueError(f"a Result has scores (model, target), got {self.scores.dims}")
+        if self.ceiling is not None and self.scores.attrs.get("normalised"):
+            raise ValueError(
+                "a Result has scores before the ceiling beside it, but these are divided by one "
+                "already: pass those of ek.correlation, or no ceiling"
+            )
         names = self.scores.coords["target"].values
         for what, part in (("ceiling", self.ceiling), ("regions", self.regions)):
             if part is not None and not np.array_equal(part.coords["target"].values, names):

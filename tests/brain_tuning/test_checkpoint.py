@@ -246,7 +246,7 @@ def test_what_others_called_like_checkpoints_stays(run, whole, killed):
     for folder in theirs:
         folder.mkdir()
         (folder / "bold.nii").write_text("months of work")
-    with pytest.warns(UserWarning, match=f"no checkpoint.*step-{last:08d}.*no manifest.json"):
+    with pytest.warns(UserWarning, match=f"no whole checkpoint.*step-{last:08d}.*no manifest.json"):
         assert_the_same(run(killed), whole)
     assert all((folder / "bold.nii").read_text() == "months of work" for folder in theirs)
     assert (killed / f"step-{last:08d}-1" / "manifest.json").exists()
@@ -314,3 +314,20 @@ def test_kill_9_at_20_random_moments_ends_with_the_same_bytes(backbone_folder, t
     assert len(kills) == 20
     assert all(kill["same"] for kill in kills)
     assert sum(kill["checkpoint"] is not None for kill in kills) >= 10
+
+
+@pytest.mark.parametrize("kind", ["a model", "an app", "nothing readable"])
+def test_folders_of_others_with_such_a_name_are_neither_renamed_nor_removed(
+    run, whole, killed, kind
+):
+    theirs = killed / "step-00000099"
+    if kind == "a model":
+        with whole_folder(theirs, "model") as part:
+            (part / "model.json").write_text("{}")
+    else:
+        theirs.mkdir()
+        (theirs / "manifest.json").write_text('{"app": "mine"}' if kind == "an app" else "")
+    before = sorted(path.read_bytes() for path in theirs.iterdir())
+    with pytest.warns(UserWarning, match="no whole checkpoint, and left as it is.*step-00000099"):
+        assert_the_same(run(killed), whole)
+    assert sorted(path.read_bytes() for path in theirs.iterdir()) == before

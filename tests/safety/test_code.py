@@ -322,6 +322,11 @@ class TestBackbones:
         for read in (lambda: with_quantiser(trap), lambda: _published_layers(trap)):
             self.refused(trap, read, answers_yes, "needs code that comes with it")
 
+    @pytest.mark.parametrize("told", ["evil/evil", "kernels-community/flash", "evil", 3, ["x"]])
+    def test_attention_that_is_code_from_elsewhere_is_refused(self, trap, told):
+        config(trap, model_type="hubert", attn_implementation=told)
+        self.refused(trap, lambda: ek.features.load_backbone(trap), [], "asks for the attention")
+
     def test_an_adapter_beside_the_weights_is_refused(self, trap, tmp_path, monkeypatch):
         (tmp_path / "canary_core.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'ran')!r})")
         monkeypatch.syspath_prepend(tmp_path)

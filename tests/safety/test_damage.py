@@ -149,6 +149,28 @@ class TestStudy:
         with pytest.raises((OSError, ValueError), match="damaged"):
             ek.load_study(saved_study).responses()[0].compute()
 
+    @pytest.mark.parametrize("harm", ["lost", "cut"])
+    def test_a_run_that_lost_a_file_while_its_save_was_interrupted_is_saved_again(
+        self, study, tmp_path, harm
+    ):
+        ticks = []
+
+        def interrupt(n_bytes):
+            ticks.append(n_bytes)
+            if len(ticks) == 3:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            study.save(tmp_path / "s", resume=True, tick=interrupt)
+        partial = next(tmp_path.glob(".s.*.resumed"))
+        chunk = next(
+            path for path in (partial / "responses.zarr/0/0/c").rglob("*") if path.is_file()
+        )
+        chunk.unlink() if harm == "lost" else chunk.write_bytes(chunk.read_bytes()[:-3])
+        again = ek.load_study(study.save(tmp_path / "s", resume=True))
+        for mine, theirs in zip(again.responses(), study.responses(), strict=True):
+            np.testing.assert_array_equal(mine.values, theirs.values)
+
     @pytest.mark.parametrize("name", ["zarr.json", "c/0/0/0"])
     def test_every_flip_in_a_response_is_named(self, saved_study, draw, name):
         path = saved_study / "responses.zarr" / "0" / "0" / name
@@ -210,6 +232,25 @@ class TestStudy:
         with pytest.raises(ValueError, match="malformed study|is damaged") as caught:
             ek.load_study(saved_study)
         assert type(caught.value) is ValueError
+
+
+class TestWeightsOnDisk:
+    def test_a_flip_in_a_store_of_weights_is_named(self, tmp_path, draw):
+        rng = np.random.default_rng(0)
+        X, Y = rng.standard_normal((40, 6)).astype("f4"), rng.standard_normal((40, 9)).astype("f4")
+        store = tmp_path / "coef"
+        fitted = ek.RidgeCV(alphas=[1.0], coef_store=store, cv=2).fit(
+            X, Y, runs=["a"] * 20 + ["b"] * 20
+        )
+        true = np.asarray(fitted.predict(X))
+        chunk = next(path for path in (store / "c").rglob("*") if path.is_file())
+        content = chunk.read_bytes()
+        for changed in flips(content, draw):
+            chunk.write_bytes(changed)
+            with pytest.raises((ValueError, RuntimeError)):
+                np.asarray(fitted.predict(X))
+        chunk.write_bytes(content)
+        np.testing.assert_array_equal(np.asarray(fitted.predict(X)), true)
 
 
 MODELS = {
@@ -323,6 +364,15 @@ class TestResult:
                     ek.Result.load(folder)
             path.write_bytes(content)
         np.testing.assert_array_equal(ek.Result.load(folder).scores.values, result.scores.values)
+
+    @pytest.mark.parametrize("digit", ["0", "a"])
+    @pytest.mark.parametrize("between", [": ", "\0\0\0\x02\0\0\0@", ""])
+    def test_a_name_that_looks_like_a_sum_is_a_name(self, result, tmp_path, digit, between):
+        from dataclasses import replace
+
+        name = f"encodekit_sha256{between}{digit * 64}"
+        path = replace(result, name=name).save(tmp_path / "r.nc")
+        assert ek.Result.load(path).name == name
 
     def test_other_tools_still_read_both(self, result, tmp_path):
         with xr.open_dataset(result.save(tmp_path / "r.nc"), engine="scipy") as opened:

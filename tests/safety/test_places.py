@@ -134,6 +134,17 @@ class TestStems:
         assert path.read_bytes() == content
 
 
+class TestUntrained:
+    @pytest.mark.parametrize("name", ["config.json", "model-00001-of-00009.safetensors", "notes"])
+    def test_an_untrained_backbone_does_not_take_the_place_of_others(self, tmp_path, name):
+        brain_tuning = pytest.importorskip("encodekit_brain_tuning")
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / name).write_bytes(b"months")
+        with pytest.raises(FileExistsError, match=f"with '{name}', and is no saved untrained"):
+            brain_tuning.untrained_backbone("tiny", tmp_path / "mine")
+        assert (tmp_path / "mine" / name).read_bytes() == b"months"
+
+
 class TestExports:
     def test_a_sound_of_the_user_is_not_replaced(self, study, tmp_path):
         neuralset = pytest.importorskip("encodekit_adapters.neuralset")

@@ -185,7 +185,8 @@ def _read(path: Path, work: _Work) -> Frames | None:
         if not _is_whole(path):
             return None
         values: Frames = np.load(path, mmap_mode="r", allow_pickle=False)
-        os.utime(path)
+        with suppress(OSError):  # a cache of others that is only read
+            os.utime(path)
     except (OSError, ValueError, EOFError):
         return None
     whole = values.ndim == 2 and len(values) == work.ends[-1] and values.dtype == work.dtype

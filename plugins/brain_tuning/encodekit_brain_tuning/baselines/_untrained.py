@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from encodekit.core import whole_folder
+
+KIND = "untrained backbone"
+
 
 def untrained_backbone(backbone: str | Path, folder: str | Path, random_state: int = 0) -> str:
     """Write a backbone of the same shape with random weights, and return its folder.
@@ -13,8 +17,14 @@ def untrained_backbone(backbone: str | Path, folder: str | Path, random_state: i
     backbone : str or path
         A registered name, a folder, or a hub id.
     folder : path
-        Where ``config.json``, the weights and the feature extractor are written.
+        Where ``config.json``, the weights and the feature extractor are written. It may be there
+        if an untrained backbone was written to it before.
     random_state : int
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds something else.
     """
     import torch
 
@@ -24,6 +34,7 @@ def untrained_backbone(backbone: str | Path, folder: str | Path, random_state: i
     with torch.random.fork_rng():
         torch.manual_seed(random_state)
         untrained = type(model)(model.config)
-    untrained.save_pretrained(folder)
-    reader.save_pretrained(folder)
+    with whole_folder(folder, KIND, opened_by="ek.SpeechFeatures(path) reads it") as part:
+        untrained.save_pretrained(part)
+        reader.save_pretrained(part)
     return str(folder)

@@ -11,10 +11,9 @@ import json
 import os
 import re
 import sys
-import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain, count
@@ -25,7 +24,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from encodekit.core import SealedFolder, remove_sealed, whole_folder
+from encodekit.core import SealedFolder, read_sealed, remove_sealed, whole_folder
 from encodekit_brain_tuning.backbones import hash_tensors
 from encodekit_brain_tuning.training._model import learnt
 
@@ -185,21 +184,12 @@ class Checkpoints(TrainerCallback):
         return found.root
 
     def _newest(self) -> SealedFolder | None:
-        """Return the newest whole checkpoint; damaged ones are passed over with a warning."""
+        """Return the newest whole checkpoint; what is none, or damaged, is left with a warning."""
         for folder in self._numbered():
             try:
-                sealed = SealedFolder.open(folder, KIND)
-                sealed.verify()
-            except OSError as error:
-                warnings.warn(f"no checkpoint, and left as it is: {error}", stacklevel=6)
-                continue
-            except ValueError as error:
-                aside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.damaged")
-                with suppress(FileNotFoundError):  # another process was first
-                    folder.rename(aside)
-                warnings.warn(
-                    f"a checkpoint is left out, and kept as {aside.name!r}: {error}", stacklevel=6
-                )
+                sealed = read_sealed(folder, KIND, _verified)
+            except (OSError, ValueError) as error:
+                warnings.warn(f"no whole checkpoint, and left as it is: {error}", stacklevel=6)
                 continue
             self._check_complete(sealed)
             return sealed
@@ -224,6 +214,14 @@ class Checkpoints(TrainerCallback):
             return True
         written = sealed.read_json("tuning.json")["identity"]
         return bool(written.get("processes") == self.identity["processes"])
+
+
+def _verified(folder: SealedFolder) -> SealedFolder:
+    """Return a folder that is whole, and in its place: torch reads by paths."""
+    folder.verify()
+    if len(folder.places) > 1:
+        raise ValueError(f"the last save of {str(folder.root)!r} was interrupted")
+    return folder
 
 
 def _is_checkpoint(path: Path) -> bool:
