@@ -1,10 +1,10 @@
 """Files that appear whole or not at all, and what a program that was killed leaves of them.
 
-What is being written has a name of one form, ``.NAME.<host><random>.encodekit-partial``, beside
-the name that it will take, and is locked by its writer. The system frees the lock of a program
-that dies, however it dies: what bears such a name and can be locked is nobody's, and the next
-write in that folder removes it. Where files cannot be locked, or another machine wrote it, a day
-has to pass without a change.
+A file or folder that is being written has a name of one form,
+``.NAME.<host><random>.encodekit-partial``, and its writer holds a lock on it. When a program dies,
+the system frees its locks. So if such a file can be locked, its writer is dead, and the next write
+in that folder removes it. Where files cannot be locked, or another machine wrote it, it is removed
+after a day without a change.
 """
 
 import hashlib

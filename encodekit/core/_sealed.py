@@ -58,7 +58,7 @@ class SealedFolder:
     kind : str
         What the folder holds, such as ``"model"``.
     opened_by : str
-        How such a folder is read, to who tries something else.
+        How to read such a folder; told to people who try something else.
     files : dict of str to Seal
         By their path within the folder.
     token : str
@@ -235,7 +235,7 @@ def read_sealed(path: str | Path, kind: str | None, parse: Callable[[SealedFolde
 
 
 def verify_if_sealed(path: str | Path) -> None:
-    """Check every file of a folder that encodekit saved; one of others is none of its business.
+    """Check every file of a folder that encodekit saved; other folders are not looked at.
 
     Raises
     ------
@@ -272,8 +272,8 @@ def _check_plain(folder: SealedFolder) -> None:
 def finish(root: Path) -> None:
     """End the save of a folder that was interrupted once its manifest was written.
 
-    For who saves over the folder and has locked it: files move to their places, and those of the
-    version before go.
+    The caller has locked the folder. The new files move to their places, and files of the version
+    before are removed.
     """
     folder = SealedFolder.open(root)
     if len(folder.places) == 1:
@@ -331,7 +331,7 @@ def _finished(folder: SealedFolder) -> SealedFolder:
 def write_manifest(folder: str | Path, kind: str = "folder", *, opened_by: str = "") -> Path:
     """List every file of ``folder`` with its size and sha256; written last, it seals the folder.
 
-    ``opened_by`` says how such a folder is read, to who tries something else.
+    ``opened_by`` says how to read such a folder; it is told to people who try something else.
     """
     content = {**describe_files(folder), "kind": kind, "opened_by": opened_by}
     return atomic_write(Path(folder) / MANIFEST, json.dumps(content, indent=1).encode())
