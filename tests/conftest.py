@@ -16,14 +16,19 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 
 @pytest.fixture(scope="session")
-def reference():
-    """Return a function of a name: that module of ``tests/reference``."""
+def load_module():
+    """Return a function of a path: the module in that file, which is in no package."""
 
-    def load(name):
-        path = Path(__file__).parent / "reference" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
+    def load(path):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def reference(load_module):
+    """Return a function of a name: that module of ``tests/reference``."""
+    return lambda name: load_module(Path(__file__).parent / "reference" / f"{name}.py")

@@ -1,18 +1,14 @@
 """The ground floor: whole files and sealed folders, messages, progress, settings."""
 
 from encodekit.core._extras import MissingExtraError, import_extra
-from encodekit.core._files import MANIFEST, atomic_write, remove_abandoned, whole_file
+from encodekit.core._files import MANIFEST, atomic_write, whole_file
 from encodekit.core._folders import remove_sealed, resumed_folder, whole_folder
 from encodekit.core._isolated import isolated
+from encodekit.core._manifest import write_manifest
 from encodekit.core._messages import refuse, unknown_name
 from encodekit.core._pointers import NotDownloadedError, present_file
 from encodekit.core._progress import progress, tell
-from encodekit.core._sealed import (
-    SealedFolder,
-    read_sealed,
-    verify_if_sealed,
-    write_manifest,
-)
+from encodekit.core._sealed import SealedFolder, read_sealed, verify_if_sealed
 from encodekit.core._settings import Settings, split_nested
 from encodekit.core._text import (
     class_of,
@@ -47,7 +43,6 @@ __all__ = [
     "progress",
     "read_sealed",
     "refuse",
-    "remove_abandoned",
     "remove_sealed",
     "resumed_folder",
     "shortened",

@@ -7,7 +7,6 @@ between leaves a manifest that says where they are, and the next save, or load, 
 What the old manifest does not list is not touched, and nor is anything behind a link in the folder.
 """
 
-import json
 import os
 import re
 import shutil
@@ -20,7 +19,6 @@ from typing import Any
 from encodekit.core._files import (
     MANIFEST,
     MARKER,
-    atomic_write,
     followed,
     is_partial_name,
     is_pending,
@@ -31,15 +29,8 @@ from encodekit.core._files import (
     remove_abandoned,
     sync_folder,
 )
-from encodekit.core._sealed import (
-    Seal,
-    SealedFolder,
-    describe_files,
-    finish,
-    is_linked,
-    remove_files,
-    write_manifest,
-)
+from encodekit.core._manifest import Seal, describe_files, store_manifest, write_manifest
+from encodekit.core._sealed import SealedFolder, finish, is_linked, remove_files
 
 _SHOWN = 4  # names of what is in the way
 
@@ -208,7 +199,7 @@ def _commit(
                 name: asdict(seal) for name, seal in old.items() if name not in described["files"]
             },
         }
-        atomic_write(target / MANIFEST, json.dumps(content, indent=1).encode())
+        store_manifest(target, content)
         finish(target)
         (target / MARKER).unlink(missing_ok=True)
 

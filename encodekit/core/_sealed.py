@@ -3,46 +3,25 @@
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from encodekit.core._files import (
-    MANIFEST,
-    MARKER,
-    atomic_write,
-    followed,
-    is_partial_name,
-    locked_folder,
-)
+from encodekit.core._files import MANIFEST, followed, locked_folder
+from encodekit.core._manifest import FIELDS, Seal, parsed, read_manifest
 from encodekit.core._messages import refuse
 
-SCHEMA = 1
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_DRIVE = re.compile(r"[A-Za-z]:")
 _BLOCK = 1 << 20
 _LOCKED_AFTER, _ATTEMPTS = 3, 50
 _READ_BY_OTHERS = (".json", ".safetensors", ".bin", ".pt", ".model", ".txt", ".py")
-_FIELDS = {
-    "schema": int, "kind": str, "opened_by": str, "files": dict, "pending": str, "obsolete": dict,
-}  # fmt: skip
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Seal:
-    """What a manifest says of one file."""
-
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -90,7 +69,7 @@ class SealedFolder:
             Where the manifest is damaged, its schema newer, or the folder holds another kind.
         """
         root = followed(path)
-        content, token = _read_manifest(root)
+        content, token = read_manifest(root)
         if kind is not None and content["kind"] != kind:
             told = f": {content['opened_by']}" if content["opened_by"] else ""
             raise ValueError(
@@ -118,7 +97,7 @@ class SealedFolder:
 
     def read_json(self, name: str) -> Any:
         """Return what a listed JSON file holds."""
-        return _parsed(self.read(name), f"{name} in folder {str(self.root)!r}")
+        return parsed(self.read(name), f"{name} in folder {str(self.root)!r}")
 
     def locate(self, name: str, *, verify: bool = True) -> Path:
         """Return where a listed file lies, for readers that take no bytes.
@@ -139,9 +118,25 @@ class SealedFolder:
         """Raise ValueError, naming every file, where one is missing or has another size."""
         refuse(self._damaged(), [m for name in self.files for m in self._wrong_size(name)])
 
-    def verify(self) -> None:
-        """Raise ValueError, naming every file that is missing or is not what was sealed."""
-        refuse(self._damaged(), [told for name in self.files if (told := self._find(name)[2])])
+    def verify(self, *, but: Collection[str] = ()) -> None:
+        """Raise ValueError, naming every file that is missing or is not what was sealed.
+
+        ``but`` are large files that are read afterwards, which checks them: of these the size
+        alone is checked here.
+        """
+        mistakes = []
+        for name in self.files:
+            mistakes += self._wrong_size(name) if name in but else [self._find(name)[2]]
+        refuse(self._damaged(), [mistake for mistake in mistakes if mistake])
+
+    def verify_in_place(self) -> None:
+        """As `verify`; and raise where readers by paths, such as torch, would find other files."""
+        self.verify()
+        if len(self.places) > 1:
+            raise ValueError(
+                f"folder {str(self.root)!r} has files of an interrupted save that cannot be moved "
+                "to their places here: save it again"
+            )
 
     def within(self, folder: str) -> Self:
         """Return a folder inside this one, with the files that are listed there."""
@@ -248,19 +243,14 @@ def verify_if_sealed(path: str | Path) -> None:
     with suppress(ValueError, RecursionError):  # no JSON: a damaged one of ours
         content = json.loads(manifest.read_bytes())
         # more than one of our fields: so that a flipped bit in one does not make it another's
-        if not isinstance(content, dict) or len(_FIELDS.keys() & content.keys()) < 2:
+        if not isinstance(content, dict) or len(FIELDS.keys() & content.keys()) < 2:
             return
     read_sealed(path, None, _check_plain)
 
 
 def _check_plain(folder: SealedFolder) -> None:
     """Raise ValueError where others, who read by names of their own, would read something else."""
-    folder.verify()
-    if len(folder.places) > 1:
-        raise ValueError(
-            f"folder {str(folder.root)!r} has files of an interrupted save that cannot be moved to "
-            "their places here: save it again"
-        )
+    folder.verify_in_place()
     for path in folder.root.iterdir():
         if path.suffix in _READ_BY_OTHERS and path.name not in (MANIFEST, *folder.files):
             raise ValueError(
@@ -328,36 +318,6 @@ def _finished(folder: SealedFolder) -> SealedFolder:
     return folder
 
 
-def write_manifest(folder: str | Path, kind: str = "folder", *, opened_by: str = "") -> Path:
-    """List every file of ``folder`` with its size and sha256; written last, it seals the folder.
-
-    ``opened_by`` says how to read such a folder; it is told to people who try something else.
-    """
-    content = {**describe_files(folder), "kind": kind, "opened_by": opened_by}
-    return atomic_write(Path(folder) / MANIFEST, json.dumps(content, indent=1).encode())
-
-
-def describe_files(folder: str | Path) -> dict[str, Any]:
-    """Return what a manifest says of the files of a folder, which are synced to the disk."""
-    root = Path(folder)
-    names = sorted(
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.is_file() and path not in (root / MANIFEST, root / MARKER)
-    )
-    odd = [name for name in names if not _is_inside(name)]
-    if odd:
-        raise ValueError(f"{odd[0]!r} is a name that other systems cannot hold: choose another")
-    return {"schema": SCHEMA, "files": {name: _sealed(root / name) for name in names}}
-
-
-def _sealed(path: Path) -> dict[str, Any]:
-    with path.open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-        return {"bytes": file.tell(), "sha256": digest}
-
-
 def _read_stated(path: Path, name: str, stated: Seal, keep: bool) -> tuple[list[bytes], str]:
     """Return the bytes of a file, if wanted, and what is wrong with them, if anything."""
     try:
@@ -381,80 +341,3 @@ def _read_stated(path: Path, name: str, stated: Seal, keep: bool) -> tuple[list[
     if found == stated.sha256:
         return blocks, ""
     return [], f"{name} has sha256 {found[:12]}..., expected {stated.sha256[:12]}..."
-
-
-def _read_manifest(root: Path) -> tuple[dict[str, Any], str]:
-    if root.is_file():
-        raise NotADirectoryError(f"{str(root)!r} is a file: name the folder that it is in")
-    if not root.is_dir():
-        raise FileNotFoundError(f"folder {str(root)!r} is not there: check the path")
-    path = root / MANIFEST
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"folder {str(root)!r} has no {MANIFEST}: encodekit did not save it, or its writing "
-            "was interrupted; save it again"
-        )
-    written = path.read_bytes()
-    content = _parsed(written, repr(str(path)))
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if type(schema) is int and schema > SCHEMA:
-        raise ValueError(
-            f"folder {str(root)!r} has schema {schema}, this encodekit reads up to {SCHEMA}: "
-            "pip install --upgrade encodekit"
-        )
-    mistake = next(_form_mistakes(content), None)
-    if mistake:
-        raise ValueError(f"{str(path)!r} is damaged, {mistake}: copy or save the folder again")
-    absent = {"opened_by": "", "pending": "", "obsolete": {}}
-    return absent | content, hashlib.sha256(written).hexdigest()
-
-
-def _parsed(written: bytes, where: str) -> Any:
-    try:
-        return json.loads(written)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{where} is damaged and no JSON ({error}): copy or save the folder again"
-        ) from error
-
-
-def _form_mistakes(content: Any) -> Iterator[str]:
-    """Yield in what a manifest is not as `write_manifest` writes it."""
-    if not isinstance(content, dict):
-        yield "it holds no mapping"
-        return
-    yield from (f"it lacks {name!r}" for name in ("schema", "kind", "files") if name not in content)
-    for name, kind in _FIELDS.items():
-        if name in content and type(content[name]) is not kind:
-            yield f"its {name} is no {kind.__name__}"
-            return
-    if content.get("pending") and not is_partial_name(content["pending"]):
-        yield f"its pending is {content['pending']!r:.80}"
-    for name, entry in (content.get("files", {}) | content.get("obsolete", {})).items():
-        if not _is_inside(name):
-            yield f"{name!r:.80} is no name of a file within the folder"
-        if not _is_entry(entry):
-            yield f"its entry of {name!r:.80} is not a size and a sha256"
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and set(entry) == {"bytes", "sha256"}
-        and type(entry["bytes"]) is int
-        and entry["bytes"] >= 0
-        and isinstance(entry["sha256"], str)
-        and _SHA256.fullmatch(entry["sha256"]) is not None
-    )
-
-
-def _is_inside(name: str) -> bool:
-    """Tell whether a name lies within its folder, on any system."""
-    parts = PurePosixPath(name).parts
-    try:
-        fits = all(len(part.encode()) <= 255 for part in parts)
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-    plain = bool(parts) and "/".join(parts) == name and not name.startswith("/")
-    odd = "\\" in name or "\0" in name or _DRIVE.match(name) is not None or ".." in parts
-    return fits and plain and not odd

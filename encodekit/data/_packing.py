@@ -288,17 +288,24 @@ _READERS: dict[str, Callable[[Unpacker, Json], Any]] = {
 }
 
 
+def packed_names(stem: str) -> tuple[str, str]:
+    """Return the names of the files that `write_packed` writes and `read_packed` reads."""
+    return f"{stem}.json", f"{stem}.safetensors"
+
+
 def write_packed(folder: Path, stem: str, tree: Json, arrays: Arrays) -> None:
     """Write ``stem``.json and ``stem``.safetensors."""
     from safetensors.numpy import save
 
-    (folder / f"{stem}.safetensors").write_bytes(save(arrays))
-    (folder / f"{stem}.json").write_bytes(json.dumps(tree, indent=1, allow_nan=False).encode())
+    told, numbers = packed_names(stem)
+    (folder / numbers).write_bytes(save(arrays))
+    (folder / told).write_bytes(json.dumps(tree, indent=1, allow_nan=False).encode())
 
 
 def read_packed(folder: SealedFolder, stem: str) -> tuple[Json, Arrays]:
     """Return the JSON and the arrays that `write_packed` wrote."""
-    return folder.read_json(f"{stem}.json"), read_arrays(folder, f"{stem}.safetensors")
+    told, numbers = packed_names(stem)
+    return folder.read_json(told), read_arrays(folder, numbers)
 
 
 def read_arrays(folder: SealedFolder, name: str) -> Arrays:

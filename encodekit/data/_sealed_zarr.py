@@ -57,11 +57,11 @@ class SealedStore(Store):
 
     async def set(self, key: str, value: Buffer) -> None:
         """Refuse: the folder is sealed."""
-        raise NotImplementedError(f"{key}: a sealed folder is only read")
+        self._check_writable()
 
     async def delete(self, key: str) -> None:
         """Refuse: the folder is sealed."""
-        raise NotImplementedError(f"{key}: a sealed folder is only read")
+        self._check_writable()
 
     async def list(self) -> AsyncIterator[str]:
         """Yield every key."""

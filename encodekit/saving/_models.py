@@ -13,6 +13,7 @@ from encodekit.data._packing import (
     Json,
     Packer,
     Unpacker,
+    packed_names,
     read_arrays,
     read_packed,
     write_packed,
@@ -98,7 +99,7 @@ def load(
     moves = {str(old): str(new) for old, new in (moved or {}).items()}
 
     def parse(folder: SealedFolder) -> Any:
-        folder.verify()
+        folder.verify(but=packed_names("model"))
         tree, arrays = read_packed(folder, "model")
         _check_moved(moves, tree["model"], folder.root)
         return _Reader(folder, arrays, classes, moves).unpacker.unpack(tree["model"])

@@ -1,4 +1,3 @@
-import importlib.util
 import json
 from pathlib import Path
 
@@ -7,17 +6,10 @@ import pytest
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
-def module(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
 @pytest.fixture(scope="session")
-def layouts():
+def layouts(load_module):
     """The generators of the data sets' layouts."""
-    return module(Path(__file__).with_name("layouts.py"))
+    return load_module(Path(__file__).with_name("layouts.py"))
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,14 @@ import time
 
 import pytest
 
-from encodekit.core import atomic_write, remove_abandoned, whole_file
-from encodekit.core._files import MARKER, is_partial_name, new_folder, partial_name
+from encodekit.core import atomic_write, whole_file
+from encodekit.core._files import (
+    MARKER,
+    is_partial_name,
+    new_folder,
+    partial_name,
+    remove_abandoned,
+)
 
 DAY = 86400.0
 

@@ -185,6 +185,7 @@ class Checkpoints:
             (folder / name).write_bytes(b"x")
 
 
-# The last two have other names for every version: nothing is saved over.
-SAVED_OVER = [Models(), Studies(), Results(), ResultFolders()]
-KINDS = [*SAVED_OVER, Caches(), Checkpoints()]
+KINDS = {
+    kind.name: kind
+    for kind in (Models(), Studies(), Results(), ResultFolders(), Caches(), Checkpoints())
+}

@@ -110,7 +110,7 @@ class StemCache:
                 work.into(file, self._make_room)
                 file.seek(0)
                 file.write(hashlib.file_digest(file, "sha256").digest() + _MAGIC)
-            found = _read(path, work)
+            found = _mapped(path, work)  # of bytes that were hashed as they were written
             if found is not None:
                 return found
             why = "was taken away again"
@@ -181,9 +181,15 @@ class _Work:
 
 
 def _read(path: Path, work: _Work) -> Frames | None:
+    """Return the frames of a file that has its sha256, mapped into memory."""
     try:
-        if not _is_whole(path):
-            return None
+        return _mapped(path, work) if _is_whole(path) else None
+    except OSError:
+        return None
+
+
+def _mapped(path: Path, work: _Work) -> Frames | None:
+    try:
         values: Frames = np.load(path, mmap_mode="r", allow_pickle=False)
         with suppress(OSError):  # a cache of others that is only read
             os.utime(path)

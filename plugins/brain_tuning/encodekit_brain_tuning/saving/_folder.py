@@ -18,6 +18,7 @@ from encodekit_brain_tuning.training import TuningModel, learnt
 
 FORMAT = 2
 KIND = "brain-tuned model"
+_WEIGHTS = "tuned.safetensors"
 _OPENED = (
     "encodekit_brain_tuning.{maker}.load(path) reads it, as features; what predicts "
     "fMRI is a pipeline, make_pipeline(features.frozen(), ek.Delayer(...), ek.RidgeCV()), fitted "
@@ -59,12 +60,14 @@ def write_folder(
 def read_config(folder: SealedFolder, maker: str) -> dict[str, Any]:
     """Return what `write_folder` wrote as JSON, once every file is verified; executes nothing.
 
+    The weights are verified by `read_tuned`, which reads them.
+
     Raises
     ------
     ValueError
         If a file is missing or changed, the format is another, or another class wrote it.
     """
-    folder.verify()
+    folder.verify(but=[_WEIGHTS])
     config: dict[str, Any] = folder.read_json("config.json")
     if config.get("format") != FORMAT:
         raise ValueError(
@@ -83,7 +86,7 @@ def write_tuned(folder: Path, tuned: TunedModel) -> dict[str, Any]:
     """Write what was learnt to ``folder/tuned.safetensors`` and return the rest as JSON."""
     from safetensors.torch import save as to_bytes
 
-    (folder / "tuned.safetensors").write_bytes(to_bytes(learnt(tuned.model)))
+    (folder / _WEIGHTS).write_bytes(to_bytes(learnt(tuned.model)))
     history = tuned.history.astype(object).where(tuned.history.notna(), None)
     return {
         "facts": tuned.facts.to_json(),
@@ -112,7 +115,7 @@ def read_tuned(
     """
     from safetensors.torch import load as from_bytes
 
-    tensors = from_bytes(folder.read("tuned.safetensors"))
+    tensors = from_bytes(folder.read(_WEIGHTS))
     facts = Facts.from_json(state["facts"])
     with torch.random.fork_rng():
         model = new_model(facts.n_targets, len(facts.participants))
