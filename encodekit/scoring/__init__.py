@@ -7,7 +7,7 @@ from encodekit.scoring._data_to_reach import data_to_reach
 from encodekit.scoring._generalization_grid import generalization_grid
 from encodekit.scoring._learning_curve import learning_curve
 from encodekit.scoring._normalise import normalise
-from encodekit.scoring._nulls import BlockNull, PhaseNull, ShiftNull, SignNull
+from encodekit.scoring._nulls import BlockNull, PhaseNull, ProductNull, ShiftNull, SignNull
 from encodekit.scoring._plan import plan
 from encodekit.scoring._r2 import r2
 from encodekit.scoring._significance import permutation_test
@@ -15,6 +15,7 @@ from encodekit.scoring._significance import permutation_test
 __all__ = [
     "BlockNull",
     "PhaseNull",
+    "ProductNull",
     "ShiftNull",
     "SignNull",
     "compare_models",

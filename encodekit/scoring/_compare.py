@@ -1,7 +1,8 @@
 """Whether one model predicts better than another: paired, over stimulus, people and runs."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -9,7 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from encodekit.core import progress
-from encodekit.scoring._bootstrap import draw_counts, resampled
+from encodekit.scoring._blocks import (
+    LEVEL,
+    Blocks,
+    Influence,
+    few_blocks,
+    grouped,
+    half_width,
+    make_blocks,
+    standard_error,
+)
 from encodekit.scoring._correlation import pair, score
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._null_statistics import Block, each_run, group_means, pieces
@@ -17,9 +27,7 @@ from encodekit.scoring._nulls import Null, Scramblings, scramblings
 from encodekit.scoring._p_values import count_p
 from encodekit.scoring._participant_t_test import mean_and_error, participant_means
 
-_BLOCK = 20  # TRs, beyond which responses hardly remember
 _VALUES_AT_ONCE = 2**21  # draws times targets
-_LEVEL = 0.95
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +39,7 @@ def compare_models(
     *,
     runs: ArrayLike | None = None,
     by: str | Iterable[str] | None = None,
-    n_draws: int = 1000,
+    n_permutations: int = 1000,
     null: str | Null = "sign",
     random_state: int = 0,
 ) -> xr.Dataset:
@@ -40,9 +48,12 @@ def compare_models(
     Over stimulus, r of both models are compared on the same TRs: p asks whether the difference of
     the standardised predictions goes with the responses more than when its time is scrambled within
     runs, alike for all participants (too large rather than too small where both models predict
-    well: .03 for .05); the interval is from a bootstrap of blocks of 20 TRs within runs, paired
-    over models and participants, with t for as many blocks as there are. Over people it is a paired
-    t test. ``low`` and ``high`` are for other people AND other runs.
+    well: .03 for .05); the interval is a t interval from a jackknife over blocks of about 20 TRs,
+    at least four to a stimulus, paired over models and participants. Over people it is a paired t
+    test: whether other people who hear THIS stimulus would show the difference. It says nothing of
+    another stimulus: where people share responses that neither model explains, equally good models
+    differ "significantly" in .2 to .4 of the stimuli (the table is in ``docs/statistics.md``).
+    ``low`` and ``high`` are for other people AND other runs.
 
     Parameters
     ----------
@@ -53,11 +64,12 @@ def compare_models(
         For NumPy arrays: the run of each row.
     by : str or sequence of str, optional
         Coordinates of the targets, as in `encodekit.permutation_test`.
-    n_draws : int
-        Scramblings, and bootstrap samples.
-    null : {"sign", "phase", "block"}, or a null
+    n_permutations : int
+        Scramblings for ``p_over_stimulus``.
+    null : {"sign", "phase", "block", "product"}, or a null
         As in `encodekit.permutation_test`.
     random_state : int
+        Seed of the scramblings.
 
     Returns
     -------
@@ -72,9 +84,15 @@ def compare_models(
     Raises
     ------
     ValueError
-        If rows or targets differ, ``by`` or ``null`` is unknown, or ``n_draws`` is below 2.
+        If rows or targets differ, ``by`` or ``null`` is unknown, or ``n_permutations`` is below 1.
     TypeError
         As `encodekit.correlation`.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer than three blocks, and so no interval over stimulus; and as
+        `encodekit.permutation_test`.
 
     Examples
     --------
@@ -86,8 +104,8 @@ def compare_models(
     >>> float(found.difference[0].round(1)), bool(found.p_over_stimulus[0] < 0.01)
     (0.4, True)
     """
-    if n_draws < 2:
-        raise ValueError(f"compare_models: n_draws={n_draws}, expected 2 or more")
+    if n_permutations < 1:
+        raise ValueError(f"compare_models: n_permutations={n_permutations}, expected 1 or more")
     truth, one = pair(true, first, runs, "compare_models")
     other = pair(true, second, runs, "compare_models")[1]
     of_row = truth.coords["run"].values
@@ -95,17 +113,52 @@ def compare_models(
     r = [score(truth.data, guess.data, of_row, truth.coords) for guess in (one, other)]
     difference = r[0] - r[1]
     wanted = np.isfinite(difference)
-    chance = scramblings(null, of_row, random_state)
-    over_runs = np.full((len(chance.lengths), difference.size), np.nan)
-    scrambled = _scrambled((truth, one, other), wanted, chance, n_draws, over_runs)
+    chance = scramblings(null, truth, random_state)
     found = {
         "difference": groups.mean(difference),
         "first": groups.mean(np.where(wanted, r[0], np.nan)),
         "second": groups.mean(np.where(wanted, r[1], np.nan)),
     }
-    found |= _over_stimulus(scrambled, wanted, groups, chance.lengths, n_draws)
+    of_stimulus, over_runs = _over_stimulus(
+        (truth, one, other), difference, groups, chance, n_permutations
+    )
+    found |= of_stimulus
     found |= _over_people(truth, difference, over_runs, groups)
-    return groups.dataset(found, chance, n_draws=n_draws, block=_BLOCK, level=_LEVEL)
+    return groups.dataset(found, chance, n_permutations=n_permutations, level=LEVEL)
+
+
+class _Found(NamedTuple):
+    """What the scramblings leave behind, (..., target): filled block of targets by block."""
+
+    influence: Floats  # of each block of time on the difference
+    over_runs: Floats  # the difference in each run
+
+
+def _over_stimulus(
+    sides: tuple[xr.DataArray, xr.DataArray, xr.DataArray],
+    difference: Floats,
+    groups: Groups,
+    chance: Scramblings,
+    n: int,
+) -> tuple[dict[str, Floats], Floats]:
+    """Return p and interval over stimulus, and the difference (run, target) in each run."""
+    wanted, blocks = np.isfinite(difference), make_blocks(sides[0])
+    left = _Found(*(np.full((m, wanted.size), np.nan) for m in (blocks.size, len(chance.lengths))))
+    at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
+    parts = _scrambled(sides, wanted, chance, n, blocks, left, at_once)
+    if groups.dim == "group":
+        parts = group_means(parts, groups, wanted, at_once)
+    p = np.full(groups.size, np.nan)
+    for columns, values in parts:
+        p[columns] = count_p(np.abs(values[1:]), np.abs(values[0]))
+    influence = grouped(left.influence, groups, wanted)
+    _warn_of_few_blocks(influence)
+    half, centre = half_width(*standard_error(influence, blocks)), groups.mean(difference)
+    return {
+        "p_over_stimulus": p,
+        "low_over_stimulus": centre - half,
+        "high_over_stimulus": centre + half,
+    }, left.over_runs
 
 
 def _scrambled(
@@ -113,54 +166,40 @@ def _scrambled(
     wanted: NDArray[np.bool_],
     chance: Scramblings,
     n: int,
-    over_runs: Floats,
+    blocks: Blocks,
+    left: _Found,
+    at_once: int,
 ) -> Iterator[Block]:
-    """Yield (2 + 2 n, column): the scrambled difference of predictions, and of r of drawn rows.
-
-    ``over_runs`` (run, target) is filled with the difference of r in each run.
-    """
+    """Yield (1 + n, column): the scrambled difference of predictions; fill what is ``left``."""
     truth, first, second = sides
-    rng = np.random.default_rng([chance.seed, n])
-    counts = {run: draw_counts(rng, n_trs, _BLOCK, n) for run, n_trs in chance.lengths.items()}
     draws, place = chance.draw(n), {run: i for i, run in enumerate(chance.lengths)}
-    at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
     both = (pieces(truth, guess, wanted, at_once) for guess in (first, second))
-    # Counts and draws are of a run, whoever heard it: people stay paired, and models are.
+    # Blocks and draws are of a stimulus, whoever heard it: people stay paired, and models are.
     with progress("comparing models", float(wanted.sum())) as tick:
         for one, other in zip(*both, strict=True):
-            scrambled, drawn = np.zeros((2, 1 + n, one.columns.size), np.float32)
+            values = np.zeros((1 + n, one.columns.size), np.float32)
+            parts = [Influence(blocks, one.columns.size) for _ in range(2)]
             for mine, its in zip(each_run(one), each_run(other), strict=True):
                 # The difference of standardised predictions goes with the response as r does:
                 # y' (p_1 - p_2) = r_1 - r_2.
                 apart = mine.predicted - its.predicted
-                scrambled += mine.weight * chance.null.statistics(mine.true, apart, draws[mine.run])
-                rows = {"true": mine.true, "first": mine.predicted, "second": its.predicted}
-                r = resampled(rows, counts[mine.run] * mine.there)  # rows that are missing: 0
-                drawn += mine.share * (r["first"] - r["second"])
-                over_runs[place[mine.run], one.columns] = r["first"][0] - r["second"][0]
-            yield one.columns, np.concatenate([scrambled, drawn])
+                values += mine.weight * chance.null.statistics(mine.true, apart, draws[mine.run])
+                r = [part.add(rows) for part, rows in zip(parts, (mine, its), strict=True)]
+                left.over_runs[place[mine.run], one.columns] = r[0] - r[1]
+            left.influence[:, one.columns] = parts[0].values() - parts[1].values()
+            yield one.columns, values
             tick(float(one.columns.size))
 
 
-def _over_stimulus(
-    scrambled: Iterable[Block],
-    wanted: NDArray[np.bool_],
-    groups: Groups,
-    lengths: Mapping[Any, int],
-    n: int,
-) -> dict[str, Floats]:
-    """Return p of the scrambled difference, and the interval of the paired bootstrap."""
-    if groups.dim == "group":
-        scrambled = group_means(scrambled, groups, wanted, max(_VALUES_AT_ONCE // (1 + n), 1))
-    p, low, high = np.full((3, groups.size), np.nan)
-    # As many independent values as there are whole blocks, less one for the mean.
-    freedom = np.array(sum(n_trs // _BLOCK for n_trs in lengths.values()) - 1)
-    for columns, values in scrambled:
-        apart, drawn = np.split(values, 2)
-        p[columns] = count_p(np.abs(apart[1:]), np.abs(apart[0]))
-        half = _half_width(drawn[1:].std(axis=0, ddof=1, dtype=np.float64), freedom)
-        low[columns], high[columns] = drawn[0] - half, drawn[0] + half
-    return {"p_over_stimulus": p, "low_over_stimulus": low, "high_over_stimulus": high}
+def _warn_of_few_blocks(influence: Floats) -> None:
+    few = few_blocks(influence)
+    if few.any():
+        warnings.warn(
+            f"compare_models: {np.count_nonzero(few)} of {few.size} intervals over stimulus are "
+            "NaN: there are fewer than three blocks of time, and the spread of two is a guess: "
+            "score longer or more runs",
+            stacklevel=4,
+        )
 
 
 def _over_people(
@@ -173,8 +212,8 @@ def _over_people(
     table = np.stack([participant_means(run, groups, people) for run in over_runs])
     # Both factors are random: the scarcer of them bounds what is known of the spread.
     both, n_runs = _crossed_error(table)
-    wide = _half_width(both, np.minimum(n_people, n_runs) - 1)
-    half, centre = _half_width(error, n_people - 1), groups.mean(difference)
+    wide = half_width(both, np.minimum(n_people, n_runs) - 1)
+    half, centre = half_width(error, n_people - 1), groups.mean(difference)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stats.t.sf(np.abs(mean / error), n_people - 1)
     return {
@@ -203,11 +242,3 @@ def _crossed_error(table: Floats) -> tuple[Floats, NDArray[np.intp]]:
         cells = n_people * n_runs * (n_people - 1) * (n_runs - 1)
         variance = over_people**2 + over_runs**2 - np.nansum(rest**2, axis=(0, 1)) / cells
     return np.sqrt(np.maximum(variance, np.maximum(over_people, over_runs) ** 2)), n_runs
-
-
-def _half_width(error: Floats, freedom: NDArray[Any]) -> Floats:
-    """Return half the t interval; NaN without a degree of freedom."""
-    half: Floats = np.where(
-        freedom > 0, stats.t.ppf((1 + _LEVEL) / 2, np.maximum(freedom, 1)), np.nan
-    )
-    return half * error

@@ -39,11 +39,11 @@ class RunRows(NamedTuple):
     """One run of a `Piece`, its columns of mean 0 and norm 1 over the rows that are there."""
 
     run: Any
+    places: NDArray[np.intp]  # its rows within all
     true: Floats
     predicted: Floats
     there: NDArray[np.bool_]
     weight: np.float32  # of sums of products in the mean over runs
-    share: np.float32  # of the participant's TRs
 
 
 def each_run(piece: Piece) -> Iterator[RunRows]:
@@ -64,7 +64,7 @@ def each_run(piece: Piece) -> Iterator[RunRows]:
         # The prediction has norm 1 over all known rows, and so about sqrt(n / known) over those
         # that meet the response: y' p sqrt(known / n) is r, and n / n_all its share of the mean.
         weight = np.sqrt(n * known.sum()) / n_all
-        yield RunRows(run, true, predicted, there, np.float32(weight), np.float32(n / n_all))
+        yield RunRows(run, rows, true, predicted, there, np.float32(weight))
 
 
 def statistics(piece: Piece, null: Null, draws: Mapping[Any, NDArray[Any]]) -> Floats:

@@ -107,7 +107,7 @@ def permutation_test(
     truth, guess = pair(true, predicted, runs, "permutation_test")
     r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
     groups = make_groups(truth, by)
-    chance = scramblings(null, truth.coords["run"].values, random_state)
+    chance = scramblings(null, truth, random_state)
     if stop_after is None:
         at_once = block_size or max(_VALUES_AT_ONCE // (1 + n_permutations), 1)
         found = _test(truth, guess, r, groups, chance, n_permutations, _TAILS[tail], at_once)

@@ -205,7 +205,7 @@ def test_two_models_that_are_alike_differ_in_a_twentieth(autoregressive, n_trs, 
         rng = RNG([seed, n_trs])
         first, second, noise = (autoregressive(rng, n_trs, 200, phi) for _ in range(3))
         truth = strength * (first + second) + noise
-        found = ek.compare_models(truth, first, second, n_draws=499, random_state=seed)
+        found = ek.compare_models(truth, first, second, n_permutations=499, random_state=seed)
         wrong.append((found.p_over_stimulus.values <= 0.05).ravel())
         covered.append((found.low_over_stimulus * found.high_over_stimulus < 0).values)
     (p, error), (covers, _) = rate(wrong), rate(covered)

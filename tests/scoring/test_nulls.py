@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from encodekit.scoring import BlockNull, PhaseNull, ShiftNull, SignNull
+from encodekit.scoring import BlockNull, PhaseNull, ProductNull, ShiftNull, SignNull
 from encodekit.scoring._nulls import make_null
 
-NULLS = [PhaseNull(), SignNull(), BlockNull(10), ShiftNull(5)]
+NULLS = [PhaseNull(), SignNull(), BlockNull(10), ShiftNull(5), ProductNull(10)]
 
 
 def columns(n_trs, n=3, seed=0):
@@ -21,7 +21,7 @@ def drawn(null, y, p, n=20):
 
 
 @pytest.mark.parametrize(
-    "null", [PhaseNull(), SignNull(), BlockNull(10)], ids=lambda null: null.name
+    "null", [PhaseNull(), SignNull(), BlockNull(10), ProductNull(10)], ids=lambda null: null.name
 )
 @pytest.mark.parametrize("n_trs", [40, 41])
 def test_the_first_statistic_is_r(null, n_trs):
@@ -53,6 +53,30 @@ def test_signs_are_those_of_cosine_coefficients(reference):
         surrogate = fft.idct(coefficients, axis=0, norm="ortho")
         expected = [reference.pearson(y[:, j], surrogate[:, j]) for j in range(3)]
         np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_products_are_flipped_by_blocks():
+    y, p = columns(43)
+    draws, found = drawn(ProductNull(10), y, p)
+    assert set(np.unique(draws)) == {-1, 1}
+    assert (np.diff(draws, axis=1) != 0).sum(axis=1).max() == 3
+    expected = (draws[:, :, None] * (y * p)).sum(axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("null", NULLS, ids=lambda null: null.name)
+@pytest.mark.parametrize("n_trs", [38, 39])
+def test_draws_of_a_longer_run_serve_a_shorter_one(null, n_trs):
+    """They are draws of that length, and where nothing is scrambled, nothing is."""
+    longer = null.draw(np.random.default_rng(1), 43, 30)
+    y, p = columns(n_trs)
+    cut = null.cut(longer, n_trs)
+    assert cut.shape == null.draw(np.random.default_rng(1), n_trs, 30).shape
+    found = null.statistics(y, p, cut)
+    unchanged = null.statistics(y, p, null.draw(np.random.default_rng(1), n_trs, 0))
+    np.testing.assert_allclose(found[0], unchanged[0], rtol=1e-5)
+    own = null.statistics(y, p, null.draw(np.random.default_rng(2), n_trs, 30))
+    assert found[1:].std() == pytest.approx(own[1:].std(), rel=0.4)
 
 
 def test_blocks_keep_their_inside_and_every_row_comes_once():
