@@ -1,7 +1,7 @@
 """A study in a few lines: what is there and what is lacking."""
 
 from encodekit.data._study_contents import StudyContents
-from encodekit.data._timing import say_seconds
+from encodekit.data._timing import ONSET, say_seconds
 
 
 def describe(study: StudyContents) -> str:
@@ -12,7 +12,7 @@ def describe(study: StudyContents) -> str:
     ]
     if study.description:
         lines.append(study.description)
-    lines += [_heard(study)]
+    lines += [_heard(study), _onsets(study)]
     lines += [_participant(study, participant) for participant in study.participants]
     return "\n".join(lines)
 
@@ -25,6 +25,15 @@ def _heard(study: StudyContents) -> str:
     shown = ", ".join(names[:4]) + (f", ... {names[-1]}" if len(names) > 5 else "")
     shown = ", ".join(names) if len(names) == 5 else shown
     return f"  heard: {shown}" + (f" ({n_words:,} words)" if n_words else "")
+
+
+def _onsets(study: StudyContents) -> str:
+    """Say when the runs begin, relative to their sound: responses to an onset are not to speech."""
+    after = [float(s.grid[0]) - s.sound_onset for s in study.stimuli]
+    first, last = min(after), max(after)
+    when = f"{first:g} s" if first == last else f"{first:g} to {last:g} s"
+    advice = " (study.trim() leaves out the first 20 s)" if first < ONSET - 1e-6 else ""
+    return f"  first TR: {when} after the sound begins{advice}"
 
 
 def _participant(study: StudyContents, participant: str) -> str:

@@ -1,6 +1,6 @@
 """Join the participants of one run into one array; what a participant lacks is NaN."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,17 @@ def join_repeats(
     ]
     counts = [np.full(column.n_targets, column.n_repeats) for column in columns]
     return _joined(stimulus, places, blocks, counts, attrs)
+
+
+def with_onsets(runs: Iterable[xr.DataArray], stimuli: Sequence[Stimulus]) -> list[xr.DataArray]:
+    """Return ``runs`` with ``sound_onset`` on time, s in the audio, where a sound begins late."""
+    onsets = [stimulus.sound_onset for stimulus in stimuli]
+    if not any(onsets):
+        return list(runs)
+    return [
+        run.assign_coords(sound_onset=("time", np.full(run.sizes["time"], onset)))
+        for run, onset in zip(runs, onsets, strict=True)
+    ]
 
 
 def union_coords(parts: Sequence[TargetCoords]) -> xr.Coordinates:

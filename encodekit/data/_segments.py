@@ -1,4 +1,4 @@
-"""Cut one long run into segments, and the rows of responses and truth with it."""
+"""Cut runs into segments, or trim them, and the rows of responses and truth with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,15 +21,37 @@ class Segment:
     stop: int
 
 
-def gap_seconds(gap: str | float) -> float:
-    """Return the seconds of a gap such as ``"16s"`` or ``16``."""
+def read_seconds(given: str | float, name: str) -> float:
+    """Return the seconds of something such as ``"16s"`` or ``16``; ``name`` is for the message."""
     try:
-        seconds = float(gap.strip().removesuffix("s") if isinstance(gap, str) else gap)
+        seconds = float(given.strip().removesuffix("s") if isinstance(given, str) else given)
     except ValueError:
         seconds = float("nan")
     if not (np.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"gap is {gap!r}, expected seconds, such as '16s' or 16")
+        raise ValueError(f"{name} is {given!r}, expected seconds, such as '16s' or 16")
     return seconds
+
+
+def trimmed(stimulus: Stimulus, start: float, end: float) -> Segment:
+    """Return a stimulus without the TRs of its first ``start`` and last ``end`` seconds.
+
+    It keeps the whole audio, so that delays see what was heard before; its TRs count from 0.
+    """
+    onsets, t_r = stimulus.grid, float(stimulus.t_r or 0)
+    rounding = 1e-6 * t_r
+    kept = onsets >= onsets[0] + start - rounding
+    kept &= onsets + t_r <= onsets[-1] + t_r - end + rounding
+    places = np.flatnonzero(kept)
+    if not places.size:
+        raise ValueError(
+            f"run {stimulus.run_name!r} lasts {onsets[-1] + t_r - onsets[0]:g} s, and nothing is "
+            f"left of it without its first {start:g} s and last {end:g} s: trim less, or leave it "
+            "out by study.select"
+        )
+    first, stop = int(places[0]), int(places[-1]) + 1
+    digest = stimulus.audio_hash
+    short = replace(stimulus, tr_times=onsets[first:stop], duration=None)
+    return Segment(short._state_hash(digest), first, stop)
 
 
 def cut(stimulus: Stimulus, n: int, gap: float) -> list[Segment]:

@@ -17,6 +17,7 @@ from encodekit.data._word_tables import hash_table, table_mistakes
 
 _CLOSE = 1e-6  # s; rounding of onsets that are multiples of the TR
 _LONGEST_T_R = 60.0  # s; more is milliseconds
+_LATE = 2.0  # s; speech that begins later has an onset of its own
 _LOOSE = 0.1  # TRs; how far onsets that a scanner wrote may be from the beat
 
 
@@ -188,6 +189,15 @@ class Stimulus:
         if self.audio is None or self.sampling_rate is None:
             return None
         return float(vars(self)["_n_samples"]) / self.sampling_rate
+
+    @property
+    def sound_onset(self) -> float:
+        """When what is heard begins, s within the audio: the first word, where that is late; or 0.
+
+        Within two seconds of the start, it is the start.
+        """
+        first = 0.0 if self.words is None or self.words.empty else float(self.words["onset"].min())
+        return first if first >= _LATE else 0.0
 
     @property
     def offset(self) -> float:

@@ -22,18 +22,21 @@ from encodekit.data._joined_participants import (
     join_repeats,
     keep,
     union_coords,
+    with_onsets,
 )
 from encodekit.data._joint_study import joined, renamed
 from encodekit.data._response import concat_runs
 from encodekit.data._run_list import RunList
 from encodekit.data._segments import (
+    Segment,
     cut,
     cut_runs,
     cut_tables,
     cut_truth,
-    gap_seconds,
     keep_participants,
     keep_runs,
+    read_seconds,
+    trimmed,
 )
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._stored_study import save_study
@@ -198,7 +201,7 @@ class Study:
         kept = self._kept(asked, regions)
         places, attrs = self._places(kept), self._attrs(asked)
         runs = (join_means(s, self._columns(s, kept), places, attrs) for s in self.stimuli)
-        return RunList(_select(run, regions) for run in runs)
+        return RunList(_select(run, regions) for run in with_onsets(runs, self.stimuli))
 
     def repeats(
         self, participants: Iterable[str] | None = None, regions: Any = None
@@ -220,8 +223,8 @@ class Study:
             )
         n_repeats, attrs = max(most.values()), self._attrs(asked)
         places = self._places(kept)
-        joined = [join_repeats(s, columns[s.run_name], places, attrs, n_repeats) for s in repeated]
-        return _select(concat_runs(joined), regions)
+        joined = (join_repeats(s, columns[s.run_name], places, attrs, n_repeats) for s in repeated)
+        return _select(concat_runs(with_onsets(joined, repeated)), regions)
 
     def select(
         self,
@@ -317,8 +320,43 @@ class Study:
         """
         if run not in self.runs:
             raise ValueError(f"study {self.name!r}: {unknown_name('run', run, self.runs)}")
+        whole = self._contents.stimuli[self.runs.index(run)]
+        segments = cut(whole, n, read_seconds(gap, "gap"))
+        return self._cut(run, segments)
+
+    def trim(self, start: str | float = "20s", end: str | float = "0s") -> Self:
+        """Return the study without the first and the last seconds of each run.
+
+        Brains respond to the beginning of speech as such, and so do features that begin with it:
+        a word rate of another book predicts responses to the first seconds of this one. Without
+        them it does not (``docs/statistics.md``). The sound stays whole, so that delays reach what
+        was heard before; TRs count from 0. Clean responses before trimming: filters need the whole
+        run, and z-scores come after.
+
+        Parameters
+        ----------
+        start, end : seconds, or str such as "20s"
+            From the onset of the run's first TR; back from the end of its last one.
+
+        Raises
+        ------
+        ValueError
+            If nothing is left of a run.
+
+        Examples
+        --------
+        >>> import encodekit as ek
+        >>> study = ek.load_study("simulated").trim(start="20s")  # doctest: +SKIP
+        """
+        seconds = read_seconds(start, "start"), read_seconds(end, "end")
+        study = self
+        for stimulus in self.stimuli:
+            study = study._cut(stimulus.run_name, [trimmed(stimulus, *seconds)])
+        return study
+
+    def _cut(self, run: str, segments: Sequence[Segment]) -> Self:
+        """Return the study with ``run`` cut into segments."""
         whole, at = self._contents, self.runs.index(run)
-        segments = cut(whole.stimuli[at], n, gap_seconds(gap))
         pieces = [segment.stimulus for segment in segments]
         contents = replace(
             whole,

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 TIMING = ("t_r", "sample_offset")
+ONSET = 20.0  # s after a sound begins in which brains respond to its beginning
 
 
 def round_t_r(seconds: float) -> float:

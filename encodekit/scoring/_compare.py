@@ -21,6 +21,7 @@ from encodekit.scoring._blocks import (
     standard_error,
 )
 from encodekit.scoring._correlation import pair, score
+from encodekit.scoring._doubts import Loudness, warn_of_onsets
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._null_statistics import Block, each_run, group_means, pieces
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
@@ -108,6 +109,7 @@ def compare_models(
         raise ValueError(f"compare_models: n_permutations={n_permutations}, expected 1 or more")
     truth, one = pair(true, first, runs, "compare_models")
     other = pair(true, second, runs, "compare_models")[1]
+    warn_of_onsets(truth, "compare_models")
     of_row = truth.coords["run"].values
     groups = make_groups(truth, by)
     r = [score(truth.data, guess.data, of_row, truth.coords) for guess in (one, other)]
@@ -132,6 +134,7 @@ class _Found(NamedTuple):
 
     influence: Floats  # of each block of time on the difference
     over_runs: Floats  # the difference in each run
+    loudness: Loudness
 
 
 def _over_stimulus(
@@ -143,7 +146,10 @@ def _over_stimulus(
 ) -> tuple[dict[str, Floats], Floats]:
     """Return p and interval over stimulus, and the difference (run, target) in each run."""
     wanted, blocks = np.isfinite(difference), make_blocks(sides[0])
-    left = _Found(*(np.full((m, wanted.size), np.nan) for m in (blocks.size, len(chance.lengths))))
+    of_blocks, of_runs = (
+        np.full((m, wanted.size), np.nan) for m in (blocks.size, len(chance.lengths))
+    )
+    left = _Found(of_blocks, of_runs, Loudness())
     at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
     parts = _scrambled(sides, wanted, chance, n, blocks, left, at_once)
     if groups.dim == "group":
@@ -151,6 +157,7 @@ def _over_stimulus(
     p = np.full(groups.size, np.nan)
     for columns, values in parts:
         p[columns] = count_p(np.abs(values[1:]), np.abs(values[0]))
+    left.loudness.warn(chance.null.name, "compare_models")
     influence = grouped(left.influence, groups, wanted)
     _warn_of_few_blocks(influence)
     half, centre = half_width(*standard_error(influence, blocks)), groups.mean(difference)
@@ -187,6 +194,7 @@ def _scrambled(
                 r = [part.add(rows) for part, rows in zip(parts, (mine, its), strict=True)]
                 left.over_runs[place[mine.run], one.columns] = r[0] - r[1]
             left.influence[:, one.columns] = parts[0].values() - parts[1].values()
+            left.loudness.add(one)
             yield one.columns, values
             tick(float(one.columns.size))
 

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from encodekit.scoring._doubts import Loudness
 from encodekit.scoring._null_statistics import pieces, statistics
 from encodekit.scoring._nulls import Scramblings
 
@@ -20,7 +21,8 @@ def sequential_test(
     chance: Scramblings,
     n: int,
     enough: int,
-    block_size: int | None = None,
+    block_size: int | None,
+    loudness: Loudness,
 ) -> dict[str, Floats]:
     """Return z and p over stimulus, each target's draws stopped at ``enough`` that reach its r.
 
@@ -36,6 +38,7 @@ def sequential_test(
             values = statistics(piece, chance.null, draws)
             some, null = piece.columns, values[1:]
             if not done:
+                loudness.add(piece)
                 z[some] = (values[0] - null.mean(axis=0)) / null.std(axis=0)
             hits = reached[some] + np.cumsum(null >= values[0], axis=0)  # (draw, column)
             reached[some] = hits[-1]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from encodekit.core import progress, unknown_name
 from encodekit.scoring._correlation import pair, score
+from encodekit.scoring._doubts import Loudness, warn_of_onsets
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._null_statistics import Block, Piece, group_means, pieces, statistics
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
@@ -53,10 +54,12 @@ def permutation_test(
         Coordinates of the targets, such as ``"region"`` or ``["hemisphere", "vertex"]``: test the
         mean r over the targets that share them. Each target by itself if not given.
     n_permutations : int
-    null : {"sign", "phase", "shift", "block"}, or a null
+    null : {"sign", "phase", "shift", "block", "product"}, or a null
         How time is scrambled: signs of cosine coefficients, Fourier phases, lags (with the
-        overlap's r over its standard error), or the order of blocks of 20 TRs.
-        ``docs/statistics.md`` says how often each is wrong.
+        overlap's r over its standard error), the order of blocks of 20 TRs, or signs of the
+        products of both sides by blocks of 15 TRs: the only one that is right where both sides
+        share spikes or are loud in the same parts of a run, and the least powerful.
+        ``docs/statistics.md`` has the false-positive rates of each.
     tail : {"pareto", "count"}
         Where fewer than ten draws reach r, p is from a generalised Pareto tail, or from the count.
     stop_after : int, optional
@@ -88,7 +91,10 @@ def permutation_test(
     Warns
     -----
     UserWarning
-        If no target alone can pass the false discovery rate of .05 with so few permutations.
+        If a run is scored from less than 20 s after its sound begins (`Study.trim`); if both sides
+        share spikes, or are loud in the same parts of a run (the variance of chance is larger than
+        the null assumes); if no target alone can pass the false discovery rate of .05 with so few
+        permutations.
 
     References
     ----------
@@ -107,12 +113,18 @@ def permutation_test(
     truth, guess = pair(true, predicted, runs, "permutation_test")
     r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
     groups = make_groups(truth, by)
-    chance = scramblings(null, truth, random_state)
+    chance, loudness = scramblings(null, truth, random_state), Loudness()
+    warn_of_onsets(truth, "permutation_test")
     if stop_after is None:
         at_once = block_size or max(_VALUES_AT_ONCE // (1 + n_permutations), 1)
-        found = _test(truth, guess, r, groups, chance, n_permutations, _TAILS[tail], at_once)
+        found = _test(
+            truth, guess, r, groups, chance, n_permutations, _TAILS[tail], at_once, loudness
+        )
     else:
-        found = sequential_test(truth, guess, r, chance, n_permutations, stop_after, block_size)
+        found = sequential_test(
+            truth, guess, r, chance, n_permutations, stop_after, block_size, loudness
+        )
+    loudness.warn(chance.null.name, "permutation_test")
     if stop_after is None and tail == "count":
         _warn_of_coarse_p(found["p_over_stimulus"], n_permutations)
     found = {"r": groups.mean(r)} | found | over_people(r, groups, truth)
@@ -148,11 +160,13 @@ def _test(
     n: int,
     tail: Callable[..., Floats],
     at_once: int,
+    loudness: Loudness,
 ) -> dict[str, Floats]:
     """Return z and p over stimulus of each group, from ``n`` scramblings."""
     draws = chance.draw(n)
     wanted = np.isfinite(r)
-    scrambled = _scrambled(pieces(truth, guess, wanted, at_once), chance.null, draws, wanted.sum())
+    parts = pieces(truth, guess, wanted, at_once)
+    scrambled = _scrambled(parts, chance.null, draws, wanted.sum(), loudness)
     if groups.dim == "group":
         scrambled = group_means(scrambled, groups, wanted, at_once)
     z, studentised_r, p = np.full((3, groups.size), np.nan)
@@ -172,10 +186,15 @@ def _test(
 
 
 def _scrambled(
-    parts: Iterable[Piece], null: Null, draws: dict[Any, NDArray[Any]], n_targets: int
+    parts: Iterable[Piece],
+    null: Null,
+    draws: dict[Any, NDArray[Any]],
+    n_targets: int,
+    loudness: Loudness,
 ) -> Iterator[Block]:
     with progress("permutations", float(n_targets)) as tick:
         for piece in parts:
+            loudness.add(piece)
             yield piece.columns, statistics(piece, null, draws)
             tick(float(piece.columns.size))
 

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from encodekit.data import Stimulus, Study, check_disjoint, concat_runs, runs_heard_in
+from encodekit.saving import load_study
 
 
 class TestSplit:
@@ -190,3 +193,83 @@ class TestSegment:
     def test_a_cut_that_makes_no_sense_is_refused(self, study, arguments, message):
         with pytest.raises(ValueError, match=message):
             study.segment(*arguments)
+
+
+class TestTrim:
+    """Runs of 18 TRs of 2 s; the trimmed seconds count from the first TR and from the last."""
+
+    def test_the_first_and_the_last_seconds_are_left_out_of_every_run(self, study):
+        short = study.trim(start="6s", end=4)
+        assert short.runs == study.runs
+        assert [s.name for s in short.stimuli] == [s.name for s in study.stimuli]
+        for whole, part in zip(study.responses(), short.responses(), strict=True):
+            np.testing.assert_array_equal(part.values, whole.values[3:16])
+            assert part.tr.values.tolist() == list(range(13))
+            assert part.seconds.values.tolist() == list(range(6, 32, 2))
+
+    @pytest.mark.parametrize(
+        ("start", "end", "rows"),
+        [
+            (0, 0, (0, 18)),
+            (2, 0, (1, 18)),
+            (2.1, 0, (2, 18)),
+            (0, "0.1s", (0, 17)),
+            (20, 14, (10, 11)),
+        ],
+    )
+    def test_a_tr_that_is_only_in_part_within_is_left_out(self, study, start, end, rows):
+        seconds = study.trim(start, end).responses()[0].seconds.values / 2
+        assert (seconds[0], seconds[-1] + 1) == rows
+
+    def test_twenty_seconds_are_left_out_if_nothing_is_said(self, study):
+        assert study.trim().responses()[0].seconds.values[0] == 20
+
+    def test_delays_see_the_audio_before(self, study):
+        first = study.trim(8).stimuli[0]
+        assert first.history_grid(6)[1].tolist()[:4] == [2, 4, 6, 8]
+        assert first.load_audio().size == study.stimuli[0].load_audio().size
+        assert first.heard_hash == study.stimuli[0].heard_hash
+
+    def test_repeats_short_participants_confounds_and_truth_are_cut_too(self, study):
+        short = study.trim(8, 2)
+        assert short.repeats().sizes["time"] == 13
+        assert int(np.isnan(short.responses(participants="P2")[2][:, 0]).sum()) == 5
+        cut = study.trim(8)
+        assert cut.trim(0, 2).responses()[0].identical(short.responses()[0])
+
+    def test_segments_are_trimmed_too(self, study):
+        short = study.segment("story-00", 2, gap="4s").trim(4)
+        assert short.responses()[1].seconds.values[0] == 24
+        assert short.stimuli[0].gap == 4
+
+    def test_it_is_kept_when_the_study_is_saved(self, study, tmp_path):
+        saved = load_study(study.trim(8).save(tmp_path / "short"))
+        assert saved.responses()[0].seconds.values[0] == 8
+
+    def test_a_loader_trims(self, study, tmp_path):
+        folder = study.save(tmp_path / "whole")
+        assert load_study(folder, trim="8s").responses()[0].seconds.values[0] == 8
+        both = load_study(folder, trim=(8, "4s")).responses()[0].seconds.values
+        assert (both[0], both[-1]) == (8, 30)
+
+    def test_nothing_is_left_of_a_run_that_is_too_short(self, study):
+        with pytest.raises(ValueError, match="run 'story-00' lasts 36 s, and nothing is left"):
+            study.trim(20, 16)
+        with pytest.raises(ValueError, match="start is 'soon', expected seconds"):
+            study.trim("soon")
+
+    def test_the_description_says_when_runs_begin(self, study):
+        assert "first TR: 0 s after the sound begins (study.trim()" in study.describe()
+        assert "first TR: 20 s after the sound begins\n" in study.trim().describe()
+
+
+def test_a_sound_that_begins_late_is_told_with_the_rows(new_stimulus, new_response):
+    """Words from 6 s on in the second run; in the first they begin at once."""
+    early, late = new_stimulus(0), new_stimulus(1)
+    late = replace(late, words=late.words.assign(onset=late.words.onset + 5.5))
+    study = Study("s", [early, late], {"P1": [new_response(early), new_response(late)]})
+    assert (early.sound_onset, late.sound_onset) == (0.0, 6.0)
+    assert [set(run.sound_onset.values.tolist()) for run in study.responses()] == [{0.0}, {6.0}]
+    assert "first TR: -6 to 0 s after the sound begins (study.trim()" in study.describe()
+    alone = Study("s", [early], {"P1": [new_response(early)]})
+    assert "sound_onset" not in alone.responses()[0].coords

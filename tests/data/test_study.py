@@ -266,6 +266,7 @@ def test_a_description_says_what_is_there_and_what_is_lacking(study):
     assert text.splitlines() == [
         "tiny: 2 participants, 4 runs (2.4 min), TR 2 s",
         "  heard: story-00, story-01, story-02, story-03 (8 words)",
+        "  first TR: 0 s after the sound begins (study.trim() leaves out the first 20 s)",
         "  P1: 3 targets, 4 runs, 1 of them heard 2 times",
         "  P2: 2 targets, 3 runs, 1 of them heard 3 times, lacks story-01, "
         "12 of 18 TRs in story-02",
