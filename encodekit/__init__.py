@@ -21,9 +21,11 @@ _HOME = {
     "linear": (
         "RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict",
         "variance_partition", "correlation_scorer", "r2_scorer",
+        "huth_ridge", "RandomChunks", "TrimmedKFold",
     ),
     "scoring": (
         "correlation", "r2", "noise_ceiling", "normalise", "permutation_test",
+        "wrong_stimulus_test",
         "compare_models", "plan", "learning_curve", "data_to_reach", "generalization_grid",
     ),
     "regions": ("Atlas", "RegionSelector", "by_region"),

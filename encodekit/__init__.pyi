@@ -22,10 +22,13 @@ from encodekit.features import TextFeatures as TextFeatures
 from encodekit.features import WordRate as WordRate
 from encodekit.linear import BandedRidgeCV as BandedRidgeCV
 from encodekit.linear import LayerSelector as LayerSelector
+from encodekit.linear import RandomChunks as RandomChunks
 from encodekit.linear import RidgeCV as RidgeCV
 from encodekit.linear import StackedRidge as StackedRidge
+from encodekit.linear import TrimmedKFold as TrimmedKFold
 from encodekit.linear import correlation_scorer as correlation_scorer
 from encodekit.linear import cross_val_predict as cross_val_predict
+from encodekit.linear import huth_ridge as huth_ridge
 from encodekit.linear import r2_scorer as r2_scorer
 from encodekit.linear import variance_partition as variance_partition
 from encodekit.plugins import BackboneSpec as BackboneSpec
@@ -66,6 +69,7 @@ from encodekit.scoring import normalise as normalise
 from encodekit.scoring import permutation_test as permutation_test
 from encodekit.scoring import plan as plan
 from encodekit.scoring import r2 as r2
+from encodekit.scoring import wrong_stimulus_test as wrong_stimulus_test
 from encodekit.simulation import simulate_study as simulate_study
 
 __version__: str

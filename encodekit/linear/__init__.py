@@ -4,11 +4,13 @@ from encodekit.linear._banded import BandedRidgeCV
 from encodekit.linear._cross_val import cross_val_predict
 from encodekit.linear._fir import fir
 from encodekit.linear._himalaya import himalaya_backend
+from encodekit.linear._huth import huth_ridge
 from encodekit.linear._layers import LayerSelector
 from encodekit.linear._partition import variance_partition
 from encodekit.linear._regressor import LinearRegressor, Weights
 from encodekit.linear._ridge import DEFAULT_ALPHAS, RidgeCV
 from encodekit.linear._scorers import correlation_scorer, r2_scorer
+from encodekit.linear._splitters import RandomChunks, TrimmedKFold
 from encodekit.linear._stacked import StackedRidge
 
 __all__ = [
@@ -16,13 +18,16 @@ __all__ = [
     "BandedRidgeCV",
     "LayerSelector",
     "LinearRegressor",
+    "RandomChunks",
     "RidgeCV",
     "StackedRidge",
+    "TrimmedKFold",
     "Weights",
     "correlation_scorer",
     "cross_val_predict",
     "fir",
     "himalaya_backend",
+    "huth_ridge",
     "r2_scorer",
     "variance_partition",
 ]

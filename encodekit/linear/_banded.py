@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from encodekit.core import unknown_name
 from encodekit.data import participants_of
 from encodekit.linear._banded_solve import BandedSettings, BandedSolution, solve_banded
+from encodekit.linear._criteria import scoring_mistakes
 from encodekit.linear._fir import fir
 from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._himalaya import BACKENDS
@@ -287,11 +288,11 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
             mistakes.append(f"concentration must be positive, got {self.concentration!r}")
         for name, known in (
             ("alpha_convention", _CONVENTIONS),
-            ("scoring", _METRICS),
             ("backend", BACKENDS),
         ):
             if getattr(self, name) not in known:
                 mistakes.append(unknown_name(name, getattr(self, name), known))
+        mistakes += scoring_mistakes(self.scoring)
         mistakes += purge_mistakes(self.purge)
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")

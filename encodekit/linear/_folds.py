@@ -79,7 +79,8 @@ def resolve_cv(cv: Any, groups: NDArray[Any] | None, who: str) -> Any:
             )
         return leave_stimuli_out(groups, who) if cv is None else GroupKFold(int(cv))
     _refuse_shuffled(cv)
-    if not hasattr(cv, "split") and not isinstance(cv, Iterable):
+    # A string has a method split of its own.
+    if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise TypeError(
             f"cv is {cv!r}, expected None, a number of folds, an unshuffled scikit-learn splitter, "
             "or an iterable of (train, test) rows"
@@ -95,7 +96,8 @@ def _refuse_shuffled(cv: Any) -> None:
         raise ValueError(
             f"cv={cv!r} shuffles single TRs: neighbouring TRs share noise and features, so "
             "held-out TRs would lie between training TRs and any score would be too good. Use "
-            "cv=None (leave stimuli out), GroupKFold, or KFold(shuffle=False)"
+            "cv=None (leave stimuli out), GroupKFold, or KFold(shuffle=False). To compare with "
+            "published searches that hold out random chunks of TRs: ek.RandomChunks"
         )
 
 

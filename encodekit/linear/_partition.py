@@ -1,5 +1,6 @@
 """What each feature space explains alone, and what several share."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from itertools import chain, combinations
 from typing import Any
@@ -7,11 +8,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy import stats
+from sklearn.pipeline import Pipeline
 
 from encodekit.core import progress, unknown_name
 from encodekit.data import concat_runs, one_array, split_runs
+from encodekit.linear._criteria import CRITERIA
 from encodekit.linear._cross_val import out_of_fold
-from encodekit.scoring import r2
+from encodekit.scoring._blocks import Blocks, few_blocks, half_width, make_blocks, standard_error
+from encodekit.scoring._correlation import pair
+from encodekit.scoring._explained import EXPLAINED, Explained
+from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._p_values import adjust
 
 _MOST = 5  # spaces whose every combination is fitted
 _NUISANCE = "nuisance"
@@ -26,15 +34,24 @@ def variance_partition(
     *,
     nuisance: str | Iterable[str] = (),
     full: bool = True,
+    metric: str | None = None,
+    by: str | Iterable[str] | None = None,
     cv: Any = None,
     groups: Any = None,
 ) -> xr.Dataset:
     """Explained variance of feature spaces: unique to each, and shared by each set of them.
 
-    ``R2(A) = sum of the parts that touch A``, for every set A of spaces, so that the unique part of
-    a space is ``R2(all) - R2(all but it)``, and two spaces share
-    ``R2(a) + R2(b) - R2(a and b)``. R2 is out of fold, against the training mean of each fold; the
-    parts are signed, since a space that only adds noise costs R2, and never clipped.
+    ``V(A) = sum of the parts that touch A``, for every set A of spaces, so that the unique part of
+    a space is ``V(all) - V(all but it)``, and two spaces share ``V(a) + V(b) - V(a and b)``.
+    Explained variance is out of fold, and of the kind by which the estimator chooses: a model whose
+    alpha maximises r may have a lower R2 with a space than without, whatever the space knows.
+
+    - ``metric="correlation"``, for ``scoring="correlation"``: ``V = r |r|``, with r of
+      `encodekit.correlation`.
+    - ``metric="r2"``, for ``scoring="r2_pooled"`` or ``"r2_folds"``: R2 against the training mean
+      of each fold.
+
+    The parts are signed, since a space that only adds noise costs, and never clipped.
 
     Parameters
     ----------
@@ -51,22 +68,37 @@ def variance_partition(
     full : bool
         Fit every set of spaces (2^k - 1 of them), or only all, all but one, and the nuisance (k + 1
         or k + 2); then there are no ``parts``.
+    metric : {"correlation", "r2"}, optional
+        What follows from the estimator's ``scoring``; needed where it has none, and refused where
+        it is another.
+    by : str or sequence of str, optional
+        Coordinates of the targets, as in `encodekit.permutation_test`: means over the targets that
+        share them. Each target by itself if not given.
     cv, groups
         As in `encodekit.cross_val_predict`: stimuli are left out.
 
     Returns
     -------
-    Dataset over target
-        ``r2`` (subset, target), ``unique`` (space, target), ``shared`` (target): what is not unique
-        to any space; ``beyond_nuisance`` (target): ``R2(all) - R2(nuisance)``, with ``nuisance``;
-        ``parts`` (part, target), with ``full``: what is shared by just these spaces, named as in
-        ``"mel & speech"``.
+    Dataset over target, or over group with the coordinates ``by``
+        ``explained`` (subset, target): V; ``unique`` (space, target); ``shared`` (target): what is
+        not unique to any space; ``beyond_nuisance`` (target): ``V(all) - V(nuisance)``, with
+        ``nuisance``; ``parts`` (part, target), with ``full``: what is shared by just these spaces,
+        named as in ``"mel & speech"``. Each with ``_low`` and ``_high``, a 95 % interval over
+        stimulus: a t interval from a jackknife over blocks of about 20 TRs, for these fitted
+        models. ``unique_p``, ``beyond_nuisance_p``: one-sided p over stimulus, whether they are
+        above 0, and ``_q`` (Benjamini-Hochberg over targets).
 
     Raises
     ------
     ValueError
         If the features have no bands, there are fewer than two spaces, ``nuisance`` names no band,
-        or there are more than five spaces for ``full``.
+        there are more than five spaces for ``full``, or the estimator chooses by another kind of
+        score than ``metric``, or by one that is not known.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer than three blocks, and so neither intervals nor p.
 
     References
     ----------
@@ -75,23 +107,52 @@ def variance_partition(
     Examples
     --------
     >>> import encodekit as ek
-    >>> parts = ek.variance_partition(ek.RidgeCV(), features, study.responses(),
+    >>> parts = ek.variance_partition(ek.RidgeCV(), features, study.responses(), by="region",
     ...                               nuisance=["mel", "word_rate"])  # doctest: +SKIP
-    >>> parts.unique.sel(space="speech")  # doctest: +SKIP
+    >>> parts.unique.sel(space="speech"), parts.unique_p.sel(space="speech")  # doctest: +SKIP
     """
+    metric = _metric(estimator, metric)
     features = X if isinstance(X, xr.DataArray) else concat_runs(X)
     controlled = [nuisance] if isinstance(nuisance, str) else list(nuisance)
     space_of = _spaces(features, controlled)
     spaces = list(dict.fromkeys(space_of.tolist()))
     subsets = _subsets(spaces, full)
     responses = split_runs(one_array(y, "y"))
-    scores: dict[Subset, xr.DataArray] = {}
+    found: dict[Subset, Explained] = {}
     with progress("partitioning variance", float(len(subsets))) as tick:
         for subset in subsets:
             some = features.isel(feature=np.isin(space_of, list(subset)))
-            scores[subset] = _r2(estimator, some, responses, cv, groups)
+            truth, guess = _out_of_fold(estimator, some, responses, metric, cv, groups)
+            named, blocks = make_groups(truth, by), make_blocks(truth)
+            found[subset] = EXPLAINED[metric](truth, guess, named, blocks)
             tick(1.0)
-    return _dataset(scores, spaces, full)
+    return _dataset(found, spaces, full, named, blocks, metric)
+
+
+def _metric(estimator: Any, given: str | None) -> str:
+    """Return the metric of what the estimator chooses by."""
+    if given is not None and given not in EXPLAINED:
+        raise ValueError(f"variance_partition: {unknown_name('metric', given, EXPLAINED)}")
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    scoring = getattr(last, "scoring", None)
+    if scoring is None:
+        return given or "r2"
+    if scoring not in CRITERIA:
+        if given is not None:
+            return given
+        raise ValueError(
+            f"variance_partition: {type(last).__name__} chooses by scoring={scoring!r}, which is "
+            "not known here: pass metric='correlation' if that is a correlation, or metric='r2'"
+        )
+    own = "correlation" if CRITERIA[scoring].correlates else "r2"
+    if given not in (None, own):
+        other = "correlation" if given == "correlation" else "r2_pooled"
+        raise ValueError(
+            f"variance_partition: metric={given!r}, but {type(last).__name__} chooses by "
+            f"scoring={scoring!r}: what one kind of score chose is not best by the other, and "
+            f"spaces would differ by that. Leave metric out, or pass scoring={other!r} to it"
+        )
+    return own
 
 
 def _spaces(features: xr.DataArray, nuisance: Sequence[str]) -> NDArray[Any]:
@@ -130,57 +191,102 @@ def _subsets(spaces: Sequence[str], full: bool) -> list[Subset]:
     return subsets if control in subsets or _NUISANCE not in spaces else [control, *subsets]
 
 
-def _r2(
-    estimator: Any, features: xr.DataArray, responses: Sequence[xr.DataArray], cv: Any, groups: Any
-) -> xr.DataArray:
-    """Return R2 out of fold, each run against the mean of the fold's training responses."""
+def _out_of_fold(
+    estimator: Any,
+    features: xr.DataArray,
+    responses: Sequence[xr.DataArray],
+    metric: str,
+    cv: Any,
+    groups: Any,
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return responses and predictions of the held-out runs, with the same rows and targets."""
     by_name = {run.coords["run"].values[0]: run for run in responses}
     true, predicted = [], []
     for run in out_of_fold(estimator, features, responses, cv=cv, groups=groups):
-        mean = run.coords["training_mean"].values
-        response = by_name[run.coords["run"].values[0]]
-        # Less the mean of its own fold, so that runs of all folds are measured against 0.
-        true.append(response - mean)
-        predicted.append((run - mean).drop_vars("training_mean"))
-    scores: xr.DataArray = r2(true, predicted, mean=0)
-    return scores
+        # For R2, less the mean of the training responses of its own fold: runs of all folds are
+        # then measured against 0.
+        mean = run.coords["training_mean"].values if metric == "r2" else 0
+        true.append(by_name[run.coords["run"].values[0]] - mean)
+        predicted.append((run - mean).drop_vars("training_mean", errors="ignore"))
+    return pair(true, predicted, None, "variance_partition")
 
 
-def _dataset(scores: dict[Subset, xr.DataArray], spaces: Sequence[str], full: bool) -> xr.Dataset:
+def _dataset(
+    found: dict[Subset, Explained],
+    spaces: Sequence[str],
+    full: bool,
+    groups: Groups,
+    blocks: Blocks,
+    metric: str,
+) -> xr.Dataset:
     everything = frozenset(spaces)
-    total = scores[everything]
-    unique = {space: total - scores[everything - {space}] for space in spaces}
-    found = {
-        "r2": _stack({_name(subset, spaces): score for subset, score in scores.items()}, "subset"),
-        "unique": _stack(unique, "space"),
-        "shared": total - sum(unique.values()),
+    total = found[everything]
+    _warn_of_few_blocks(total.influence)
+    unique = {space: total - found[everything - {space}] for space in spaces}
+    shared = total
+    for part in unique.values():
+        shared = shared - part
+    tables = {
+        "explained": ("subset", {_name(subset, spaces): one for subset, one in found.items()}),
+        "unique": ("space", unique),
+        "shared": (None, {"": shared}),
     }
     if _NUISANCE in spaces:
-        found["beyond_nuisance"] = total - scores[frozenset([_NUISANCE])]
+        beyond = total - found[frozenset([_NUISANCE])]
+        tables["beyond_nuisance"] = (None, {"": beyond})
     if full:
-        found["parts"] = _stack(
-            {_name(subset, spaces): _part(subset, scores, everything) for subset in scores}, "part"
+        parts = {_name(subset, spaces): _part(subset, found, everything) for subset in found}
+        tables["parts"] = ("part", parts)
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = dict(groups.coords)
+    for name, (dim, of) in tables.items():
+        if dim is not None:
+            coords[dim] = list(of)
+        for ending, values in _limits(list(of.values()), blocks, tested=name in _TESTED).items():
+            dims = (groups.dim,) if dim is None else (dim, groups.dim)
+            variables[name + ending] = (dims, values[0] if dim is None else values)
+    return xr.Dataset(variables, coords, {"metric": metric, "over": "stimulus"})
+
+
+_TESTED = ("unique", "beyond_nuisance")
+
+
+def _limits(parts: Sequence[Explained], blocks: Blocks, *, tested: bool) -> dict[str, Any]:
+    """Return values (part, target) with interval, p and q over stimulus, by their endings."""
+    errors = [standard_error(part.influence, blocks) for part in parts]
+    values = np.stack([part.values for part in parts])
+    half = np.stack([half_width(*error) for error in errors])
+    found = {"": values, "_low": values - half, "_high": values + half}
+    if tested:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p = [
+                stats.t.sf(v / se, freedom) for v, (se, freedom) in zip(values, errors, strict=True)
+            ]
+        found |= {"_p": np.stack(p), "_q": np.stack([adjust(row) for row in p])}
+    return found
+
+
+def _warn_of_few_blocks(influence: NDArray[np.float64]) -> None:
+    if few_blocks(influence).any():
+        warnings.warn(
+            "variance_partition: some intervals and p are NaN: there are fewer than three blocks "
+            "of time: predict longer or more runs",
+            stacklevel=4,
         )
-    return xr.Dataset(found).drop_attrs(deep=False)
 
 
-def _part(subset: Subset, scores: dict[Subset, xr.DataArray], everything: Subset) -> Any:
-    """``sum_T (-1)^(|S| - |T|) (R2(all) - R2(all but T))`` over the sets T within S."""
-    # R2(all) - R2(all but T) is the sum of the parts within T, since all others touch what is
+def _part(subset: Subset, found: dict[Subset, Explained], everything: Subset) -> Explained:
+    """``sum_T (-1)^(|S| - |T|) (V(all) - V(all but T))`` over the sets T within S."""
+    # V(all) - V(all but T) is the sum of the parts within T, since all others touch what is
     # left; Möbius inversion gives the part of S itself.
-    part: Any = 0
+    nothing = Explained(*(np.zeros_like(side) for side in found[everything]))
+    part = nothing
     for n in range(1, len(subset) + 1):
         for some in combinations(subset, n):
             rest = everything - set(some)
-            inside = scores[everything] - (scores[rest] if rest else 0)
-            part = part + (-1) ** (len(subset) - n) * inside
+            inside = found[everything] - (found[rest] if rest else nothing)
+            part = part - inside if (len(subset) - n) % 2 else part + inside
     return part
-
-
-def _stack(scores: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
-    return xr.concat(list(scores.values()), dim, coords="minimal", compat="override").assign_coords(
-        {dim: list(scores)}
-    )
 
 
 def _name(subset: Subset, spaces: Sequence[str]) -> str:

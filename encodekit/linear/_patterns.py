@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.data import group_targets
+from encodekit.linear._criteria import CRITERIA
 from encodekit.linear._folds import folds_of, resolve_cv
 
 Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -83,21 +84,25 @@ def folds_of_pattern(
     Raises
     ------
     ValueError
-        If the folds cannot be made, or hold out too little for a correlation.
+        If the folds cannot be made, or hold out too little for the score.
     """
     rows, runs = pattern.rows, problem.runs
     some = None if problem.groups is None else problem.groups[rows]
     splits = resolve_cv(cv, some, pattern.who)
     pairs = folds_of(splits, rows, problem.groups, pattern.who, runs=runs, purge=purge)
-    if scoring == "correlation":
-        _check_lengths([held_out for _, held_out in pairs], runs, cv)
+    criterion = CRITERIA[scoring]
+    if criterion.correlates or criterion.by_fold:
+        within = None if criterion.by_fold else runs
+        _check_lengths([held_out for _, held_out in pairs], within, cv, scoring)
     # From positions among all rows to positions among the pattern's, which are sorted.
     return [
         (np.searchsorted(rows, train), np.searchsorted(rows, held_out)) for train, held_out in pairs
     ]
 
 
-def _check_lengths(held_out: list[NDArray[np.intp]], runs: NDArray[Any] | None, cv: Any) -> None:
+def _check_lengths(
+    held_out: list[NDArray[np.intp]], runs: NDArray[Any] | None, cv: Any, scoring: str
+) -> None:
     # One long stretch is enough: runs without r are left out of the mean.
     longest = max(
         int(rows.size if runs is None else np.unique(runs[rows], return_counts=True)[1].max())
@@ -105,6 +110,6 @@ def _check_lengths(held_out: list[NDArray[np.intp]], runs: NDArray[Any] | None, 
     )
     if longest < 2:
         raise ValueError(
-            f"cv={cv!r} holds out one TR of a run at a time, for which a correlation is undefined: "
-            "use larger folds, or scoring='r2'"
+            f"cv={cv!r} holds out one TR of a run at a time, for which scoring={scoring!r} is "
+            "undefined: use larger folds, or scoring='r2_pooled'"
         )

@@ -136,7 +136,7 @@ class LinearRegressor(LinearPredictions, RegressorMixin, BaseEstimator):
         found.put(nothing, {"coef_": np.zeros((n_features, 0)), "intercept_": np.zeros(0),
                             "training_mean_": np.zeros(0)})  # fmt: skip
         for pattern in patterns:
-            folds = folds_of_pattern(problem, pattern, cv, purge=self.purge, scoring="r2")
+            folds = folds_of_pattern(problem, pattern, cv, purge=self.purge, scoring="r2_pooled")
             values = load_columns(problem.targets, pattern.columns)[pattern.rows]
             weights = self.solve(problem.features[pattern.rows], values, folds, numbers)
             means = {"training_mean_": values.mean(axis=0, dtype=np.float64)}

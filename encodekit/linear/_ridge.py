@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from encodekit.core import unknown_name
+from encodekit.linear._criteria import CRITERIA, scoring_mistakes
 from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._inputs import Training, read_training
 from encodekit.linear._predictions import LinearPredictions
@@ -15,7 +16,6 @@ from encodekit.linear._solve import Settings, Solution, solve
 
 DEFAULT_ALPHAS = tuple(np.logspace(0, 8, 17).tolist())
 _CONVENTIONS = ("ridge", "huth")
-_SCORINGS = ("correlation", "r2")
 _MANY = 0.1  # of the targets at an edge of the grid: worth a warning
 _RISING = 0.01  # of a score, from the last but one alpha to the edge: less is noise
 
@@ -30,7 +30,8 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     cv : None, int, splitter or iterable of (train, test), optional
         None leaves stimuli out: each one in turn up to five stimuli, else five groups of them. A
         number makes that many groups. An unshuffled scikit-learn splitter splits TRs, with
-        ``groups`` if it takes them.
+        ``groups`` if it takes them. `encodekit.RandomChunks` and `encodekit.TrimmedKFold` are for
+        comparisons with published work: they may leak neighbouring TRs.
     purge : int
         TRs next to a held-out stretch of the same run that no fold trains on: for splitters that
         cut a long run, at least the longest delay plus the haemodynamic response.
@@ -39,10 +40,12 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         ``transform(responses)`` such as a region selector, or a function of the responses.
     fit_intercept : bool
     alpha_convention : {"ridge", "huth"}
-        "huth" penalises with ``alpha^2``, as the Huth lab's ``bootstrap_ridge``.
-    scoring : {"correlation", "r2"}
-        What chooses alpha: r within each held-out run, averaged over runs, or R2 against the
-        training mean.
+        "huth" penalises with ``alpha^2``, as the Huth lab's ``bootstrap_ridge``; this alone is not
+        their search, `encodekit.huth_ridge` is.
+    scoring : {"correlation", "correlation_folds", "r2_pooled", "r2_folds"}
+        What chooses alpha: r within each held-out run; r of a fold; R2 against the training means,
+        as `encodekit.r2`; R2 of a fold, as ``r2_score`` of scikit-learn and of himalaya. The
+        equations are below.
     single_alpha : bool
         One alpha for all targets, the best on average.
     exhaustive : bool
@@ -79,6 +82,20 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     Fitted on DataArrays, the attributes are DataArrays with the labels of features and targets.
     Rows of history (negative ``tr``) are dropped, and X and y joined exactly on (run, tr). Rows in
     which all targets of a participant are NaN are missing for that participant alone.
+
+    With p the prediction of held-out y, F folds f, training means m_f and means ȳ_f of the
+    held-out rows of a fold, ``scoring`` is
+
+    - ``correlation``: ``sum_u n_u r_u / sum_u n_u``, r_u within the n_u held-out rows of run u of
+      a fold; runs without r are left out.
+    - ``correlation_folds``: ``1/F sum_f r_f``, r_f over all held-out rows of fold f, of whichever
+      runs, as one stretch; a fold without r counts as 0.
+    - ``r2_pooled``: ``1 - sum_f |y - p|^2 / sum_f |y - m_f|^2``; without an intercept, m_f is 0.
+    - ``r2_folds``: ``1/F sum_f (1 - |y - p|^2 / |y - ȳ_f|^2)``; a fold in which y is constant
+      counts as 0. This is ``GridSearchCV(Ridge(), scoring="r2")``, and himalaya's ``r2_score``.
+
+    Each may choose another alpha than the others. A difference of level between runs counts for
+    ``correlation_folds``, and not for ``correlation``.
 
     Examples
     --------
@@ -164,8 +181,7 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         alphas, mistakes = read_alphas(self.alphas, self.alpha_convention)
         if self.alpha_convention not in _CONVENTIONS:
             mistakes.append(unknown_name("alpha_convention", self.alpha_convention, _CONVENTIONS))
-        if self.scoring not in _SCORINGS:
-            mistakes.append(unknown_name("scoring", self.scoring, _SCORINGS))
+        mistakes += scoring_mistakes(self.scoring)
         if self.block_size is not None and self.block_size < 1:
             mistakes.append(f"block_size must be a number of targets, got {self.block_size!r}")
         mistakes += purge_mistakes(self.purge)
@@ -235,7 +251,7 @@ def _warn_at_edges(
     if order.size < 2 or not fitted.size:
         return
     # Two standard errors of r between independent rows; autocorrelation would make it more.
-    chance = 2 / np.sqrt(n_rows) if settings.scoring == "correlation" else 0.0
+    chance = 2 / np.sqrt(n_rows) if CRITERIA[settings.scoring].correlates else 0.0
     for edge, inner, name, advice in (
         (order[0], order[1], "smallest", "smaller"),
         (order[-1], order[-2], "largest", "larger"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from encodekit.data import is_constant
 from encodekit.linear._arrays import cast, namespace, take, target_slices, to_numpy
 from encodekit.linear._choice import without_repeats
+from encodekit.linear._criteria import CRITERIA
 from encodekit.linear._decomposition import Decomposition
 from encodekit.linear._fold import Fold, centred_by_run, take_columns
 from encodekit.linear._score_predictor import ScorePredictor
@@ -26,10 +27,9 @@ class Candidates:
         In the convention ``||XB - Y||^2 + alpha ||B||^2``.
     penalties : array (alpha,)
         Theirs, for the rows of the decomposition.
-    scoring : {"correlation", "r2"}
-        ``correlation``: r within each held-out run, then the TR-weighted mean over runs, those left
-        out in which it is undefined. ``r2``: one minus the squared error over all held-out rows,
-        relative to that of the training means.
+    scoring : {"correlation", "correlation_folds", "r2_pooled", "r2_folds"}
+        As in `encodekit.RidgeCV`, which has their equations. By run, what is undefined is left out
+        of the mean; by fold, it counts as 0.
     """
 
     parts: Decomposition
@@ -68,11 +68,12 @@ class BlockScores:
             fold.project(part, targets)
             for fold, part in zip(candidates.folds, trained, strict=True)
         ]
+        self._defined = np.any([truth.defined for truth in self._held_out], axis=0)  # (target,)
 
     def score(self, place: int, columns: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
         """Return the scores of the alpha at ``place``, for some targets or all of them.
 
-        NaN where no held-out run defines a score.
+        NaN where no held-out run, or fold, defines a score.
         """
         penalty = float(self.candidates.penalties[place])
         every = np.arange(len(self.total)) if columns is None else columns
@@ -87,7 +88,8 @@ class BlockScores:
                 bottom[some] += more_bottom
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio: NDArray[np.float64] = np.asarray(top / bottom)
-        return ratio if self.candidates.scoring == "correlation" else 1 - ratio
+        ratio[~self._defined[every]] = np.nan
+        return ratio if CRITERIA[self.candidates.scoring].correlates else 1 - ratio
 
     def all_scores(self) -> NDArray[np.float64]:
         """Return the scores of every alpha, (alpha, target)."""
@@ -149,6 +151,7 @@ def _approximate_scores(
     training and r of removed rows with the target, and the energy e of the removed rows.
     """
     xp, rows = namespace(targets), candidates.parts.rows
+    criterion = CRITERIA[candidates.scoring]
     penalties = candidates.penalties[:, None]
     eigenvalues = to_numpy(candidates.parts.eigenvalues)[None, :]
     n_rows = rows.shape[0]
@@ -166,12 +169,15 @@ def _approximate_scores(
             product[:, some] = _sums(filters, part[some] * (total[some] - part[some]))
             power[:, some] = _sums(filters**2 * energy, part[some] ** 2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            if candidates.scoring == "correlation":
+            if criterion.correlates:
                 score = product / np.sqrt(power * size)
             else:
-                score = (2 * product - power) / size
+                # |y - p|^2 = y'y - 2 p'y + p'p, relative to the deviations from the mean.
+                around = _spread_of(true) if criterion.by_fold else size
+                score = 1 - (size - 2 * product + power) / around
+        weight = 1 / len(candidates.folds) if criterion.by_fold else share
         # What is undefined says nothing about an alpha; predictors must be finite.
-        scores += share * np.nan_to_num(score, nan=0.0, posinf=0.0, neginf=0.0)
+        scores += weight * np.nan_to_num(score, nan=0.0, posinf=0.0, neginf=0.0)
     return scores
 
 
@@ -190,13 +196,16 @@ class _HeldOutTargets:
 
     def __init__(self, fold: Fold, candidates: Candidates, targets: Any, raw: NDArray[Any]) -> None:
         self._runs = fold.split.runs
-        self._by_run = candidates.scoring == "correlation"
+        self._criterion = CRITERIA[candidates.scoring]
+        self.defined = np.ones(len(targets), dtype=bool)  # whether a fold by itself has a score
         true = take_columns(targets, fold.split.held_out)
-        if self._by_run:
+        values = take(raw, fold.split.held_out)
+        if self._criterion.by_fold:
+            self.defined = ~is_constant(values.max(axis=0), values.min(axis=0), values.dtype)
+        if self._criterion.correlates:
             self._true = centred_by_run(true, self._runs, axis=1)
             self._lengths = np.stack([_norm(self._true[:, run]) for run in self._runs])
             # A run in which the target is constant has no r: length 0, as of a prediction.
-            values = take(raw, fold.split.held_out)
             for place, run in enumerate(self._runs):
                 high, low = values[run].max(axis=0), values[run].min(axis=0)
                 self._lengths[place, is_constant(high, low, values.dtype)] = 0
@@ -205,28 +214,42 @@ class _HeldOutTargets:
             # sum of the removed rows over the number of training rows.
             shift = take_columns(targets, fold.split.removed).sum(axis=1) / fold.split.train.size
             self._true = true + shift[:, None] if candidates.fit_intercept else true
-            self._power = np.square(_norm(self._true))
+            by_fold = self._criterion.by_fold
+            self._power = _spread_of(true) if by_fold else np.square(_norm(self._true))
 
     def compare(
         self, predicted: Any, columns: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what is summed above and below the fraction of a score."""
         true = take(self._true, columns)
-        if not self._by_run:
-            return np.square(_norm(predicted - true)), self._power[columns]
+        every_fold = np.ones(true.shape[0])  # by fold, each counts once, undefined ones as 0
+        if not self._criterion.correlates:
+            error, power = np.square(_norm(predicted - true)), self._power[columns]
+            if not self._criterion.by_fold:
+                return error, power
+            known = self.defined[columns]
+            return np.divide(error, power, out=every_fold.copy(), where=known), every_fold
         top, bottom = np.zeros((2, true.shape[0]))
         for run, lengths in zip(self._runs, self._lengths, strict=True):
             size = _norm(predicted[:, run]) * lengths[columns]
             product = _dots(predicted[:, run], true[:, run])
+            r = np.divide(product, size, out=np.zeros_like(size), where=size > 0)
+            if self._criterion.by_fold:  # whose held-out rows are one stretch, of any runs
+                return r, every_fold
             n_rows = run.stop - run.start
             # A run without r counts neither above nor below: the mean is over the others.
-            top += n_rows * np.divide(product, size, out=np.zeros_like(size), where=size > 0)
+            top += n_rows * r
             bottom += n_rows * (size > 0)
         return top, bottom
 
 
 def _dots(left: Any, right: Any) -> NDArray[np.float64]:
     return to_numpy(namespace(left).einsum("ij,ij->i", left, right)).astype(np.float64)
+
+
+def _spread_of(values: Any) -> NDArray[np.float64]:
+    """Return the squared deviations of each row of ``values`` from its own mean."""
+    return np.square(_norm(values - values.mean(1)[:, None]))
 
 
 def _norm(values: Any) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from encodekit.linear._arrays import (
     to_numpy,
 )
 from encodekit.linear._choice import choose
+from encodekit.linear._criteria import CRITERIA
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
 from encodekit.linear._fold import Split, make_fold, make_split
 from encodekit.linear._patterns import (
@@ -171,7 +172,7 @@ def _plan(problem: Problem, settings: Settings, pattern: Pattern) -> _Plan:
             parts,
             split,
             penalties,
-            by_run=settings.scoring == "correlation",
+            by_run=CRITERIA[settings.scoring].correlates,
             intercept=settings.fit_intercept,
             like=like,
         )
@@ -187,7 +188,9 @@ def _splits(problem: Problem, settings: Settings, pattern: Pattern) -> list[Spli
     pairs = folds_of_pattern(
         problem, pattern, settings.cv, purge=settings.purge, scoring=settings.scoring
     )
-    runs = None if problem.runs is None else problem.runs[pattern.rows]
+    # A score by fold takes the held-out rows of all runs as one stretch.
+    by_fold = CRITERIA[settings.scoring].by_fold
+    runs = None if by_fold or problem.runs is None else problem.runs[pattern.rows]
     return [make_split(train, held_out, runs, pattern.rows.size) for train, held_out in pairs]
 
 

@@ -86,7 +86,7 @@ def plot_learning_curve(
     if reference is not None:
         shown = table[table[model].isin(names)]
         reached = data_to_reach(
-            shown, reference, x=x, model=model, cohort=cohort, value=value, n_boot=1
+            shown, reference, x=x, model=model, cohort=cohort, value=value, intervals=False
         )
         _mark(axes, reached, model, reference, colour)
     axes.set_xlabel(name_text(x.replace("_", " ")))

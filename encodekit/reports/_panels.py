@@ -25,6 +25,7 @@ from encodekit.reports._sections import Picture, Section, Table
 from encodekit.reports._surface import plot_surface
 from encodekit.reports._viewer import SurfaceViewer
 from encodekit.scoring import data_to_reach
+from encodekit.scoring._data_to_reach import FEWEST_COHORTS
 
 _DRAWN = frozenset({"fsaverage5", "fsaverage6", "fsaverage7", "fsaverage"})
 R, NORMALISED = "correlation with the brain (r)", "normalised r (over the noise ceiling)"
@@ -171,15 +172,22 @@ def curve_panel(result: Result) -> Section | None:
         return None
     unit = "cohort" if "cohort" in table else "participant"
     reference = str(table["model"].iloc[0])
-    reached = data_to_reach(table, reference, cohort=unit)
+    known = table[unit].nunique() >= FEWEST_COHORTS
+    reached = data_to_reach(table, reference, cohort=unit, intervals=known)
     picture = Picture(
         plot_learning_curve(table, cohort=unit, reference=reference, label=_label(result)),
         alt=f"Scores against minutes of data, with the score of {reference} at full data.",
         caption=f"Dashed: fitted score of {as_written(reference)} at full data. A diamond is where "
         f"a curve reaches it. Thin lines: {unit}s.",
     )
-    columns = ["model", "needed", "low", "high", "share", "gain", "not_reached", "n_cohorts"]
-    caption = f"Minutes that reach the reference; intervals by bootstrap over {unit}s."
+    ends = ["low", "high"] if known else []
+    columns = ["model", "needed", *ends, "share", "gain", "not_reached", "n_cohorts"]
+    said = (
+        f"95 % intervals by t over {unit}s (Fieller)"
+        if known
+        else f"no intervals, which take {FEWEST_COHORTS} {unit}s or more"
+    )
+    caption = f"Minutes that reach the reference; {said}."
     return Section("How much data", "", [picture], [Table(reached[columns], caption)])
 
 

@@ -11,6 +11,7 @@ from encodekit.scoring._nulls import BlockNull, PhaseNull, ProductNull, ShiftNul
 from encodekit.scoring._plan import plan
 from encodekit.scoring._r2 import r2
 from encodekit.scoring._significance import permutation_test
+from encodekit.scoring._wrong_stimulus import wrong_stimulus_test
 
 __all__ = [
     "BlockNull",
@@ -28,4 +29,5 @@ __all__ = [
     "permutation_test",
     "plan",
     "r2",
+    "wrong_stimulus_test",
 ]

@@ -54,7 +54,7 @@ def test_they_keep_the_contract(name):
     assert len(passed) > 10
 
 
-@pytest.mark.parametrize(("scoring", "ours"), [("l2", "r2"), ("correlation", "correlation")])
+@pytest.mark.parametrize(("scoring", "ours"), [("l2", "r2_pooled"), ("correlation", "correlation")])
 @pytest.mark.parametrize("name", ["ridge", "kernel-ridge"])
 def test_the_same_criterion_and_folds_give_encodekits_ridge(split, name, scoring, ours):
     """Of equal folds, the mean squared error ranks alphas as the pooled R2 does."""
@@ -89,7 +89,7 @@ class TestWhereAPlainCallDisagrees:
         from himalaya.ridge import RidgeCV
 
         X, Y, names, folds, test = split
-        mine = ek.RidgeCV(ALPHAS, scoring="r2", cv=folds).fit(X, Y, runs=names)
+        mine = ek.RidgeCV(ALPHAS, scoring="r2_pooled", cv=folds).fit(X, Y, runs=names)
         plain = RidgeCV(alphas=ALPHAS, cv=folds).fit(X, Y)
         same = np.isclose(plain.best_alphas_, mine.best_alphas_)
         off = np.abs(held_out(plain, test) - held_out(mine, test))

@@ -18,11 +18,12 @@ pytest.importorskip("himalaya")
 from himalaya.backend import get_backend, set_backend
 
 ALPHAS = np.logspace(-1, 3, 5)
+SCORINGS = ("correlation", "correlation_folds", "r2_pooled", "r2_folds")
 BOTH_SOLVERS = pytest.mark.parametrize("n_features", [8, 200])
 
 
 @BOTH_SOLVERS
-@pytest.mark.parametrize("scoring", ["correlation", "r2"])
+@pytest.mark.parametrize("scoring", SCORINGS)
 def test_shares_and_alphas_are_those_of_the_slow_search(two_bands, reference, n_features, scoring):
     X, Y, runs, bands = two_bands(n_features)
     runs = np.repeat(["a", "b", "c", "d"], [20, 35, 15, 20])
@@ -116,7 +117,7 @@ def test_small_batches_change_nothing(two_bands, n_features):
 def test_a_prediction_of_another_shape_than_was_due_is_refused(two_bands):
     _, Y, _, _ = two_bands()
     score = FoldScores(
-        Y, [(np.arange(30, 90), np.arange(30))], None, scoring="r2", fit_intercept=True,
+        Y, [(np.arange(30, 90), np.arange(30))], None, scoring="r2_pooled", fit_intercept=True,
         grid=np.ones(5), alphas=[slice(0, 5)], columns=[slice(0, 4)], backend=get_backend(),
     )  # fmt: skip
     with pytest.raises(RuntimeError, match=r"predictions \(5, 30, 3\) where \(5, 30, 4\) were due"):
@@ -225,7 +226,7 @@ def test_the_backend_is_what_it_was_after_an_error(two_bands, torch_before, quic
 
 
 @BOTH_SOLVERS
-@pytest.mark.parametrize("scoring", ["correlation", "r2"])
+@pytest.mark.parametrize("scoring", ["correlation", "r2_pooled", "r2_folds"])
 def test_torch_gives_what_numpy_gives(two_bands, n_features, scoring):
     pytest.importorskip("torch")
     X, Y, runs, bands = two_bands(n_features)

@@ -203,7 +203,7 @@ def test_one_tr_at_a_time_has_no_correlation(two_bands):
     X, Y, _, bands = two_bands(n_rows=30)
     with pytest.raises(ValueError, match="holds out one TR of a run at a time"):
         ek.BandedRidgeCV(ALPHAS, n_iter=2, cv=LeaveOneOut()).fit(X, Y, bands=bands)
-    model = ek.BandedRidgeCV(ALPHAS, n_iter=2, cv=LeaveOneOut(), scoring="r2")
+    model = ek.BandedRidgeCV(ALPHAS, n_iter=2, cv=LeaveOneOut(), scoring="r2_pooled")
     assert model.fit(X, Y, bands=bands).cv_scores_.shape == (2, 4)
 
 

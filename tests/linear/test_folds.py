@@ -121,12 +121,18 @@ def test_explicit_rows_are_accepted_as_numbers_and_as_masks():
 def test_folds_of_single_trs_are_refused_for_correlations():
     with pytest.raises(ValueError, match=r"holds out one TR of a run at a time"):
         ek.RidgeCV(cv=LeaveOneOut()).fit(*plain())
-    assert ek.RidgeCV(cv=LeaveOneOut(), scoring="r2").fit(*plain()).cv_scores_.shape == (17, 2)
+    for scoring in ("correlation_folds", "r2_folds"):
+        with pytest.raises(ValueError, match=rf"scoring='{scoring}' is undefined: .*'r2_pooled'"):
+            ek.RidgeCV(cv=LeaveOneOut(), scoring=scoring).fit(*plain())
+    model = ek.RidgeCV(cv=LeaveOneOut(), scoring="r2_pooled").fit(*plain())
+    assert model.cv_scores_.shape == (17, 2)
 
 
 def test_something_that_does_not_split_is_refused():
     with pytest.raises(TypeError, match=r"cv is 2\.5, expected None, a number of folds"):
         ek.RidgeCV(cv=2.5).fit(*plain())
+    with pytest.raises(TypeError, match=r"cv is 'KFold', expected None, a number of folds"):
+        ek.RidgeCV(cv="KFold").fit(*plain())
 
 
 def test_folds_without_rows_are_refused():

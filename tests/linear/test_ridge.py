@@ -10,6 +10,7 @@ import encodekit as ek
 from encodekit.data import Stimulus, make_response, split_runs
 
 ALPHAS = np.logspace(-2, 3, 6)
+SCORINGS = ("correlation", "correlation_folds", "r2_pooled", "r2_folds")
 
 
 def arrays(n_rows=90, n_features=8, n_targets=5, seed=0, dtype="f8", noise=2.0):
@@ -25,7 +26,7 @@ def leave_one_out(runs):
 
 
 @pytest.mark.parametrize("n_features", [8, 200])
-@pytest.mark.parametrize("scoring", ["correlation", "r2"])
+@pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.filterwarnings("ignore:.*of the targets chose:UserWarning")
 def test_alphas_and_scores_are_those_of_the_slow_search(reference, n_features, scoring):
     X, Y, runs = arrays(n_features=n_features)

@@ -137,13 +137,13 @@ def test_a_feature_that_only_a_held_out_row_has_is_no_obstacle(dtype):
     X[0], X[0, 0] = 0, 2.0**14
     X, Y = X.astype(dtype), Y.astype(dtype)
     folds = list(KFold(70).split(X))
-    settings = {"cv": folds, "scoring": "r2", "fit_intercept": False}
+    settings = {"cv": folds, "scoring": "r2_pooled", "fit_intercept": False}
     with_it = ek.RidgeCV([1e-10], **settings).fit(X, Y)
     without = ek.RidgeCV([1e-10], **settings).fit(X[:, 1:], Y)
     assert np.allclose(with_it.cv_scores_, without.cv_scores_, atol=1e-3)
 
 
-@pytest.mark.parametrize("scoring", ["correlation", "r2"])
+@pytest.mark.parametrize("scoring", ["correlation", "r2_pooled", "r2_folds", "correlation_folds"])
 @pytest.mark.parametrize("share", [0.0, 0.3])
 @pytest.mark.filterwarnings("ignore:.*of the targets chose:UserWarning")
 def test_leaving_out_alphas_loses_nothing(scoring, share):

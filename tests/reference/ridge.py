@@ -26,6 +26,13 @@ def r2(true, predicted, means):
     return 1 - ((true - predicted) ** 2).sum() / ((true - means) ** 2).sum()
 
 
+def fold_score(true, predicted, scoring):
+    """Return r, or R2 against the mean of these rows, of the held-out rows of one fold."""
+    if scoring == "r2_folds":
+        return r2(true, predicted, true.mean())
+    return np.corrcoef(true, predicted)[0, 1]
+
+
 def cv_score(X, y, alpha, splits, runs, scoring):
     """Return the score of one alpha over the held-out rows of all folds."""
     held_out = np.concatenate([test for _, test in splits])
@@ -34,7 +41,9 @@ def cv_score(X, y, alpha, splits, runs, scoring):
         weights, intercept = fit(X[train], y[train], alpha)
         predicted[test] = X[test] @ weights + intercept
         means[test] = y[train].mean()
-    if scoring == "r2":
+    if scoring.endswith("_folds"):
+        return np.mean([fold_score(y[test], predicted[test], scoring) for _, test in splits])
+    if scoring == "r2_pooled":
         return r2(y[held_out], predicted[held_out], means[held_out])
     return correlation_by_run(y[held_out], predicted[held_out], runs[held_out])
 

@@ -46,11 +46,11 @@ def labelled(X, Y):
 def models():
     return {
         "ridge": lambda: ek.RidgeCV(ALPHAS),
-        "r2": lambda: ek.RidgeCV(ALPHAS, scoring="r2"),
+        "r2": lambda: ek.RidgeCV(ALPHAS, scoring="r2_pooled"),
         "one alpha": lambda: ek.RidgeCV(ALPHAS, single_alpha=True),
         "no intercept": lambda: ek.RidgeCV(ALPHAS, fit_intercept=False),
         "banded": lambda: ek.BandedRidgeCV(ALPHAS, n_iter=4),
-        "banded r2": lambda: ek.BandedRidgeCV(ALPHAS, n_iter=4, scoring="r2"),
+        "banded r2": lambda: ek.BandedRidgeCV(ALPHAS, n_iter=4, scoring="r2_pooled"),
     }
 
 

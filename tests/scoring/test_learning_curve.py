@@ -1,17 +1,10 @@
-from itertools import product
-
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from sklearn.base import BaseEstimator
-from sklearn.isotonic import IsotonicRegression
 
 import encodekit as ek
 from encodekit.data import Stimulus, Study, make_response
-from encodekit.scoring._data_to_reach import first_reached, isotonic
-
-MINUTES = (5.0, 10.0, 20.0, 40.0)
 
 
 class Counting(BaseEstimator):
@@ -171,87 +164,3 @@ def test_what_cannot_be_drawn_or_scored_is_refused(study):
         curve(n_subsets=0)
     with pytest.raises(ValueError, match="7 responses but stimuli is a list of 2"):
         ek.learning_curve(Counting(), study.stimuli[:2], study.responses(), evaluate=lambda m: 0.0)
-
-
-def made_up(slope, shift, noise=0.0, n=10, minutes=MINUTES, seed=0):
-    rng = np.random.default_rng(seed)
-    return pd.DataFrame(
-        [
-            {
-                "model": model, "cohort": k, "minutes": m, "size": i,
-                "score": 0.2 + slope * np.log(m) + plus + rng.normal(0, noise),
-            }
-            for model, plus in (("pretrained", 0.0), ("tuned", shift))
-            for k, (i, m) in product(range(n), enumerate(minutes))
-        ]
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("share", [0.2, 0.4, 0.75])
-def test_a_shift_of_a_log_curve_needs_the_share_of_the_closed_form(share):
-    slope = 0.05
-    table = made_up(slope, -slope * np.log(share))
-    found = ek.data_to_reach(table, "pretrained", n_boot=50).set_index("model")
-    assert found.share["tuned"] == pytest.approx(share)
-    assert found.share["pretrained"] == pytest.approx(1)
-    assert found.gain["tuned"] == pytest.approx(-slope * np.log(share) / found.target["tuned"])
-
-
-def test_a_model_that_stays_below_is_counted_as_not_reaching():
-    found = ek.data_to_reach(made_up(0.05, -0.1), "pretrained", n_boot=50).set_index("model")
-    assert np.isinf(found.needed["tuned"])
-    assert np.isinf(found.high["tuned"])
-    assert found.not_reached.to_dict() == {"pretrained": 0, "tuned": 10}
-
-
-def test_the_smallest_size_may_be_enough():
-    found = ek.data_to_reach(made_up(0.01, 0.2), "pretrained", n_boot=20).set_index("model")
-    assert found.at_smallest.to_dict() == {"pretrained": False, "tuned": True}
-    assert found.needed["tuned"] == pytest.approx(5)
-
-
-def test_the_reference_is_the_fitted_value_at_full_data_and_not_the_maximum():
-    table = made_up(0.05, 0.0)
-    lucky = table["minutes"] == 20
-    table.loc[lucky & (table.model == "pretrained"), "score"] += 0.1
-    found = ek.data_to_reach(table, "pretrained", n_boot=20).set_index("model")
-    own = table[(table.model == "pretrained")].groupby("minutes").score.mean()
-    expected = IsotonicRegression().fit_transform(np.log(own.index), own)[-1]
-    assert found.target["pretrained"] == pytest.approx(expected)
-    assert found.target["pretrained"] < own.max() - 0.01
-
-
-def test_intervals_of_the_share_cover_the_truth():
-    slope, share = 0.05, 0.4
-    inside = 0
-    for seed in range(60):
-        table = made_up(slope, -slope * np.log(share), noise=0.01, n=12, seed=seed)
-        row = ek.data_to_reach(table, "pretrained", n_boot=200).set_index("model").loc["tuned"]
-        inside += row.share_low <= share <= row.share_high
-    assert inside >= 50  # 95 % of 60 is 57; below 50 has a chance of 1e-4 at 92 %
-
-
-def test_a_flat_stretch_is_reached_where_it_begins():
-    curves = np.array([[0.1, 0.2, 0.2, 0.3]] * 3)
-    found = first_reached(np.log(MINUTES), curves, np.array([0.2, 0.25, 0.4]))
-    np.testing.assert_allclose(found, [10, np.sqrt(20 * 40), np.inf])
-
-
-def test_curves_are_those_of_scikit_learns_isotonic_regression():
-    scores = np.random.default_rng(0).standard_normal((50, 7))
-    expected = [IsotonicRegression().fit_transform(np.arange(7), row) for row in scores]
-    np.testing.assert_allclose(isotonic(scores), expected, atol=1e-12)
-
-
-def test_incomplete_curves_are_refused():
-    table = made_up(0.05, 0.1)
-    with pytest.raises(ValueError, match="unknown model 'pretraned': did you mean 'pretrained'"):
-        ek.data_to_reach(table, "pretraned")
-    with pytest.raises(ValueError, match="unknown column 'hours'"):
-        ek.data_to_reach(table, "pretrained", x="hours")
-    with pytest.raises(ValueError, match="cohort 3 has no score at some size"):
-        ek.data_to_reach(table[(table.cohort != 3) | (table.minutes > 5)], "pretrained")
-    with pytest.raises(ValueError, match="models have other numbers of cohorts"):
-        ek.data_to_reach(table[(table.cohort != 3) | (table.model == "tuned")], "pretrained")
-    with pytest.raises(ValueError, match="minutes must be positive"):
-        ek.data_to_reach(table.assign(minutes=0), "pretrained")
