@@ -1,5 +1,6 @@
 """Cut runs into segments, or trim them, and the rows of responses and truth with them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,8 @@ import xarray as xr
 from encodekit.data._stimulus import Stimulus
 from encodekit.data._study_checks import relabel
 from encodekit.data._study_contents import ByRun
+
+_PART = re.compile(r"(/part-\d+)+$")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ def read_seconds(given: str | float, name: str) -> float:
     if not (np.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{name} is {given!r}, expected seconds, such as '16s' or 16")
     return seconds
+
+
+def parent_run(name: str) -> str:
+    """Return the name of the run that a segment was cut from; another run is its own."""
+    return _PART.sub("", name)
 
 
 def trimmed(stimulus: Stimulus, start: float, end: float) -> Segment:

@@ -316,7 +316,8 @@ class Study:
         run : str
         n : int
         gap : seconds, or str such as "16s"
-            At least the longest delay plus the haemodynamic response.
+            At least the longest delay plus the haemodynamic response; or 0 to keep every TR, with
+            ``purge=`` of `encodekit.cross_val_predict` in its place.
         """
         if run not in self.runs:
             raise ValueError(f"study {self.name!r}: {unknown_name('run', run, self.runs)}")

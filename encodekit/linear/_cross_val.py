@@ -8,11 +8,20 @@ import xarray as xr
 from sklearn.base import clone
 
 from encodekit.data import RunList, concat_runs, drop_history, one_array, split_runs
+from encodekit.data._segments import parent_run, read_seconds
 from encodekit.linear._folds import expand, folds_of, resolve_cv
+
+_ROUNDING = 1e-6  # s
 
 
 def cross_val_predict(
-    estimator: Any, X: Any, y: Any, *, cv: Any = None, groups: Any = None
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = None,
+    groups: Any = None,
+    purge: str | float = "0s",
 ) -> xr.DataArray:
     """Predict every run by a clone of ``estimator`` that was fitted on other runs.
 
@@ -31,16 +40,23 @@ def cross_val_predict(
         None leaves stimuli out, as in `RidgeCV`.
     groups : array (run,), optional
         What must not be split; what was heard in each run (``stimulus``) if not given.
+    purge : seconds, or str such as "16s"
+        For one long run that ``study.segment(run, n, gap=0)`` cut: training rows so near a held-out
+        segment of the same run are not fitted on, while every TR is predicted. At least the longest
+        delay plus the haemodynamic response.
 
     Returns
     -------
     DataArray (time, target)
         In the order of the runs, with their coordinates; runs that no fold holds out are left out.
+        The coordinate ``training_mean`` (time, target) is the mean of the training responses of
+        each row's fold, by which `encodekit.r2` measures.
 
     Raises
     ------
     ValueError
-        If X and y differ in their runs, or a run is held out twice.
+        If X and y differ in their runs, a run is held out twice, or ``purge`` leaves nothing of
+        any training run, or needs ``seconds`` and there are none.
 
     Examples
     --------
@@ -49,15 +65,26 @@ def cross_val_predict(
     >>> ek.correlation(study.responses(), predicted)  # doctest: +SKIP
     """
     runs_y = split_runs(one_array(y, "y"))
-    predictions = out_of_fold(estimator, X, runs_y, cv=cv, groups=groups)
-    # The folds have other training means, so that none belongs to the joined prediction.
-    return _in_order(
-        [run.drop_vars("training_mean", errors="ignore") for run in predictions], runs_y
-    )
+    predictions = out_of_fold(estimator, X, runs_y, cv=cv, groups=groups, purge=purge)
+    return _in_order([_of_rows(run) for run in predictions], runs_y)
+
+
+def _of_rows(run: xr.DataArray) -> xr.DataArray:
+    """Return a prediction with its ``training_mean`` row by row: those of the folds differ."""
+    if "training_mean" not in run.coords:
+        return run
+    mean = np.broadcast_to(run.coords["training_mean"].values, run.shape)
+    return run.assign_coords(training_mean=(("time", "target"), mean))
 
 
 def out_of_fold(
-    estimator: Any, X: Any, runs_y: Sequence[xr.DataArray], *, cv: Any = None, groups: Any = None
+    estimator: Any,
+    X: Any,
+    runs_y: Sequence[xr.DataArray],
+    *,
+    cv: Any = None,
+    groups: Any = None,
+    purge: str | float = "0s",
 ) -> Iterator[xr.DataArray]:
     """Yield the prediction of each held-out run, in the order of the folds.
 
@@ -71,9 +98,30 @@ def out_of_fold(
     given = expand(groups, "groups", None, len(runs_y))
     heard = _stimuli(runs_y) if given is None else given
     splits = folds_of(resolve_cv(cv, heard, "the runs"), np.arange(len(runs_y)), heard, "the runs")
+    seconds = read_seconds(purge, "purge")
     for train, test in splits:
-        model = clone(estimator).fit(_take(runs_x, train), RunList(runs_y[i] for i in train))
+        held_out = [runs_y[i] for i in test]
+        fitted_on = RunList(_purged(runs_y[i], held_out, seconds) for i in train)
+        model = clone(estimator).fit(_take(runs_x, train), fitted_on)
         yield from split_runs(drop_history(model.predict(_take(runs_x, test))))
+
+
+def _purged(run: xr.DataArray, held_out: Sequence[xr.DataArray], purge: float) -> xr.DataArray:
+    """Return ``run`` with NaN, which is not fitted on, near held-out segments of the same run."""
+    mine = parent_run(str(run.coords["run"].values[0]))
+    near = (
+        [other for other in held_out if parent_run(str(other.coords["run"].values[0])) == mine]
+        if purge
+        else []
+    )
+    if not near:
+        return run
+    if any("seconds" not in rows.coords for rows in (run, *near)):
+        raise ValueError(f"purge={purge:g} s of run {mine!r} needs the coordinate seconds on time")
+    times = run.coords["seconds"].values
+    others = np.concatenate([rows.coords["seconds"].values for rows in near])
+    apart = np.abs(times[:, None] - others).min(axis=1)
+    return run.where(xr.DataArray(apart > purge + _ROUNDING, dims="time"))
 
 
 def _by_run(rows: Any) -> Sequence[Any]:

@@ -1,5 +1,6 @@
 """How much of a response could be predicted at all, from repeats of the same stimulus."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,18 +10,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from encodekit.core import unknown_name
 from encodekit.data import concat_runs, is_labelled, one_array, participants_of, target_coords
-from encodekit.scoring._intersubject import intersubject_correlation
-from encodekit.scoring._jackknife import t_limits
-from encodekit.scoring._repeats import share_from_halves, share_from_powers
+from encodekit.scoring._ceiling_groups import with_groups
+from encodekit.scoring._ceiling_spread import folded, share_limits, squared_pieces
+from encodekit.scoring._intersubject import IntersubjectCorrelation, intersubject_correlation
+from encodekit.scoring._repeats import Share, share_from_halves, share_from_powers
 
 _METHODS = {"repeats": share_from_powers, "split-half": share_from_halves}
-_PEOPLE = "people"
+_PEOPLE, _GROUPS = "people", "groups"
+_INTERVALS = ("other stories", "this story")
+_GAINS = ("equal", "unequal")
 
 Floats = NDArray[np.float64]
 
 
 def noise_ceiling(
-    repeats: Any, n: int | None = None, *, runs: ArrayLike | None = None, method: str = "repeats"
+    repeats: Any,
+    n: int | None = None,
+    *,
+    runs: ArrayLike | None = None,
+    method: str = "repeats",
+    standardise: bool = False,
+    gains: str = "equal",
+    interval: str = "other stories",
+    scored: Sequence[Any] | None = None,
 ) -> xr.Dataset:
     """How much of the responses is signal, and the best r that a perfect model could reach.
 
@@ -34,21 +46,44 @@ def noise_ceiling(
     between the means of odd and even ones.
 
     ``method="people"`` needs no repeats, and is for models of a group, not of one person: what
-    people who heard the same share. With n people, the mean r of one with the mean of the others
-    is ``rho sqrt((n - 1) / (1 + (n - 2) rho))``, and ``CCmax^2 = rho`` [3]_.
+    people who heard the same share. ``CCmax^2 = rho``, the mean r of pairs of people, each over
+    the TRs that both have, within runs and weighted by TRs.
+
+    ``method="groups"``: what the mean response of one group of people can say of another's,
+    which is scored. A perfect model of the mean of n scored people reaches
+    ``CCmax^2 = n rho / (1 + (n - 1) rho)`` [3]_, with rho over the pairs of all people. The mean
+    of m others as the model reaches ``sqrt(CCmax^2 m rho / (1 + (m - 1) rho))`` on average.
 
     Parameters
     ----------
     repeats : DataArray (repeat, time, target), a list of them (one per run), or an array
         With NaN where a participant has fewer repeats, lacks a run, or has fewer TRs of it. For
-        ``"people"``: responses (time, target) with the coordinate ``participant``, and
-        ``vertex`` (and ``hemisphere``), ``voxel`` or ``region`` to say which targets are of the
-        same place.
+        ``"people"`` and ``"groups"``: responses (time, target) with the coordinate
+        ``participant``, and ``vertex`` (and ``hemisphere``), ``voxel`` or ``region`` to say which
+        targets are of the same place.
     n : int, optional
-        Of how many repeats the response to be scored is the mean; all of them if not given.
+        Of how many repeats (for ``"groups"``: scored people) the response to be scored is the
+        mean; all of them if not given.
     runs : array (time,), optional
         For a NumPy array: the run of each row.
-    method : {"repeats", "split-half", "people"}
+    method : {"repeats", "split-half", "people", "groups"}
+    standardise : bool
+        Divide each repeat by its SD within the run first: the ceiling is for responses that are
+        the mean of z-scored repeats. People are always z-scored.
+    gains : {"equal", "unequal"}
+        What repeats whose variances differ have in common. ``"equal"``: the signal; they differ
+        in noise. ``"unequal"`` (for ``"repeats"``): the share; signal and noise are scaled alike,
+        as by another scanner or session. The mean of raw repeats with SDs g is then worth
+        ``(sum g)^2 / sum g^2`` equal ones, not N.
+    interval : {"other stories", "this story"}
+        What an interval covers. ``"other stories"``: the ceiling over stories of the same length,
+        from a jackknife over blocks of 20 TRs (signal and noise vary), wider where repeats remember
+        longer than a block, as an AR(1) would. ``"this story"`` (for
+        ``"repeats"``): the ceiling of the very story that was heard (only noise varies), by
+        Bartlett's formula for Gaussian noise. The first is the default: it is the wider one, and
+        what is said of a person or region is seldom meant for one story only.
+    scored : sequence, optional
+        For ``"groups"``: the participants whose mean is scored; all others are the model.
 
     Returns
     -------
@@ -57,18 +92,34 @@ def noise_ceiling(
         ``"people"`` of the response as it is, and of a place. ``ceiling_squared``: CCmax^2 of the
         mean of n, signed. ``ceiling``: its root, 0 where it is negative; a clipped root is biased,
         so average ``ceiling_squared``. ``signal_share_low``, ``signal_share_high``,
-        ``ceiling_low``, ``ceiling_high``: ends of 95 % intervals, from a jackknife over blocks of
-        20 TRs. ``n_repeats``: n. For ``"people"`` also ``lower`` and ``upper``, r with the mean of
-        the others and with the mean of all; ``upper_floor``, what ``upper`` is where nothing is
-        shared (it never divides a score); and ``n_people``. All NaN for targets that are constant,
-        have a stray NaN, or were not repeated.
+        ``ceiling_low``, ``ceiling_high``: ends of 95 % intervals. ``ceiling_squared_pieces``
+        (piece, target): deviations of ``ceiling_squared`` in stretches of time, whose squares sum
+        to its variance, and whose means over targets do for a region (`encodekit.by_region`).
+        ``n_repeats``: n.
+        All NaN for targets that are constant, have a stray NaN, or were not repeated.
+
+        For ``"people"`` and ``"groups"`` also ``n_people`` that a place's share is from, and
+        ``n_left_out``, people who are constant, NaN or without a TR in common with others there.
+        For ``"people"``: ``lower`` and ``upper``, r with the mean of the others and with the mean
+        of all who are there; ``upper_floor``, what ``upper`` is where nothing is shared (it never
+        divides a score). For ``"groups"``: ``n_scored``, ``n_model`` (people); ``between``, r of
+        the two means as measured, and ``between_expected``, ``one_expected``: r on average of the
+        model group's mean with the mean of the scored, and with one new person.
 
     Raises
     ------
     ValueError
         If ``repeats`` has no dimension ``repeat``, a participant's runs have other numbers of
-        repeats and ``n`` is not given, repeats cannot be halved, or it is not known which targets
-        are of the same place.
+        repeats and ``n`` is not given, repeats cannot be halved, it is not known which targets
+        are of the same place, no two people have a TR in common, or an option is unknown or has
+        no meaning for the method.
+
+    Warns
+    -----
+    UserWarning
+        If variances of a participant's repeats differ more than chance (p < .001, an F test of
+        log variances against their jackknife errors), and by so much that ``ceiling_squared``
+        may be 2 % too low. If people are left out at a place, with their names.
 
     References
     ----------
@@ -85,59 +136,127 @@ def noise_ceiling(
     >>> float(ceiling.signal_share[0].round(1)), float(ceiling.ceiling[0].round(2))
     (0.5, 0.95)
     """
-    if method not in (*_METHODS, _PEOPLE):
-        raise ValueError(f"noise_ceiling: {unknown_name('method', method, [*_METHODS, _PEOPLE])}")
-    if n is not None and n < 1:
-        raise ValueError(f"noise_ceiling: n={n}, expected the number of repeats, 1 or more")
+    _check_options(n, method, standardise, gains, interval, scored)
     if method == _PEOPLE:
-        return _from_people(repeats, n)
+        return _from_people(one_array(repeats, "responses"))
+    if method == _GROUPS:
+        return _from_groups(one_array(repeats, "responses"), n, scored)
     rows = _rows(repeats, runs)
-    estimates: dict[str, Floats] = {}
-    number = np.zeros(rows.sizes["target"], int)
-    participants = participants_of(rows.coords, number.size)
+    participants = participants_of(rows.coords, rows.sizes["target"])
+    ceiling = _Ceiling(rows.sizes["target"])
     for who in dict.fromkeys(participants.tolist()):
         columns = np.flatnonzero(participants == who)
-        share = _METHODS[method](rows, columns)
-        if n is None or method != "repeats":
-            number[columns] = _n_of_mean(share.n_repeats, who)
-        for name, values in _with_limits(share.estimates, max(share.n_repeats.values())).items():
-            estimates.setdefault(name, np.full(number.size, np.nan))[columns] = values
-    return _dataset(estimates, number if n is None else np.full(number.size, n), rows, method)
+        share = _METHODS[method](
+            rows,
+            columns,
+            # Repeats of unequal gain and an equal share are alike but for their scale.
+            standardise=standardise or gains == "unequal",
+            this_story=interval == "this story",
+        )
+        # Halves of other numbers of repeats are refused whatever n.
+        known = n if n is not None and method == "repeats" else _n_of_mean(share.n_repeats, who)
+        number = known if n is None else n
+        if gains == "equal" and not standardise:
+            _warn_of_gains(share, who)
+        worth = (
+            share.gains.worth(number)
+            if gains == "unequal" and share.gains is not None
+            else np.full(columns.size, float(number))
+        )
+        ceiling.add(columns, share.estimates, max(share.n_repeats.values()), worth, number, share)
+    return ceiling.dataset(rows, method=method, standardise=standardise, interval=interval)
 
 
-def _with_limits(share: Floats, n: Any) -> dict[str, Floats]:
-    """Return ``share[0]`` and its interval, by a jackknife of ``log(1 + n share / (1 - share))``.
-
-    That is the logarithm of a ratio of variances (for halves, ``2 artanh r``).
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # 1 + n share / (1 - share) is the ratio of the variances with and without signal: its
-        # logarithm is more nearly normal than it, and its ends turn back into shares below 1.
-        low, high = t_limits(np.log1p(n * share / (1 - share)))
-        ends = (np.expm1(end) / (np.expm1(end) + n) for end in (low, high))
-    return dict(zip(("", "_low", "_high"), (share[0], *ends), strict=True))
-
-
-def _from_people(responses: Any, n: int | None) -> xr.Dataset:
-    if n is not None:
+def _check_options(
+    n: int | None, method: str, standardise: bool, gains: str, interval: str, scored: Any
+) -> None:
+    for what, value, known in (
+        ("method", method, [*_METHODS, _PEOPLE, _GROUPS]),
+        ("gains", gains, _GAINS),
+        ("interval", interval, _INTERVALS),
+    ):
+        if value not in known:
+            raise ValueError(f"noise_ceiling: {unknown_name(what, value, known)}")
+    if n is not None and n < 1:
+        raise ValueError(f"noise_ceiling: n={n}, expected the number of repeats, 1 or more")
+    if method == _PEOPLE and n is not None:
         raise ValueError(
             f"noise_ceiling: n={n} has no meaning for method='people': the ceiling is that of the "
             "responses as they are"
         )
-    rows = one_array(responses, "responses")
+    if (scored is None) == (method == _GROUPS):
+        raise ValueError(
+            f"noise_ceiling: method={method!r} with scored={scored!r}: give scored=, the "
+            "participants whose mean is scored, with method='groups' and with no other"
+        )
+    if standardise and method in (_PEOPLE, _GROUPS):
+        raise ValueError(
+            f"noise_ceiling: standardise=True has no meaning for method={method!r}, which "
+            "z-scores everybody: leave it out"
+        )
+    if method != "repeats" and (gains, interval) != (_GAINS[0], _INTERVALS[0]):
+        raise ValueError(
+            f"noise_ceiling: gains={gains!r}, interval={interval!r} with method={method!r}: "
+            "'unequal' and 'this story' are for method='repeats' alone"
+        )
+    if standardise and gains == "unequal":
+        raise ValueError(
+            "noise_ceiling: gains='unequal' is for the mean of raw repeats and standardise=True "
+            "for that of z-scored ones: choose the one that your responses are"
+        )
+
+
+def _warn_of_gains(share: Share, who: object) -> None:
+    found = share.gains
+    if found is None or not found.matter:
+        return
+    # The root of a square that is off by `loss`.
+    percent = 100 * (1 - np.sqrt(1 - min(found.loss, 1.0)))
+    warnings.warn(
+        f"noise_ceiling: the repeats of participant {who!r} have SDs from {found.lowest:.2f} to "
+        f"{found.highest:.2f} of their mean, more than chance makes (p = {found.p:.1g}). If only "
+        f"noise differs, the ceiling is right; if gain does, that of their raw mean is about "
+        f"{percent:.0f} % too low: z-score each repeat within its run before you average and "
+        "pass standardise=True, or, if noise is scaled as the signal is, gains='unequal'",
+        stacklevel=3,
+    )
+
+
+def _from_people(rows: xr.DataArray) -> xr.Dataset:
     found = intersubject_correlation(rows)
-    places = found.groups.codes
-    limits = _with_limits(found.share, np.maximum(found.n_people, 2))
-    estimates = {name: values[places] for name, values in limits.items()}
-    ceiling = _dataset(estimates, np.ones(places.size, int), rows, _PEOPLE)
+    ceiling = _of_places(found, np.ones(found.n_people.size), 1, rows, _PEOPLE)
     if "n_repeats" in rows.coords:
         ceiling["n_repeats"] = ("target", rows.coords["n_repeats"].values)
-    n_people = found.n_people[places]
     return ceiling.assign(
         lower=("target", found.with_others),
         upper=("target", found.with_all),
-        upper_floor=("target", 1 / np.sqrt(n_people)),
-        n_people=("target", n_people),
+        upper_floor=("target", found.floor),
+    )
+
+
+def _from_groups(rows: xr.DataArray, n: int | None, scored: Any) -> xr.Dataset:
+    found, groups = with_groups(rows, scored)
+    number = groups.n_scored if n is None else np.full(groups.n_scored.size, n)
+    # A place without anybody scored has no response that a ceiling could be for.
+    worth = np.where(groups.n_scored > 0, number, np.nan)
+    ceiling = _of_places(found, worth, number, rows, _GROUPS)
+    places = found.groups.codes
+    beside = groups.measures(found.share[0])
+    return ceiling.assign({name: ("target", values[places]) for name, values in beside.items()})
+
+
+def _of_places(
+    found: IntersubjectCorrelation, worth: Floats, number: Any, rows: xr.DataArray, method: str
+) -> xr.Dataset:
+    """Return what is known of places, for each target that a place's share is from."""
+    ceiling = _Ceiling(found.n_people.size)
+    every = np.arange(found.n_people.size)
+    ceiling.add(every, found.share, np.maximum(found.n_people, 2), worth, number)
+    places = found.groups.codes
+    by_target = ceiling.at(places, found.used)
+    return by_target.dataset(rows, method=method).assign(
+        n_people=("target", found.n_people[places]),
+        n_left_out=("target", found.n_left_out[places]),
     )
 
 
@@ -176,27 +295,70 @@ def _n_of_mean(n_repeats: dict[Any, int], participant: object) -> int:
     )
 
 
-def _dataset(
-    shares: dict[str, Floats], number: NDArray[Any], rows: xr.DataArray, method: str
-) -> xr.Dataset:
-    found = {}
-    for end, share in shares.items():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # n share / (1 + (n - 1) share), Spearman-Brown's share of the mean of n; a share so
-            # negative that the variance of the mean would be none has no ceiling.
-            under = 1 + (number - 1) * share
-            squared = np.where(under > 0, number * share / under, np.nan)
-        found[f"signal_share{end}"] = share
-        # A negative share is an estimate of 0 or a little more; NaN stays NaN.
-        found[f"ceiling{end}"] = np.sqrt(np.where(squared < 0, 0.0, squared))
-        if not end:
-            found["ceiling_squared"] = squared
-    found["n_repeats"] = number
-    return xr.Dataset(
-        {name: ("target", values) for name, values in found.items()},
-        coords=target_coords(rows, drop=("n_repeats",)),
-        attrs={
-            "method": method,
-            "runs": [str(run) for run in dict.fromkeys(rows.coords["run"].values.tolist())],
-        },
-    )
+class _Ceiling:
+    """The parts of the dataset, filled in participant by participant (or for all places)."""
+
+    def __init__(self, n_targets: int) -> None:
+        self.values: dict[str, Floats] = {}
+        self.number = np.zeros(n_targets, int)
+        self.pieces = np.empty((0, n_targets))
+
+    def add(
+        self,
+        columns: NDArray[np.intp],
+        estimates: Floats,
+        n: Any,
+        worth: Floats,
+        number: Any,
+        share_of: Share | None = None,
+    ) -> None:
+        """Put in estimates (1 + block, column) for the mean of ``number``, worth ``worth``."""
+        spread = (None, 1.0) if share_of is None else (share_of.noise, share_of.stretch)
+        limits = share_limits(estimates, n, *spread)
+        for end, share in zip(("", "_low", "_high"), limits, strict=True):
+            squared = _squared(share, worth)
+            self._put(f"signal_share{end}", columns, share)
+            # A negative share is an estimate of 0 or a little more; NaN stays NaN.
+            self._put(f"ceiling{end}", columns, np.sqrt(np.where(squared < 0, 0.0, squared)))
+            if not end:
+                self._put("ceiling_squared", columns, squared)
+        self.number[columns] = number
+        pieces = folded(squared_pieces(estimates, n, worth, *spread))
+        lacking = len(pieces) - len(self.pieces)
+        if lacking > 0:
+            nothing = np.full((lacking, self.number.size), np.nan)
+            self.pieces = np.concatenate([self.pieces, nothing])
+        self.pieces[: len(pieces), columns] = pieces
+
+    def _put(self, name: str, columns: NDArray[np.intp], values: Floats) -> None:
+        whole = self.values.setdefault(name, np.full(self.number.size, np.nan))
+        whole[columns] = values
+
+    def at(self, places: NDArray[np.intp], defined: NDArray[np.bool_]) -> "_Ceiling":
+        """Return targets that are of these places; NaN where not defined."""
+        other = _Ceiling(places.size)
+        other.values = {
+            name: np.where(defined, values[places], np.nan) for name, values in self.values.items()
+        }
+        other.number = self.number[places]
+        other.pieces = np.where(defined, self.pieces[:, places], np.nan)
+        return other
+
+    def dataset(self, rows: xr.DataArray, **attrs: Any) -> xr.Dataset:
+        found: dict[str, Any] = {name: ("target", values) for name, values in self.values.items()}
+        found["ceiling_squared_pieces"] = (("piece", "target"), self.pieces)
+        found["n_repeats"] = ("target", self.number)
+        names = [str(run) for run in dict.fromkeys(rows.coords["run"].values.tolist())]
+        # Saved as text or a number: netCDF has no booleans among its attributes.
+        plain = {name: int(v) if isinstance(v, bool) else v for name, v in attrs.items()}
+        coords = target_coords(rows, drop=("n_repeats",))
+        return xr.Dataset(found, coords=coords, attrs={**plain, "runs": names})
+
+
+def _squared(share: Floats, number: Floats) -> Floats:
+    """Return ``n share / (1 + (n - 1) share)``, Spearman-Brown's share of the mean of n."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        under = 1 + (number - 1) * share
+        # A share so negative that the variance of the mean would be none has no ceiling.
+        squared: Floats = np.where(under > 0, number * share / under, np.nan)
+    return squared

@@ -8,6 +8,7 @@ import xarray as xr
 from encodekit.data import check_same_targets
 
 _BESIDE = ("ceiling", "ceiling_squared", "ceiling_low", "ceiling_high", "signal_share")
+_PIECES = "ceiling_squared_pieces"
 
 
 def normalise(scores: Any, ceiling: Any) -> Any:
@@ -29,7 +30,9 @@ def normalise(scores: Any, ceiling: Any) -> Any:
         With coordinates ``raw``, ``ceiling`` and its interval (``ceiling_low``, ``ceiling_high``),
         ``ceiling_squared`` and ``signal_share``. NaN where the ceiling is 0 or unknown. For a
         region take mean raw over the root of the mean ``ceiling_squared`` (`encodekit.by_region`),
-        not the mean of ratios.
+        not the mean of ratios. Coordinates ``ceiling_squared_piece_0``, ``_1``, ... (at most 16)
+        are the ceiling's ``ceiling_squared_pieces``, from which `encodekit.by_region` has the
+        interval of a region's ceiling.
 
     Raises
     ------
@@ -69,6 +72,10 @@ def normalise(scores: Any, ceiling: Any) -> Any:
     values = _divide(scores.values, ceiling["ceiling"].values)
     coords = {"raw": ("target", scores.values)}
     coords |= {name: ("target", ceiling[name].values) for name in _BESIDE if name in ceiling}
+    if _PIECES in ceiling:
+        # One coordinate each: scores have no dimension beside target that a coordinate could use.
+        pieces = ceiling[_PIECES].transpose("piece", "target").values
+        coords |= {f"{_PIECES[:-1]}_{i}": ("target", piece) for i, piece in enumerate(pieces)}
     return scores.copy(data=values).assign_coords(coords).assign_attrs(normalised=True)
 
 

@@ -30,7 +30,8 @@ def r2(true: Any, predicted: Any, *, mean: Any | None = None, runs: ArrayLike | 
         As for `encodekit.correlation`.
     mean : DataArray (target), array (target,) or float, optional
         The mean of the training responses; 0 where these are z-scored. If not given: the
-        coordinate ``training_mean`` that an encodekit model's ``predict`` writes.
+        coordinate ``training_mean`` that an encodekit model's ``predict`` writes, or
+        `encodekit.cross_val_predict`, by row.
     runs : array (time,), optional
         Accepted for NumPy arrays as in `encodekit.correlation`; R2 does not depend on it.
 
@@ -70,6 +71,8 @@ def _training_mean(
         check_same_targets(truth, base, "true", "mean")
     values = np.asarray(base, dtype=np.float64)
     n_targets = truth.sizes["target"]
+    if mean is None and values.shape == truth.shape:
+        return values
     if values.shape not in ((), (1,), (n_targets,)):
         raise ValueError(
             f"r2: mean has shape {values.shape}, expected one number or one for each of "
@@ -84,8 +87,15 @@ def _score(truth: xr.DataArray, predicted: Any, base: NDArray[np.float64]) -> ND
         for columns in column_blocks(group.columns, N_TARGETS_AT_ONCE):
             true = load_columns(truth.data, columns)[group.present]
             guess = load_columns(predicted, columns)[group.present]
-            scores[columns] = _explained(true, guess, base[columns])
+            scores[columns] = _explained(
+                true, guess, base[..., columns][_rows_of(base, group.present)]
+            )
     return scores
+
+
+def _rows_of(base: NDArray[np.float64], present: NDArray[np.bool_]) -> Any:
+    """Return what selects the rows that are there of a mean by row, and all of one for all rows."""
+    return present if base.ndim == 2 else slice(None)
 
 
 def _explained(

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 import encodekit as ek
-from encodekit.scoring._compare import _crossed_error, _half_width
+from encodekit.scoring._blocks import half_width
+from encodekit.scoring._compare import _crossed_error
 
 pytestmark = pytest.mark.slow
 
@@ -221,7 +222,7 @@ def test_the_interval_over_people_and_runs_covers(n_people, n_runs, of_runs):
     table = rng.standard_normal((1, n_people, n)) + rng.standard_normal((n_runs, n_people, n))
     table = table + np.sqrt(of_runs) * rng.standard_normal((n_runs, 1, n))
     error, _ = _crossed_error(table)
-    half = _half_width(error, np.full(n, min(n_people, n_runs) - 1))
+    half = half_width(error, np.full(n, min(n_people, n_runs) - 1))
     covers = float((np.abs(table.mean(axis=(0, 1))) <= half).mean())
     row(n_people, n_runs, of_runs, covers)
     assert covers >= 0.93

@@ -5,7 +5,6 @@ import pytest
 import xarray as xr
 
 import encodekit as ek
-from encodekit.scoring._intersubject import shared_variance
 
 RNG = np.random.default_rng
 
@@ -91,13 +90,6 @@ def test_the_interval_over_runs_leaves_out_blocks_of_each(make):
     assert float(widths[0].mean()) == pytest.approx(float(widths[1].mean()), rel=0.05)
 
 
-@pytest.mark.parametrize("rho", [-0.05, 0.0, 0.05, 0.5, 0.9])
-@pytest.mark.parametrize("n", [2, 3, 12])
-def test_the_extrapolated_share_inverts_its_equation(rho, n):
-    r = rho * np.sqrt((n - 1) / (1 + (n - 2) * rho))
-    assert shared_variance(np.array([r]), n)[0] == pytest.approx(rho)
-
-
 def test_people_share_what_they_share(cohort):
     found = ek.noise_ceiling(people(cohort, 0.2), method="people")
     assert abs(float(found.signal_share.mean()) - 0.2) < 0.01
@@ -150,18 +142,6 @@ def test_places_with_other_numbers_of_people_have_their_own_ceilings(cohort):
     alone = ek.noise_ceiling(responses.isel(target=slice(5, 8)), method="people")
     np.testing.assert_allclose(found.ceiling[5:8], alone.ceiling)
     assert np.isnan(ek.noise_ceiling(some[:, 8:], method="people").ceiling).all()
-
-
-def test_a_run_that_one_person_lacks_is_left_out_for_all(cohort):
-    responses = people(cohort, 0.3, n_sets=2, n_runs=2)
-    lacking = responses.copy()
-    lacking[:100, 2::6] = np.nan
-    found = ek.noise_ceiling(lacking, method="people")
-    expected = ek.noise_ceiling(responses[100:], method="people")
-    np.testing.assert_allclose(found.ceiling, expected.ceiling)
-    lacking[100:, 3::6] = np.nan
-    with pytest.raises(ValueError, match="the 6 participants have no TR in common"):
-        ek.noise_ceiling(lacking, method="people")
 
 
 def test_two_targets_of_one_person_at_a_place_are_refused(cohort):
