@@ -14,19 +14,19 @@ _HOME = {
     "saving": ("load_study", "save", "load"),
     "features": (
         "FeatureExtractor", "SpeechFeatures", "TextFeatures", "MelSpectrogram", "WordRate",
-        "PhoneRate", "Articulation", "Pitch", "Streamed", "Context",
+        "WordValues", "PhoneRate", "Articulation", "Pitch", "Streamed", "Context",
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
         "FeatureTransformer",
     ),
     "linear": (
         "RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict",
-        "variance_partition", "correlation_scorer", "r2_scorer",
+        "variance_partition", "learning_curve", "correlation_scorer", "r2_scorer",
         "huth_ridge", "RandomChunks", "TrimmedKFold",
     ),
     "scoring": (
         "correlation", "r2", "noise_ceiling", "normalise", "permutation_test",
         "wrong_stimulus_test",
-        "compare_models", "plan", "learning_curve", "data_to_reach", "generalization_grid",
+        "compare_models", "plan", "data_to_reach", "generalization_grid", "group_mean",
     ),
     "regions": ("Atlas", "RegionSelector", "by_region"),
     "simulation": ("simulate_study",),

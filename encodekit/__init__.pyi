@@ -20,6 +20,7 @@ from encodekit.features import SpeechFeatures as SpeechFeatures
 from encodekit.features import Streamed as Streamed
 from encodekit.features import TextFeatures as TextFeatures
 from encodekit.features import WordRate as WordRate
+from encodekit.features import WordValues as WordValues
 from encodekit.linear import BandedRidgeCV as BandedRidgeCV
 from encodekit.linear import LayerSelector as LayerSelector
 from encodekit.linear import RandomChunks as RandomChunks
@@ -29,6 +30,7 @@ from encodekit.linear import TrimmedKFold as TrimmedKFold
 from encodekit.linear import correlation_scorer as correlation_scorer
 from encodekit.linear import cross_val_predict as cross_val_predict
 from encodekit.linear import huth_ridge as huth_ridge
+from encodekit.linear import learning_curve as learning_curve
 from encodekit.linear import r2_scorer as r2_scorer
 from encodekit.linear import variance_partition as variance_partition
 from encodekit.plugins import BackboneSpec as BackboneSpec
@@ -63,7 +65,7 @@ from encodekit.scoring import compare_models as compare_models
 from encodekit.scoring import correlation as correlation
 from encodekit.scoring import data_to_reach as data_to_reach
 from encodekit.scoring import generalization_grid as generalization_grid
-from encodekit.scoring import learning_curve as learning_curve
+from encodekit.scoring import group_mean as group_mean
 from encodekit.scoring import noise_ceiling as noise_ceiling
 from encodekit.scoring import normalise as normalise
 from encodekit.scoring import permutation_test as permutation_test

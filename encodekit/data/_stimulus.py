@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from encodekit.core import refuse
 from encodekit.data import _audio
 from encodekit.data._timing import round_t_r
-from encodekit.data._word_tables import hash_table, table_mistakes
+from encodekit.data._word_tables import hash_more, hash_table, table_mistakes
 
 _CLOSE = 1e-6  # s; rounding of onsets that are multiples of the TR
 _LONGEST_T_R = 60.0  # s; more is milliseconds
@@ -289,11 +289,12 @@ class Stimulus:
 
     @cached_property
     def content_hash(self) -> str:
-        """The sha256 of everything heard: audio, words, phones."""
+        """The sha256 of everything heard: audio, words, phones, and their other columns."""
         digest = hashlib.sha256(self.audio_hash.encode())
         for label, table in (("word", self.words), ("phone", self.phones)):
             if table is not None:
                 digest.update(hash_table(table, label).encode())
+                digest.update(hash_more(table, label))
         return digest.hexdigest()
 
     def history_grid(self, seconds: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

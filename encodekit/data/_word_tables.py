@@ -58,3 +58,19 @@ def hash_table(table: pd.DataFrame, label: str) -> str:
     for column in ("onset", "duration"):
         digest.update(np.ascontiguousarray(table[column].to_numpy(dtype="<f8")).tobytes())
     return digest.hexdigest()
+
+
+def hash_more(table: pd.DataFrame, label: str) -> bytes:
+    """Return a digest of a table's other columns (surprisal, ...); nothing where there are none."""
+    more = sorted(str(column) for column in table if column not in (label, "onset", "duration"))
+    if not more:
+        return b""
+    digest = hashlib.sha256()
+    for column in more:
+        digest.update(f"{column} column ".encode())
+        values = table[column]
+        if pd.api.types.is_numeric_dtype(values):
+            digest.update(np.ascontiguousarray(values.to_numpy(dtype="<f8")).tobytes())
+        else:
+            digest.update("\x1f".join(map(str, values)).encode("utf-8", "surrogatepass"))
+    return digest.digest()

@@ -35,6 +35,7 @@ from encodekit.features._text import TextFeatures
 from encodekit.features._transformer import FeatureTransformer
 from encodekit.features._window_settings import Context, Exact, Streamed, Windows
 from encodekit.features._windows import stream_windows
+from encodekit.features._word_values import WordValues
 
 __all__ = [
     "Articulation",
@@ -58,6 +59,7 @@ __all__ = [
     "TextFeatures",
     "Windows",
     "WordRate",
+    "WordValues",
     "cache_folder",
     "canonical_hrf",
     "encode_context",

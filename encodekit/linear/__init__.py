@@ -6,6 +6,7 @@ from encodekit.linear._fir import fir
 from encodekit.linear._himalaya import himalaya_backend
 from encodekit.linear._huth import huth_ridge
 from encodekit.linear._layers import LayerSelector
+from encodekit.linear._learning_curve import learning_curve
 from encodekit.linear._partition import variance_partition
 from encodekit.linear._regressor import LinearRegressor, Weights
 from encodekit.linear._ridge import DEFAULT_ALPHAS, RidgeCV
@@ -28,6 +29,7 @@ __all__ = [
     "fir",
     "himalaya_backend",
     "huth_ridge",
+    "learning_curve",
     "r2_scorer",
     "variance_partition",
 ]

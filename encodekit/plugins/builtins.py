@@ -31,6 +31,11 @@ def encodekit_features() -> Iterator[FeatureSpec]:
         extra="acoustic",
     )
     yield FeatureSpec("word-rate", load="encodekit.features:WordRate", summary="words per TR")
+    yield FeatureSpec(
+        "word-values",
+        load="encodekit.features:WordValues",
+        summary="columns of the words, such as surprisal",
+    )
     yield FeatureSpec("phone-rate", load="encodekit.features:PhoneRate", summary="phones per TR")
     yield FeatureSpec(
         "text",

@@ -5,7 +5,7 @@ from encodekit.scoring._compare import compare_models
 from encodekit.scoring._correlation import correlation
 from encodekit.scoring._data_to_reach import data_to_reach
 from encodekit.scoring._generalization_grid import generalization_grid
-from encodekit.scoring._learning_curve import learning_curve
+from encodekit.scoring._group_mean import group_mean
 from encodekit.scoring._normalise import normalise
 from encodekit.scoring._nulls import BlockNull, PhaseNull, ProductNull, ShiftNull, SignNull
 from encodekit.scoring._plan import plan
@@ -23,7 +23,7 @@ __all__ = [
     "correlation",
     "data_to_reach",
     "generalization_grid",
-    "learning_curve",
+    "group_mean",
     "noise_ceiling",
     "normalise",
     "permutation_test",

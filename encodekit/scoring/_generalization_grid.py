@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from encodekit.data import Study
-from encodekit.scoring._learning_curve import by_participant, score_on
+from encodekit.scoring._participant_scores import by_participant, score_on
 
 WORDS = ("unseen", "seen")
 

@@ -91,7 +91,7 @@ class People:
     """
 
     def __init__(self, rows: xr.DataArray) -> None:
-        self.rows, self.groups = rows, _places(rows)
+        self.rows, self.groups = rows, places(rows)
         owners = participants_of(rows.coords, self.groups.codes.size)
         person, names = pd.factorize(owners)
         self.names = list(names)
@@ -288,12 +288,13 @@ def masked_correlation(left: Floats, right: Floats, mask: Floats) -> tuple[Float
     return np.where(known, r * n, 0.0), np.where(known, n, 0.0)
 
 
-def _places(rows: xr.DataArray) -> Groups:
+def places(rows: xr.DataArray, who: str = "noise_ceiling: method='people'") -> Groups:
+    """Return the place of each target: its vertex, voxel or region; one target per person each."""
     keys = next((keys for keys in _PLACES if all(key in rows.coords for key in keys)), None)
     if keys is None or "participant" not in rows.coords:
         raise ValueError(
-            "noise_ceiling: the targets have no coordinate participant, or none of vertex, voxel "
-            "and region: method='people' compares the same place in several people"
+            f"{who} compares the same place in several people, and the targets have no coordinate "
+            "participant, or none of vertex, voxel and region"
         )
     groups = make_groups(rows, keys)
     owners = pd.DataFrame({"place": groups.codes, "person": rows.coords["participant"].values})
@@ -301,7 +302,7 @@ def _places(rows: xr.DataArray) -> Groups:
     if twice.any():
         where = int(np.flatnonzero(twice)[0])
         raise ValueError(
-            f"noise_ceiling: participant {str(owners.person[where])!r} has several targets of the "
+            f"{who}: participant {str(owners.person[where])!r} has several targets of the "
             f"same {' and '.join(keys)} (the second is {str(rows.target.values[where])!r}): "
             "average them first, so that each place has one response per person"
         )

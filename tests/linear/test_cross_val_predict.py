@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+import xarray as xr
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
-from encodekit.data import split_runs
+from encodekit.data import concat_runs, make_response, split_runs
 
 ALPHAS = np.logspace(0, 4, 5)
 
@@ -26,7 +27,7 @@ def test_labels_and_the_order_of_the_runs_are_kept(labelled):
     predicted = ek.cross_val_predict(ek.RidgeCV(ALPHAS), X, Y)
     for name in ("run", "stimulus", "tr", "seconds", "target", "region"):
         assert predicted[name].values.tolist() == Y[name].values.tolist()
-    assert "training_mean" not in predicted.coords
+    assert predicted.training_mean.dims == ("time", "target")
 
 
 def test_a_story_heard_twice_is_never_predicted_from_itself(labelled):
@@ -64,3 +65,77 @@ def test_other_numbers_of_runs_are_refused(cohort, extractor):
     stories, runs = cohort()
     with pytest.raises(ValueError, match="X has 4 runs and y 3: pass the response of each run"):
         ek.cross_val_predict(make_pipeline(extractor, ek.RidgeCV()), stories, runs[:3])
+
+
+@pytest.fixture
+def long_run():
+    """One run of 120 TRs, its features and responses cut into four contiguous segments."""
+    rng = np.random.default_rng(5)
+    onsets = 2.0 * np.arange(120)
+    drive = rng.standard_normal((120, 2))
+    stimulus = ek.Stimulus("long", tr_times=onsets, t_r=2.0)
+    response = make_response(
+        3 + drive @ rng.standard_normal((2, 3)) + rng.standard_normal((120, 3)), run="long",
+        participant="P1", tr_times=onsets, t_r=2.0,
+    )  # fmt: skip
+    study = ek.Study("one", [stimulus], {"P1": [response]}).segment("long", 4, gap=0)
+    y = study.responses()
+    features = [
+        xr.DataArray(
+            drive[int(run.seconds[0] / 2) : int(run.seconds[-1] / 2) + 1],
+            dims=("time", "feature"), attrs={"t_r": 2.0, "sample_offset": 1.0},
+            coords={k: run.coords[k].variable for k in ("run", "stimulus", "tr", "seconds")}
+            | {"name": ("feature", ["a", "b"])},
+        )
+        for run in y
+    ]  # fmt: skip
+    return features, y
+
+
+def test_all_trs_of_a_cut_run_are_predicted_and_their_neighbours_not_fitted_on(long_run):
+    features, y = long_run
+    model = ek.RidgeCV([1.0])
+    predicted = ek.cross_val_predict(model, features, y, purge="10s")
+    assert predicted.sizes["time"] == 120
+    whole_x, whole_y = np.concatenate([f.values for f in features]), concat_runs(y).values
+    test = np.arange(30, 60)
+    train = np.r_[0:25, 65:120]  # 10 s are five TRs on both sides
+    fitted = ek.RidgeCV([1.0]).fit(
+        whole_x[train], whole_y[train], runs=np.digitize(train, [30, 60, 90])
+    )
+    np.testing.assert_allclose(predicted.values[test], fitted.predict(whole_x[test]), rtol=1e-6)
+
+
+def test_other_runs_and_no_purge_are_left_as_they_are(long_run):
+    features, y = long_run
+    model = ek.RidgeCV([1.0])
+    names = [("time", [f"run-{k}"] * 30) for k in range(4)]
+    renamed = [
+        [run.assign_coords(run=name) for run, name in zip(of, names, strict=True)]
+        for of in (features, y)
+    ]
+    apart = ek.cross_val_predict(model, *renamed, purge="10s")
+    np.testing.assert_array_equal(apart, ek.cross_val_predict(model, features, y))
+
+
+def test_a_purge_needs_to_know_the_seconds(long_run):
+    features, y = long_run
+    blind = [run.drop_vars("seconds") for run in y]
+    with pytest.raises(ValueError, match="purge=10 s of run 'long' needs the coordinate seconds"):
+        ek.cross_val_predict(ek.RidgeCV([1.0]), features, blind, purge=10)
+
+
+def test_r2_of_out_of_fold_predictions_is_against_the_training_mean_of_each_fold(long_run):
+    features, y = long_run
+    predicted = ek.cross_val_predict(ek.RidgeCV([1.0]), features, y)
+    error = spread = 0.0
+    for k, run in enumerate(y):
+        others = np.concatenate([other.values for i, other in enumerate(y) if i != k])
+        guess = predicted.values[30 * k : 30 * k + 30]
+        error += ((run.values - guess) ** 2).sum(axis=0)
+        spread += ((run.values - others.mean(axis=0)) ** 2).sum(axis=0)
+    np.testing.assert_allclose(ek.r2(y, predicted), 1 - error / spread, rtol=1e-5)
+    np.testing.assert_allclose(ek.r2(y[::-1], predicted)[::-1], ek.r2(y, predicted)[::-1])
+    some = predicted.isel(target=[2, 0])
+    chosen = [run.isel(target=[2, 0]) for run in y]
+    np.testing.assert_allclose(ek.r2(chosen, some), ek.r2(y, predicted)[[2, 0]])

@@ -164,3 +164,73 @@ def test_what_cannot_be_drawn_or_scored_is_refused(study):
         curve(n_subsets=0)
     with pytest.raises(ValueError, match="7 responses but stimuli is a list of 2"):
         ek.learning_curve(Counting(), study.stimuli[:2], study.responses(), evaluate=lambda m: 0.0)
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Five people at one place share a response to eight features, in four runs of 60 TRs."""
+    rng = np.random.default_rng(3)
+    weights = rng.standard_normal((8, 1)) * 0.2
+    runs, features = [], []
+    for name in "abcd":
+        drive = rng.standard_normal((60, 8))
+        values = drive @ weights + rng.standard_normal((60, 5))
+        parts = [
+            make_response(values[:, k : k + 1], run=name, participant=f"P{k}", region=["A"],
+                          tr_times=2.0 * np.arange(60), t_r=2.0)
+            for k in range(5)
+        ]  # fmt: skip
+        run = xr.concat(parts, "target", coords="minimal", compat="override", join="exact")
+        time = {k: run.coords[k].variable for k in ("run", "stimulus", "tr", "seconds")}
+        features.append(
+            xr.DataArray(drive, dims=("time", "feature"), attrs={"t_r": 2.0, "sample_offset": 1.0},
+                         coords={**time, "name": ("feature", list("abcdefgh"))})
+        )  # fmt: skip
+        runs.append(run)
+    return features, runs
+
+
+def test_a_larger_group_predicts_the_others_better_at_left_out_time(shared):
+    features, runs = shared
+    table = ek.learning_curve(
+        ek.RidgeCV([1.0]), features, runs, vary="group", n_subsets=10, random_state=0
+    )
+    assert table["size"].unique().tolist() == [1, 2, 4]
+    assert (table.n_participants == table["size"]).all()
+    for _, row in table.iterrows():
+        assert row.participant not in row.members.split(",")
+    means = table.groupby("size").score.mean()
+    assert means[4] > means[1] + 0.01
+    members = ["P0", "P2"]
+    row = table[(table.members == "P0,P2") & (table.participant == "P3")].iloc[0]
+    mean = ek.group_mean(runs, participants=members)
+    own = [run[:, [3]] for run in mean]
+    predicted = ek.cross_val_predict(ek.RidgeCV([1.0]), features, own)
+    assert row.score == pytest.approx(ek.correlation([r[:, [3]] for r in runs], predicted).item())
+
+
+def test_a_group_is_scored_on_a_test_study_too(shared):
+    features, runs = shared
+
+    class Test:
+        stimuli = features[3:]
+
+        def responses(self, participants):
+            return [runs[3][:, np.isin(runs[3].participant, participants)]]
+
+    table = ek.learning_curve(
+        ek.RidgeCV([1.0]), features[:3], runs[:3], vary="group", sizes=[4], test=Test()
+    )
+    assert len(table) == 5
+    assert sorted(table.participant) == ["P0", "P1", "P2", "P3", "P4"]
+    assert table.score.mean() > 0.3
+
+
+def test_what_only_a_group_takes_is_refused_elsewhere(shared):
+    features, runs = shared
+    with pytest.raises(ValueError, match="cv= and purge= are for vary='group', not 'runs'"):
+        ek.learning_curve(Counting(), features, runs, evaluate=len, purge="4s")
+    with pytest.raises(ValueError, match="a group's others are scored by r: leave evaluate= out"):
+        ek.learning_curve(Counting(), features, runs, vary="group", evaluate=len)
+    with pytest.raises(ValueError, match=r"sizes=\[5\], expected numbers from 1 to 4"):
+        ek.learning_curve(Counting(), features, runs, vary="group", sizes=[5])

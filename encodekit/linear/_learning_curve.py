@@ -14,9 +14,12 @@ from sklearn.utils import check_random_state
 
 from encodekit.core import unknown_name
 from encodekit.data import RunList, Stimulus, Study, check_disjoint
-from encodekit.scoring._correlation import correlation
+from encodekit.data._segments import read_seconds
+from encodekit.linear._cross_val import cross_val_predict
+from encodekit.scoring import correlation, group_mean
+from encodekit.scoring._participant_scores import by_participant, score_on
 
-_VARY = ("runs", "participants")
+_VARY = ("runs", "participants", "group")
 Evaluate = Callable[[Any], Any]
 
 
@@ -30,6 +33,8 @@ def learning_curve(
     vary: str = "runs",
     sizes: Sequence[int] | None = None,
     n_subsets: int = 5,
+    cv: Any = None,
+    purge: str | float = "0s",
     fit_params: Mapping[str, Any] | None = None,
     random_state: Any = None,
 ) -> pd.DataFrame:
@@ -37,7 +42,9 @@ def learning_curve(
 
     Over encoding data: the pipeline of a new participant, on more and more runs. Over tuning data
     or the number of tuned participants: an extractor whose fit tunes, with ``evaluate`` fitting
-    and scoring a ridge on other stories.
+    and scoring a ridge on other stories. Over the people of a group (``vary="group"``): the
+    pipeline is fitted on the mean response of some people (`encodekit.group_mean`), and all the
+    others are scored, at time that was left out.
 
     Parameters
     ----------
@@ -53,13 +60,17 @@ def learning_curve(
         In place of ``test``: from the fitted model to a number, a mapping of participant to
         number, or scores (target), whose targets are averaged per participant (normalised ones
         as `encodekit.by_region` does).
-    vary : {"runs", "participants"}
-        What grows.
+        With ``vary="group"`` neither is needed: ``responses`` are predicted out of fold.
+    vary : {"runs", "participants", "group"}
+        What grows: the runs that are fitted on, the participants, or the group whose mean is. For
+        a group, targets of people are of one place by their vertex, voxel or region.
     sizes : list of int, optional
-        Numbers of runs or participants; 1, 2, 4, ... and all if not given.
+        Numbers of runs or participants; 1, 2, 4, ... and all (but one, of a group) if not given.
     n_subsets : int
         Random subsets of each size, all different; fewer where there are not that many, and one
         at full size. Five or more for a curve that is to be reported.
+    cv, purge
+        Of `encodekit.cross_val_predict`, for a group that is scored out of fold.
     fit_params : mapping, optional
         Passed to every ``fit``, such as ``{"validation": ...}``.
     random_state : int, RandomState or None
@@ -75,7 +86,8 @@ def learning_curve(
     ------
     ValueError
         For runs that do not pair up, unknown ``vary``, sizes that cannot be had, both or neither
-        of ``test`` and ``evaluate``, or a test that shares its audio with a fitted run.
+        of ``test`` and ``evaluate`` (for a group: ``evaluate``, or ``cv`` or ``purge`` with
+        ``test``), or a test that shares its audio with a fitted run.
 
     Examples
     --------
@@ -95,28 +107,56 @@ def learning_curve(
     """
     runs = RunList(responses)
     _check(stimuli, runs, vary, test, evaluate, n_subsets)
-    scored = evaluate if evaluate is not None else _on(test)
+    if vary != "group" and (cv is not None or read_seconds(purge, "purge")):
+        raise ValueError(f"learning_curve: cv= and purge= are for vary='group', not {vary!r}")
     names = _members(runs, vary)
     rows = []
-    for size, subset, chosen in _subsets(len(names), sizes, n_subsets, random_state):
-        fitted = clone(model, safe=False)
+    most = len(names) - (vary == "group")
+    for size, subset, chosen in _subsets(len(names), most, sizes, n_subsets, random_state):
+        members = [names[k] for k in chosen]
         fit_runs, heard = runs, list(stimuli)
         if vary == "runs":
             fit_runs, heard = runs.take(chosen), [heard[k] for k in chosen]
+        elif vary == "participants":
+            fit_runs = _of_participants(runs, members)
+        if vary == "group":
+            scores = _of_others(model, heard, runs, members, test, cv, purge, fit_params)
         else:
-            fit_runs = _of_participants(runs, [names[k] for k in chosen])
-        fitted.fit(heard, fit_runs, **(fit_params or {}))
+            fitted = clone(model, safe=False).fit(heard, fit_runs, **(fit_params or {}))
+            scores = (evaluate or _on(test))(fitted)
         said = {
             "size": size,
             "subset": subset,
             "minutes": sum(r.sizes["time"] * float(r.attrs["t_r"]) for r in fit_runs) / 60,
             "n_runs": len(fit_runs),
-            "n_participants": len(_people(fit_runs)),
-            "members": ",".join(names[k] for k in chosen),
+            "n_participants": len(members) if vary == "group" else len(_people(fit_runs)),
+            "members": ",".join(members),
         }
-        of_each = by_participant(scored(fitted))
+        of_each = by_participant(scores)
         rows += [{**said, "participant": who, "score": score} for who, score in of_each.items()]
     return pd.DataFrame(rows)
+
+
+def _of_others(
+    model: Any,
+    stimuli: Sequence[Any],
+    runs: RunList,
+    members: list[str],
+    test: Study | None,
+    cv: Any,
+    purge: str | float,
+    fit_params: Mapping[str, Any] | None,
+) -> xr.DataArray:
+    """Return r (target,) of the people who are not ``members``, whose mean was fitted."""
+    others = [who for who in _people(runs) if who not in members]
+    own = _of_participants(runs, others)
+    means = _of_participants(group_mean(runs, participants=members), others)
+    if test is not None:
+        fitted = clone(model, safe=False).fit(stimuli, means, **(fit_params or {}))
+        return score_on(fitted, test)
+    predicted = cross_val_predict(model, stimuli, means, cv=cv, purge=purge)
+    scores: xr.DataArray = correlation(own, predicted)
+    return scores
 
 
 def _on(test: Any) -> Evaluate:
@@ -124,40 +164,6 @@ def _on(test: Any) -> Evaluate:
         return score_on(fitted, test)
 
     return score
-
-
-def score_on(fitted: Any, test: Study) -> xr.DataArray:
-    """Return r per target of a fitted model on a study, at the targets that it predicts."""
-    predicted = fitted.predict(test.stimuli)
-    people = dict.fromkeys(predicted.coords["participant"].values.tolist())
-    true = test.responses(participants=list(people))
-    wanted = predicted.coords["target"].values
-    scores: xr.DataArray = correlation([run.sel(target=wanted) for run in true], predicted)
-    return scores
-
-
-def by_participant(scores: Any) -> dict[str, float]:
-    """Return a mean score for each participant; ``""`` where a number stands for all."""
-    if isinstance(scores, xr.DataArray):
-        return _mean_of_each(scores)
-    if isinstance(scores, Mapping | pd.Series):
-        return {str(who): float(score) for who, score in scores.items()}
-    return {"": float(scores)}
-
-
-def _mean_of_each(scores: xr.DataArray) -> dict[str, float]:
-    people = scores.coords["participant"].values
-    means = {}
-    for who in dict.fromkeys(people.tolist()):
-        mine = scores.isel(target=np.flatnonzero(people == who))
-        if {"raw", "ceiling_squared"} <= set(scores.coords):
-            raw, squared = (mine.coords[k].values for k in ("raw", "ceiling_squared"))
-            defined = np.isfinite(raw + squared)
-            mean = squared[defined].mean() if defined.any() else 0.0
-            means[who] = float(raw[defined].mean() / np.sqrt(mean)) if mean > 0 else np.nan
-        else:
-            means[who] = float(mine.mean())
-    return means
 
 
 def _check(
@@ -170,7 +176,9 @@ def _check(
 ) -> None:
     if vary not in _VARY:
         raise ValueError(f"learning_curve: {unknown_name('vary', vary, _VARY)}")
-    if (test is None) == (evaluate is None):
+    if vary == "group" and evaluate is not None:
+        raise ValueError("learning_curve: a group's others are scored by r: leave evaluate= out")
+    if vary != "group" and (test is None) == (evaluate is None):
         raise ValueError("learning_curve: give test= (a study) or evaluate= (a function), not both")
     if n_subsets < 1:
         raise ValueError(f"learning_curve: n_subsets={n_subsets}, expected 1 or more")
@@ -185,7 +193,7 @@ def _check(
 
 
 def _members(runs: RunList, vary: str) -> list[str]:
-    if vary == "participants":
+    if vary != "runs":
         return _people(runs)
     return [str(run.coords["run"].values[0]) for run in runs]
 
@@ -203,10 +211,10 @@ def _of_participants(runs: RunList, people: list[str]) -> RunList:
 
 
 def _subsets(
-    n: int, sizes: Sequence[int] | None, n_subsets: int, random_state: Any
+    n: int, most: int, sizes: Sequence[int] | None, n_subsets: int, random_state: Any
 ) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
     random = check_random_state(random_state)
-    for size in _sizes(n, sizes):
+    for size in _sizes(most, sizes):
         for subset, chosen in enumerate(_drawn(n, size, n_subsets, random)):
             yield size, subset, np.asarray(chosen, dtype=np.intp)
 
