@@ -31,11 +31,12 @@ from encodekit.data._target_groups import (
     participants_of,
 )
 from encodekit.data._textgrid import read_textgrid
-from encodekit.data._timing import ONSET
+from encodekit.data._timing import NEARLY, ONSET
 from encodekit.data._validate import validate
 
 __all__ = [
     "N_TARGETS_AT_ONCE",
+    "NEARLY",
     "ONSET",
     "FittedOnWarning",
     "RunList",

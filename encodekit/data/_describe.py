@@ -1,7 +1,7 @@
 """A study in a few lines: what is there and what is lacking."""
 
 from encodekit.data._study_contents import StudyContents
-from encodekit.data._timing import ONSET, say_seconds
+from encodekit.data._timing import NEARLY, ONSET, say_seconds
 
 
 def describe(study: StudyContents) -> str:
@@ -32,7 +32,7 @@ def _onsets(study: StudyContents) -> str:
     after = [float(s.grid[0]) - s.sound_onset for s in study.stimuli]
     first, last = min(after), max(after)
     when = f"{first:g} s" if first == last else f"{first:g} to {last:g} s"
-    advice = " (study.trim() leaves out the first 20 s)" if first < ONSET - 1e-6 else ""
+    advice = " (study.trim() leaves out the first 20 s)" if first < ONSET - NEARLY else ""
     return f"  first TR: {when} after the sound begins{advice}"
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 TIMING = ("t_r", "sample_offset")
 ONSET = 20.0  # s after a sound begins in which brains respond to its beginning
+NEARLY = 1.0  # s; a first word that comes a little after the run begins is no other onset
 
 
 def round_t_r(seconds: float) -> float:

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from encodekit.core import shown
-from encodekit.data import ONSET
+from encodekit.data import NEARLY, ONSET
 from encodekit.scoring._null_statistics import Piece, each_run
 
 _PARTS = 8  # of a run, in which loudness is compared
@@ -27,7 +27,7 @@ def warn_of_onsets(truth: xr.DataArray, who: str) -> None:
         truth.coords["sound_onset"].values if "sound_onset" in truth.coords else 0.0
     )
     runs = truth.coords["run"].values
-    early = list(dict.fromkeys(runs[after < ONSET - 1e-6].tolist()))
+    early = list(dict.fromkeys(runs[after < ONSET - NEARLY].tolist()))
     if early:
         names = ", ".join(shown(str(run)) for run in early[:3])
         more = f" and {len(early) - 3} more" if early[3:] else ""
