@@ -35,11 +35,14 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types and shapes
 numpydoc_show_class_members = False
 
+# The data of one example are no part of the project: it is shown where they are.
+_REAL = "" if "ENCODEKIT_ALICE" in os.environ else "|plot_4_"
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"(__init__|/plugins/)",
+    "ignore_pattern": rf"(__init__|/plugins/{_REAL})",
     "plot_gallery": True,
     "abort_on_example_error": True,
     "show_memory": False,

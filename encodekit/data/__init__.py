@@ -35,8 +35,8 @@ from encodekit.data._timing import NEARLY, ONSET
 from encodekit.data._validate import validate
 
 __all__ = [
-    "N_TARGETS_AT_ONCE",
     "NEARLY",
+    "N_TARGETS_AT_ONCE",
     "ONSET",
     "FittedOnWarning",
     "RunList",

@@ -29,7 +29,7 @@ def _heard(study: StudyContents) -> str:
 
 def _onsets(study: StudyContents) -> str:
     """Say when the runs begin, relative to their sound: responses to an onset are not to speech."""
-    after = [float(s.grid[0]) - s.sound_onset for s in study.stimuli]
+    after = [round(float(s.grid[0]) - s.sound_onset, 1) for s in study.stimuli]
     first, last = min(after), max(after)
     when = f"{first:g} s" if first == last else f"{first:g} to {last:g} s"
     advice = " (study.trim() leaves out the first 20 s)" if first < ONSET - NEARLY else ""

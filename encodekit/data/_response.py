@@ -241,6 +241,7 @@ def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
         _check_same(first, other)
     counts = [part.coords["n_repeats"].values for part in parts if "n_repeats" in part.coords]
     plain = [part.drop_vars(["n_repeats", *TIMING], errors="ignore") for part in parts]
+    plain = _with_own_means(_with_onsets(plain))
     joined = xr.concat(
         plain,
         "time",
@@ -257,6 +258,34 @@ def concat_runs(runs: Iterable[xr.DataArray]) -> xr.DataArray:
     if len(counts) == len(parts):
         joined = joined.assign_coords(n_repeats=("target", common_repeats(np.stack(counts))))
     return joined
+
+
+def _with_onsets(parts: list[xr.DataArray]) -> list[xr.DataArray]:
+    """Return the runs with ``sound_onset`` in all of them where it is in any: 0 s if not said."""
+    if not any("sound_onset" in part.coords for part in parts):
+        return parts
+    return [
+        part
+        if "sound_onset" in part.coords
+        else part.assign_coords(sound_onset=("time", np.zeros(part.sizes["time"])))
+        for part in parts
+    ]
+
+
+def _with_own_means(parts: list[xr.DataArray]) -> list[xr.DataArray]:
+    """Return the runs with ``training_mean`` row by row, where other fits predicted them."""
+    known = [part.coords["training_mean"] for part in parts if "training_mean" in part.coords]
+    if len(known) < len(parts) or all(np.array_equal(known[0], one) for one in known[1:]):
+        return parts
+    return [
+        part.assign_coords(
+            training_mean=(
+                ("time", "target"),
+                np.broadcast_to(one.transpose(..., "target").values, part.shape),
+            )
+        )
+        for part, one in zip(parts, known, strict=True)
+    ]
 
 
 def common_repeats(counts: NDArray[np.int64]) -> NDArray[np.int64]:

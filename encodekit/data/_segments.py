@@ -24,11 +24,14 @@ class Segment:
     stop: int
 
 
+Cuts = Mapping[str, Sequence[Segment]]  # run to its segments
+
+
 def read_seconds(given: str | float, name: str) -> float:
     """Return the seconds of something such as ``"16s"`` or ``16``; ``name`` is for the message."""
     try:
         seconds = float(given.strip().removesuffix("s") if isinstance(given, str) else given)
-    except ValueError:
+    except (ValueError, TypeError):
         seconds = float("nan")
     if not (np.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{name} is {given!r}, expected seconds, such as '16s' or 16")
@@ -95,15 +98,15 @@ def cut(stimulus: Stimulus, n: int, gap: float) -> list[Segment]:
     return segments
 
 
-def cut_runs(runs: ByRun, run: str, segments: Sequence[Segment]) -> ByRun:
-    """Return one participant's responses with ``run`` cut into segments."""
+def cut_runs(runs: ByRun, cuts: Cuts) -> ByRun:
+    """Return one participant's responses with runs cut into segments."""
     pieces: ByRun = {}
     for name, array in runs.items():
-        if name != run:
+        if name not in cuts:
             pieces[name] = array
             continue
         trs = array.coords["tr"].values
-        for segment in segments:
+        for segment in cuts[name]:
             rows = _rows_of(trs, segment)
             if rows.size:
                 part = array.isel(time=slice(int(rows[0]), int(rows[-1]) + 1))
@@ -113,15 +116,19 @@ def cut_runs(runs: ByRun, run: str, segments: Sequence[Segment]) -> ByRun:
 
 
 def cut_tables(
-    tables: Mapping[str, list[Any]], run: str, segments: Sequence[Segment], responses: ByRun
+    tables: Mapping[str, list[Any]], cuts: Cuts, responses: ByRun
 ) -> dict[str, list[Any]]:
-    """Return one participant's confounds with ``run`` cut into segments."""
-    pieces = {name: listed for name, listed in tables.items() if name != run}
-    for segment in segments if run in tables else ():
-        rows = _rows_of(responses[run].coords["tr"].values, segment)
-        if rows.size:
-            first, last = int(rows[0]), int(rows[-1]) + 1
-            pieces[segment.stimulus.run_name] = [table[first:last] for table in tables[run]]
+    """Return one participant's confounds with runs cut into segments."""
+    pieces: dict[str, list[Any]] = {}
+    for name, listed in tables.items():
+        if name not in cuts:
+            pieces[name] = listed
+            continue
+        for segment in cuts[name]:
+            rows = _rows_of(responses[name].coords["tr"].values, segment)
+            if rows.size:
+                first, last = int(rows[0]), int(rows[-1]) + 1
+                pieces[segment.stimulus.run_name] = [table[first:last] for table in listed]
     return pieces
 
 
@@ -144,23 +151,22 @@ def keep_participants(truth: xr.Dataset, participants: Sequence[str]) -> xr.Data
     return truth.isel(target=np.flatnonzero(kept))
 
 
-def cut_truth(truth: xr.Dataset, run: str, segments: Sequence[Segment]) -> xr.Dataset:
-    """Return ``truth`` with the rows of ``run`` named after the segments they fall into."""
+def cut_truth(truth: xr.Dataset, cuts: Cuts) -> xr.Dataset:
+    """Return ``truth`` with the rows of runs named after the segments they fall into."""
     coords = truth.coords
     if "run" not in coords or coords["run"].dims != ("time",) or "tr" not in coords:
         return truth
     runs, trs = coords["run"].values.astype(object), coords["tr"].values.copy()
-    here = runs == run
     heard = coords["stimulus"].values.astype(object) if "stimulus" in coords else None
-    kept = ~here
-    for segment in segments:
-        inside = here & (trs >= segment.start) & (trs < segment.stop)
-        kept |= inside
-        runs[inside] = segment.stimulus.run_name
-        if heard is not None:
-            heard[inside] = segment.stimulus.name
-    for segment in segments:
-        trs[runs == segment.stimulus.run_name] -= segment.start
+    whole, before = runs.copy(), trs.copy()
+    kept = ~np.isin(whole.astype(str), list(cuts))
+    for run, segments in cuts.items():
+        for segment in segments:
+            inside = (whole == run) & (before >= segment.start) & (before < segment.stop)
+            kept |= inside
+            runs[inside], trs[inside] = segment.stimulus.run_name, before[inside] - segment.start
+            if heard is not None:
+                heard[inside] = segment.stimulus.name
     named = {"run": ("time", runs.astype(str)), "tr": ("time", trs)}
     if heard is not None:
         named["stimulus"] = ("time", heard.astype(str))

@@ -323,7 +323,7 @@ class Study:
             raise ValueError(f"study {self.name!r}: {unknown_name('run', run, self.runs)}")
         whole = self._contents.stimuli[self.runs.index(run)]
         segments = cut(whole, n, read_seconds(gap, "gap"))
-        return self._cut(run, segments)
+        return self._cut({run: segments})
 
     def trim(self, start: str | float = "20s", end: str | float = "0s") -> Self:
         """Return the study without the first and the last seconds of each run.
@@ -350,24 +350,23 @@ class Study:
         >>> study = ek.load_study("simulated").trim(start="20s")  # doctest: +SKIP
         """
         seconds = read_seconds(start, "start"), read_seconds(end, "end")
-        study = self
-        for stimulus in self.stimuli:
-            study = study._cut(stimulus.run_name, [trimmed(stimulus, *seconds)])
-        return study
+        return self._cut({s.run_name: [trimmed(s, *seconds)] for s in self.stimuli})
 
-    def _cut(self, run: str, segments: Sequence[Segment]) -> Self:
-        """Return the study with ``run`` cut into segments."""
-        whole, at = self._contents, self.runs.index(run)
-        pieces = [segment.stimulus for segment in segments]
+    def _cut(self, cuts: Mapping[str, Sequence[Segment]]) -> Self:
+        """Return the study with runs cut into segments."""
+        whole = self._contents
+        pieces = [
+            [segment.stimulus for segment in cuts[s.run_name]] if s.run_name in cuts else [s]
+            for s in whole.stimuli
+        ]
         contents = replace(
             whole,
-            stimuli=whole.stimuli[:at] + pieces + whole.stimuli[at + 1 :],
-            responses={p: cut_runs(runs, run, segments) for p, runs in whole.responses.items()},
+            stimuli=[stimulus for of_run in pieces for stimulus in of_run],
+            responses={p: cut_runs(runs, cuts) for p, runs in whole.responses.items()},
             confounds={
-                p: cut_tables(runs, run, segments, whole.responses[p])
-                for p, runs in whole.confounds.items()
+                p: cut_tables(runs, cuts, whole.responses[p]) for p, runs in whole.confounds.items()
             },
-            truth=_later(self, lambda known: cut_truth(known, run, segments)),
+            truth=_later(self, lambda known: cut_truth(known, cuts)),
         )
         return self._with(contents)
 

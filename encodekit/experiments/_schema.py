@@ -58,6 +58,15 @@ def experiment_model(names: Names) -> type[Strict]:
         title=(str, Field("", description="What is asked.")),
         seed=(int, Field(0, description="random_state of every step that takes one.")),
         study=(SavedStudy if study is Strict else study | SavedStudy, ...),
+        trim=(
+            list[float],
+            Field(
+                default=[0.0],
+                min_length=1,
+                max_length=2,
+                description="Seconds left out at the start, or at the start and the end, of runs.",
+            ),
+        ),
         split=(
             dict[str, list[str]],
             Field(min_length=1, description="Stories by part; `fit` and `test` are needed."),

@@ -71,10 +71,13 @@ class Work:
     def _study(self) -> Any:
         from encodekit.saving import load_study
 
-        given = self.content["study"]
-        if "path" in given:
-            return load_study(self.experiment.path.parent / given["path"])
-        return made("studies", given)
+        given, trim = self.content["study"], self.content["trim"]
+        study = (
+            load_study(self.experiment.path.parent / given["path"])
+            if "path" in given
+            else made("studies", given)
+        )
+        return study.trim(*trim) if any(trim) else study
 
     def _check_names(self) -> None:
         """Refuse stories and participants that are not in the study, all at once."""
@@ -150,8 +153,8 @@ class Work:
 
     def _key(self, *parts: Any) -> str:
         split = {part: study.runs for part, study in self.parts.items()}
-        whole = [_FORMAT, __version__, self._versions, self.content["study"], self._saved, split,
-                 self.content["seed"], *parts]  # fmt: skip
+        whole = [_FORMAT, __version__, self._versions, self.content["study"], self._saved,
+                 self.content["trim"], split, self.content["seed"], *parts]  # fmt: skip
         return sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:24]
 
     @cached_property

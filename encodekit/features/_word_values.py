@@ -78,6 +78,8 @@ class WordValues(FeatureExtractor):
             raise ValueError(f"{where} has no words: pass Stimulus(words=) with their columns")
         words = stimulus.words
         names = [self.columns] if isinstance(self.columns, str) else list(self.columns)
+        if not names:
+            raise ValueError("WordValues: columns is empty: name columns of words")
         values = [_filled(words, name, self.missing, where) for name in names]
         return xr.DataArray(
             np.stack(values, axis=1),

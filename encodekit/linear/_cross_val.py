@@ -43,7 +43,8 @@ def cross_val_predict(
     purge : seconds, or str such as "16s"
         For one long run that ``study.segment(run, n, gap=0)`` cut: training rows so near a held-out
         segment of the same run are not fitted on, while every TR is predicted. At least the longest
-        delay plus the haemodynamic response.
+        delay plus the haemodynamic response. The search of a `RidgeCV` within the training segments
+        leaves segments out without a purge: it chooses alpha, and sees nothing held out.
 
     Returns
     -------
@@ -73,7 +74,8 @@ def _of_rows(run: xr.DataArray) -> xr.DataArray:
     """Return a prediction with its ``training_mean`` row by row: those of the folds differ."""
     if "training_mean" not in run.coords:
         return run
-    mean = np.broadcast_to(run.coords["training_mean"].values, run.shape)
+    mean = run.coords["training_mean"].values.astype(run.dtype)
+    mean = np.broadcast_to(mean, run.shape)
     return run.assign_coords(training_mean=(("time", "target"), mean))
 
 
@@ -102,8 +104,24 @@ def out_of_fold(
     for train, test in splits:
         held_out = [runs_y[i] for i in test]
         fitted_on = RunList(_purged(runs_y[i], held_out, seconds) for i in train)
-        model = clone(estimator).fit(_take(runs_x, train), fitted_on)
+        model = _fit(clone(estimator), _take(runs_x, train), fitted_on, seconds)
         yield from split_runs(drop_history(model.predict(_take(runs_x, test))))
+
+
+def _fit(model: Any, X: Any, y: RunList, purge: float) -> Any:
+    """Return ``model`` fitted; an error says what a purge left."""
+    left = [run for run in y if not purge or np.isfinite(run.values).any()]
+    if not left:
+        raise ValueError(
+            f"purge={purge:g} s leaves nothing of {len(y)} training runs: purge less, or cut the "
+            "run into fewer segments"
+        )
+    try:
+        return model.fit(X, y)
+    except ValueError as error:
+        if len(left) < len(y):
+            error.add_note(f"purge={purge:g} s left {len(left)} of {len(y)} training runs.")
+        raise
 
 
 def _purged(run: xr.DataArray, held_out: Sequence[xr.DataArray], purge: float) -> xr.DataArray:

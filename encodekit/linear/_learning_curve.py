@@ -110,6 +110,11 @@ def learning_curve(
     if vary != "group" and (cv is not None or read_seconds(purge, "purge")):
         raise ValueError(f"learning_curve: cv= and purge= are for vary='group', not {vary!r}")
     names = _members(runs, vary)
+    if vary == "group" and len(names) < 2:
+        raise ValueError(
+            f"learning_curve: a group is scored on people who are not in it, and the responses are "
+            f"of {', '.join(names)} alone: pass two people or more"
+        )
     rows = []
     most = len(names) - (vary == "group")
     for size, subset, chosen in _subsets(len(names), most, sizes, n_subsets, random_state):

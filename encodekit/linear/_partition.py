@@ -17,6 +17,7 @@ from encodekit.linear._criteria import CRITERIA
 from encodekit.linear._cross_val import out_of_fold
 from encodekit.scoring._blocks import Blocks, few_blocks, half_width, make_blocks, standard_error
 from encodekit.scoring._correlation import pair
+from encodekit.scoring._doubts import refuse_disorder
 from encodekit.scoring._explained import EXPLAINED, Explained
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._p_values import adjust
@@ -118,6 +119,8 @@ def variance_partition(
     spaces = list(dict.fromkeys(space_of.tolist()))
     subsets = _subsets(spaces, full)
     responses = split_runs(one_array(y, "y"))
+    for run in responses:
+        refuse_disorder(run, "variance_partition")
     found: dict[Subset, Explained] = {}
     with progress("partitioning variance", float(len(subsets))) as tick:
         for subset in subsets:
@@ -167,6 +170,11 @@ def _spaces(features: xr.DataArray, nuisance: Sequence[str]) -> NDArray[Any]:
     for name in nuisance:
         if name not in known:
             raise ValueError(f"variance_partition: {unknown_name('band', name, known)}")
+    if _NUISANCE in known:
+        raise ValueError(
+            f"variance_partition: X has a band named {_NUISANCE!r}, which is the name of what "
+            "nuisance= controls for: give it another name"
+        )
     bands[np.isin(bands.astype(str), nuisance)] = _NUISANCE
     left = list(dict.fromkeys(bands.tolist()))
     if len(left) < 2:

@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from encodekit.scoring._groups import Groups
-from encodekit.scoring._jackknife import sums_without
+from encodekit.scoring._jackknife import count_blocks, sums_without
 from encodekit.scoring._null_statistics import RunRows
 
-_LENGTH = 20  # TRs, beyond which responses hardly remember
-_FEWEST = 4  # blocks of a run: its own mean hides a part of the spread, and fewer hide too much
 _SHORTEST = 3  # TRs of a block
 _ENOUGH = 3  # blocks in all; of two, the spread is a guess
 LEVEL = 0.95
@@ -65,7 +63,7 @@ def make_blocks(rows: xr.DataArray) -> Blocks:
     for number, name in enumerate(dict.fromkeys(heard.tolist())):
         here = np.flatnonzero(heard == name)
         first, length = place[here].min(), int(np.ptp(place[here])) + 1
-        n = max(min(max(round(length / _LENGTH), _FEWEST), length // _SHORTEST), 1)
+        n = count_blocks(length, _SHORTEST)
         of_row[here] = len(stimulus) + (place[here] - first) * n // length
         stimulus += [number if n > 1 else -1] * n
     return Blocks(of_row, np.asarray(stimulus, np.intp))
@@ -82,16 +80,24 @@ class Influence:
         # Sums over runs of n r and of n: of all rows, then what each block takes away from them.
         self._weighted, self._n = np.zeros((2, 1 + blocks.size, n_columns))
 
-    def add(self, rows: RunRows) -> Floats:
-        """Add one run, and return r (target,) in it."""
+    def add(self, rows: RunRows, flat: NDArray[np.bool_] | None = None) -> Floats:
+        """Add one run, and return r (target,) in it; 0 for targets that are ``flat`` (target,)."""
         blocks, starts = self._blocks.starts(rows.places)
         r, n = _r_without(rows.true, rows.predicted, rows.there, starts)
+        if flat is not None:
+            r = np.where(flat, 0.0, r)
         self._weighted[0] += r[0] * n[0]
         self._n[0] += n[0]
         self._weighted[1 + blocks] += r[0] * n[0] - r[1:] * n[1:]
         self._n[1 + blocks] += n[0] - n[1:]
         of_run: Floats = r[0]
         return of_run
+
+    def whole(self) -> Floats:
+        """Return r of each target."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r: Floats = self._weighted[0] / self._n[0]
+        return r
 
     def values(self) -> Floats:
         """Return (block, target): NaN where the target has no row of a block."""

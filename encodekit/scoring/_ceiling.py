@@ -17,7 +17,7 @@ from encodekit.scoring._repeats import Share, share_from_halves, share_from_powe
 
 _METHODS = {"repeats": share_from_powers, "split-half": share_from_halves}
 _PEOPLE, _GROUPS = "people", "groups"
-_INTERVALS = ("other stories", "this story")
+_OTHERS, _THIS = _INTERVALS = ("other stories", "this story")
 _GAINS = ("equal", "unequal")
 
 Floats = NDArray[np.float64]
@@ -31,7 +31,7 @@ def noise_ceiling(
     method: str = "repeats",
     standardise: bool = False,
     gains: str = "equal",
-    interval: str = "other stories",
+    interval: str | None = None,
     scored: Sequence[Any] | None = None,
 ) -> xr.Dataset:
     """How much of the responses is signal, and the best r that a perfect model could reach.
@@ -75,13 +75,12 @@ def noise_ceiling(
         in noise. ``"unequal"`` (for ``"repeats"``): the share; signal and noise are scaled alike,
         as by another scanner or session. The mean of raw repeats with SDs g is then worth
         ``(sum g)^2 / sum g^2`` equal ones, not N.
-    interval : {"other stories", "this story"}
-        What an interval covers. ``"other stories"``: the ceiling over stories of the same length,
-        from a jackknife over blocks of 20 TRs (signal and noise vary), wider where repeats remember
-        longer than a block, as an AR(1) would. ``"this story"`` (for
-        ``"repeats"``): the ceiling of the very story that was heard (only noise varies), by
-        Bartlett's formula for Gaussian noise. The first is the default: it is the wider one, and
-        what is said of a person or region is seldom meant for one story only.
+    interval : {"this story", "other stories"}, optional
+        What an interval covers. ``"this story"`` (for ``"repeats"``, and the default there): the
+        ceiling of the very story that was heard, as a score on it is divided by; only noise varies,
+        by Bartlett's formula for Gaussian noise. ``"other stories"``: the ceiling over stories of
+        the same length, from a jackknife over blocks of 20 TRs (signal and noise vary), wider where
+        repeats remember longer than a block, as an AR(1) would.
     scored : sequence, optional
         For ``"groups"``: the participants whose mean is scored; all others are the model.
 
@@ -136,6 +135,8 @@ def noise_ceiling(
     >>> float(ceiling.signal_share[0].round(1)), float(ceiling.ceiling[0].round(2))
     (0.5, 0.95)
     """
+    if interval is None:
+        interval = _THIS if method == "repeats" else _OTHERS
     _check_options(n, method, standardise, gains, interval, scored)
     if method == _PEOPLE:
         return _from_people(one_array(repeats, "responses"))
@@ -151,7 +152,7 @@ def noise_ceiling(
             columns,
             # Repeats of unequal gain and an equal share are alike but for their scale.
             standardise=standardise or gains == "unequal",
-            this_story=interval == "this story",
+            this_story=interval == _THIS,
         )
         # Halves of other numbers of repeats are refused whatever n.
         known = n if n is not None and method == "repeats" else _n_of_mean(share.n_repeats, who)
@@ -177,7 +178,7 @@ def _check_options(
     ):
         if value not in known:
             raise ValueError(f"noise_ceiling: {unknown_name(what, value, known)}")
-    if n is not None and n < 1:
+    if n is not None and (n < 1 or n != int(n)):
         raise ValueError(f"noise_ceiling: n={n}, expected the number of repeats, 1 or more")
     if method == _PEOPLE and n is not None:
         raise ValueError(
@@ -194,7 +195,7 @@ def _check_options(
             f"noise_ceiling: standardise=True has no meaning for method={method!r}, which "
             "z-scores everybody: leave it out"
         )
-    if method != "repeats" and (gains, interval) != (_GAINS[0], _INTERVALS[0]):
+    if method != "repeats" and (gains, interval) != (_GAINS[0], _OTHERS):
         raise ValueError(
             f"noise_ceiling: gains={gains!r}, interval={interval!r} with method={method!r}: "
             "'unequal' and 'this story' are for method='repeats' alone"

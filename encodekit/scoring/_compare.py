@@ -1,4 +1,4 @@
-"""Whether one model predicts better than another: paired, over stimulus, people and runs."""
+"""Whether one model predicts better than another: paired, over stimulus and over people."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from encodekit.scoring._blocks import (
     standard_error,
 )
 from encodekit.scoring._correlation import pair, score
-from encodekit.scoring._doubts import Loudness, warn_of_onsets
+from encodekit.scoring._doubts import Loudness, refuse_disorder, warn_of_onsets
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._null_statistics import Block, each_run, group_means, pieces
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
@@ -53,8 +53,8 @@ def compare_models(
     at least four to a stimulus, paired over models and participants. Over people it is a paired t
     test: whether other people who hear THIS stimulus would show the difference. It says nothing of
     another stimulus: where people share responses that neither model explains, equally good models
-    differ "significantly" in .2 to .4 of the stimuli (the table is in ``docs/statistics.md``).
-    ``low`` and ``high`` are for other people AND other runs.
+    differ "significantly" for a quarter of the stimuli (the table is in ``docs/statistics.md``).
+    ``low`` and ``high`` are for other people AND other stimuli.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def compare_models(
         ``q_over_stimulus`` (Benjamini-Hochberg), ``low_over_stimulus``, ``high_over_stimulus``.
         ``p_over_people``, ``q_over_people``, ``low_over_people``, ``high_over_people``: with
         ``n_people`` - 1 degrees of freedom. ``low``, ``high``: t intervals from the spread over
-        people and over runs, with min(``n_people``, ``n_runs``) - 1 degrees of freedom. All 95 %;
-        NaN where there is one person, or one run, and so no interval.
+        people and over stimuli, with min(``n_people``, ``n_stimuli``) - 1 degrees of freedom.
+        All 95 %; NaN where there is one person, or one stimulus, and so no interval.
 
     Raises
     ------
@@ -109,6 +109,7 @@ def compare_models(
         raise ValueError(f"compare_models: n_permutations={n_permutations}, expected 1 or more")
     truth, one = pair(true, first, runs, "compare_models")
     other = pair(true, second, runs, "compare_models")[1]
+    refuse_disorder(truth, "compare_models")
     warn_of_onsets(truth, "compare_models")
     of_row = truth.coords["run"].values
     groups = make_groups(truth, by)
@@ -121,11 +122,11 @@ def compare_models(
         "first": groups.mean(np.where(wanted, r[0], np.nan)),
         "second": groups.mean(np.where(wanted, r[1], np.nan)),
     }
-    of_stimulus, over_runs = _over_stimulus(
+    of_stimulus, over_stimuli = _over_stimulus(
         (truth, one, other), difference, groups, chance, n_permutations
     )
     found |= of_stimulus
-    found |= _over_people(truth, difference, over_runs, groups)
+    found |= _over_people(truth, difference, over_stimuli, groups)
     return groups.dataset(found, chance, n_permutations=n_permutations, level=LEVEL)
 
 
@@ -133,7 +134,8 @@ class _Found(NamedTuple):
     """What the scramblings leave behind, (..., target): filled block of targets by block."""
 
     influence: Floats  # of each block of time on the difference
-    over_runs: Floats  # the difference in each run
+    over_stimuli: Floats  # the difference in each stimulus, times TRs
+    n_trs: Floats  # of each stimulus
     loudness: Loudness
 
 
@@ -144,12 +146,11 @@ def _over_stimulus(
     chance: Scramblings,
     n: int,
 ) -> tuple[dict[str, Floats], Floats]:
-    """Return p and interval over stimulus, and the difference (run, target) in each run."""
+    """Return p and interval over stimulus, and the difference (stimulus, target) in each."""
     wanted, blocks = np.isfinite(difference), make_blocks(sides[0])
-    of_blocks, of_runs = (
-        np.full((m, wanted.size), np.nan) for m in (blocks.size, len(chance.lengths))
-    )
-    left = _Found(of_blocks, of_runs, Loudness())
+    heard = np.zeros((2, len(set(chance.heard.values())), wanted.size))
+    of_blocks = np.full((blocks.size, wanted.size), np.nan)
+    left = _Found(of_blocks, heard[0], heard[1], Loudness())
     at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
     parts = _scrambled(sides, wanted, chance, n, blocks, left, at_once)
     if groups.dim == "group":
@@ -157,7 +158,7 @@ def _over_stimulus(
     p = np.full(groups.size, np.nan)
     for columns, values in parts:
         p[columns] = count_p(np.abs(values[1:]), np.abs(values[0]))
-    left.loudness.warn(chance.null.name, "compare_models")
+    left.loudness.warn(chance.null.name, "compare_models", stacklevel=4)
     influence = grouped(left.influence, groups, wanted)
     _warn_of_few_blocks(influence)
     half, centre = half_width(*standard_error(influence, blocks)), groups.mean(difference)
@@ -165,7 +166,14 @@ def _over_stimulus(
         "p_over_stimulus": p,
         "low_over_stimulus": centre - half,
         "high_over_stimulus": centre + half,
-    }, left.over_runs
+    }, _per_stimulus(left)
+
+
+def _per_stimulus(left: _Found) -> Floats:
+    """Return the difference (stimulus, target): NaN where a target has no row of a stimulus."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean: Floats = left.over_stimuli / left.n_trs
+    return mean
 
 
 def _scrambled(
@@ -179,7 +187,8 @@ def _scrambled(
 ) -> Iterator[Block]:
     """Yield (1 + n, column): the scrambled difference of predictions; fill what is ``left``."""
     truth, first, second = sides
-    draws, place = chance.draw(n), {run: i for i, run in enumerate(chance.lengths)}
+    draws = chance.draw(n)
+    place = {stimulus: i for i, stimulus in enumerate(dict.fromkeys(chance.heard.values()))}
     both = (pieces(truth, guess, wanted, at_once) for guess in (first, second))
     # Blocks and draws are of a stimulus, whoever heard it: people stay paired, and models are.
     with progress("comparing models", float(wanted.sum())) as tick:
@@ -192,7 +201,9 @@ def _scrambled(
                 apart = mine.predicted - its.predicted
                 values += mine.weight * chance.null.statistics(mine.true, apart, draws[mine.run])
                 r = [part.add(rows) for part, rows in zip(parts, (mine, its), strict=True)]
-                left.over_runs[place[mine.run], one.columns] = r[0] - r[1]
+                n_trs, where = mine.there.sum(), place[chance.heard[mine.run]]
+                left.over_stimuli[where, one.columns] += n_trs * (r[0] - r[1])
+                left.n_trs[where, one.columns] += n_trs
             left.influence[:, one.columns] = parts[0].values() - parts[1].values()
             left.loudness.add(one)
             yield one.columns, values
@@ -211,16 +222,16 @@ def _warn_of_few_blocks(influence: Floats) -> None:
 
 
 def _over_people(
-    truth: xr.DataArray, difference: Floats, over_runs: Floats, groups: Groups
+    truth: xr.DataArray, difference: Floats, over_stimuli: Floats, groups: Groups
 ) -> dict[str, Any]:
-    """Return p and interval over people, and the interval over people and runs."""
+    """Return p and interval over people, and the interval over people and stimuli."""
     named = groups.dim == "group" and "participant" in truth.coords
     people = truth.coords["participant"].values if named else np.zeros(difference.size, np.int8)
     mean, error, n_people = mean_and_error(participant_means(difference, groups, people))
-    table = np.stack([participant_means(run, groups, people) for run in over_runs])
+    table = np.stack([participant_means(one, groups, people) for one in over_stimuli])
     # Both factors are random: the scarcer of them bounds what is known of the spread.
-    both, n_runs = _crossed_error(table)
-    wide = half_width(both, np.minimum(n_people, n_runs) - 1)
+    both, n_stimuli = _crossed_error(table)
+    wide = half_width(both, np.minimum(n_people, n_stimuli) - 1)
     half, centre = half_width(error, n_people - 1), groups.mean(difference)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stats.t.sf(np.abs(mean / error), n_people - 1)
@@ -231,22 +242,22 @@ def _over_people(
         "low": centre - wide,
         "high": centre + wide,
         "n_people": n_people,
-        "n_runs": n_runs,
+        "n_stimuli": n_stimuli,
     }
 
 
 def _crossed_error(table: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Return the standard error (group,) of the mean of (run, person, group), and how many runs.
+    """Return the standard error (group,) of means of (stimulus, person, group); how many stimuli.
 
-    ``V_people + V_runs - V_rest``: people and runs are crossed and both random, and what is left
-    of a cell is in both of the first; never less than either of them.
+    ``V_people + V_stimuli - V_rest``: people and stimuli are crossed and both random, and what is
+    left of a cell is in both of the first; never less than either of them.
     """
-    of_person, of_run = (mean_and_error(side)[0] for side in (table, table.swapaxes(0, 1)))
+    of_person, of_stimulus = (mean_and_error(side)[0] for side in (table, table.swapaxes(0, 1)))
     mean, over_people, n_people = mean_and_error(of_person)
-    _, over_runs, n_runs = mean_and_error(of_run)
-    # (run, person, group): what neither the person nor the run says.
-    rest = table - of_person - of_run[:, None] + mean
+    _, over_stimuli, n_stimuli = mean_and_error(of_stimulus)
+    # (stimulus, person, group): what neither the person nor the stimulus says.
+    rest = table - of_person - of_stimulus[:, None] + mean
     with np.errstate(divide="ignore", invalid="ignore"):
-        cells = n_people * n_runs * (n_people - 1) * (n_runs - 1)
-        variance = over_people**2 + over_runs**2 - np.nansum(rest**2, axis=(0, 1)) / cells
-    return np.sqrt(np.maximum(variance, np.maximum(over_people, over_runs) ** 2)), n_runs
+        cells = n_people * n_stimuli * (n_people - 1) * (n_stimuli - 1)
+        variance = over_people**2 + over_stimuli**2 - np.nansum(rest**2, axis=(0, 1)) / cells
+    return np.sqrt(np.maximum(variance, np.maximum(over_people, over_stimuli) ** 2)), n_stimuli

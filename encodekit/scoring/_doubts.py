@@ -19,6 +19,21 @@ _MORE = 1.3  # parts of a run that are loud inflate what single TRs show, too
 Floats = NDArray[np.float64]
 
 
+def refuse_disorder(truth: xr.DataArray, who: str) -> None:
+    """Refuse rows of a run that are not in the order of time, which blocks and nulls go by."""
+    if "tr" not in truth.coords:
+        return
+    runs, trs = truth.coords["run"].values, truth.coords["tr"].values
+    for run in dict.fromkeys(runs.tolist()):
+        of_run = trs[runs == run]
+        back = np.flatnonzero(np.diff(of_run) <= 0)
+        if back.size:
+            raise ValueError(
+                f"{who}: TR {of_run[back[0] + 1]} of run {run!r} comes after TR {of_run[back[0]]}: "
+                "tests over stimulus go by the order of time, sort the rows by (run, tr)"
+            )
+
+
 def warn_of_onsets(truth: xr.DataArray, who: str) -> None:
     """Warn where a run is scored from less than 20 s after its sound begins."""
     if "seconds" not in truth.coords:
@@ -58,11 +73,13 @@ class Loudness:
         """Add some targets."""
         self._n_targets += piece.columns.size
         for rows in each_run(piece):
-            y, p = (side.astype(np.float64) for side in (rows.true, rows.predicted))
-            product = 2 * np.square((y * p).sum(axis=0))
+            # Rows that somebody lacks are 0 on both sides, and would be taken for quiet ones.
+            sides = (rows.true[rows.there], rows.predicted[rows.there])
+            y, p = (side.astype(np.float64) for side in sides)
+            r = (y * p).sum(axis=0) / np.sqrt((y**2).sum(axis=0) * (p**2).sum(axis=0))
             of_trs = np.stack([y**2, p**2])
             parts = [part.mean(axis=1) for part in np.array_split(of_trs, min(_PARTS, len(y)), 1)]
-            found = [_ratio(side) - product for side in (of_trs, np.stack(parts, axis=1))]
+            found = [_ratio(side) - 2 * r**2 for side in (of_trs, np.stack(parts, axis=1))]
             weight = len(y) * y.shape[1]
             self._sums += weight * np.asarray(found).mean(axis=1)
             self._weight += weight
@@ -72,7 +89,7 @@ class Loudness:
         spikes, parts = (self._sums / max(self._weight, 1)).tolist()
         return spikes, parts
 
-    def warn(self, null: str, who: str) -> None:
+    def warn(self, null: str, who: str, stacklevel: int = 3) -> None:
         """Warn where both sides are loud at the same times, unless the null keeps it."""
         spikes, parts = self.inflations()
         noise = _PER_ROOT_TARGET / np.sqrt(max(self._n_targets, 1))
@@ -88,7 +105,7 @@ class Loudness:
             f"{max(spikes, parts):.1f} times as much as null={null!r} assumes, and p is too small: "
             "clean the responses (ek.ConfoundRemover, sample_mask), trim the runs, or use "
             "null='product', which keeps what is loud in its place",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

@@ -1,17 +1,18 @@
 """Explained variance of groups of targets, with the influence of blocks of time on it."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from encodekit.data import is_constant
 from encodekit.scoring._blocks import Blocks, Influence, grouped
-from encodekit.scoring._correlation import score
 from encodekit.scoring._groups import Groups
 from encodekit.scoring._null_statistics import each_run, pieces
 
-AT_ONCE = 4096  # targets
+_AT_ONCE = 4096  # targets
 
 Floats = NDArray[np.float64]
 
@@ -34,18 +35,23 @@ def squared_correlation(
 ) -> Explained:
     """Return ``r |r|``, r within runs: the share of variance that a rescaled prediction explains.
 
-    Of the sign of r, so that what predicts the wrong way does not count as explained.
+    Of the sign of r, so that what predicts the wrong way does not count as explained. A prediction
+    that is constant in a run explains nothing of it, and counts as r = 0 there.
     """
-    r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
-    wanted = np.isfinite(r)
+    r = np.full(truth.sizes["target"], np.nan)
     influence = np.full((blocks.size, r.size), np.nan)
-    for piece in pieces(truth, guess, wanted, AT_ONCE):
+    for piece in pieces(truth, guess, np.ones(r.size, bool), _AT_ONCE):
         part = Influence(blocks, piece.columns.size)
         for rows in each_run(piece):
-            part.add(rows)
+            part.add(rows, _constant(piece.predicted[rows.places][rows.there]))
+        r[piece.columns] = part.whole()
         # The slope of r |r| is 2 |r|.
         influence[:, piece.columns] = 2 * np.abs(r[piece.columns]) * part.values()
-    return Explained(groups.mean(r * np.abs(r)), grouped(influence, groups, wanted))
+    return Explained(groups.mean(r * np.abs(r)), grouped(influence, groups, np.isfinite(r)))
+
+
+def _constant(values: NDArray[Any]) -> NDArray[np.bool_]:
+    return is_constant(values.max(axis=0), values.min(axis=0), values.dtype)
 
 
 def r2_of_residuals(
@@ -54,7 +60,7 @@ def r2_of_residuals(
     """Return ``R2 = 1 - sum (y - p)^2 / sum y^2`` of rows that are relative to a training mean."""
     values = np.full(truth.sizes["target"], np.nan)
     influence = np.full((blocks.size, values.size), np.nan)
-    for piece in pieces(truth, guess, np.ones(values.size, bool), AT_ONCE):
+    for piece in pieces(truth, guess, np.ones(values.size, bool), _AT_ONCE):
         there = piece.present
         y, p = (side[there].astype(np.float64) for side in (piece.true, piece.predicted))
         here, starts = np.unique(blocks.of_row[there], return_inverse=True)
@@ -70,7 +76,7 @@ def r2_of_residuals(
     return Explained(groups.mean(values), grouped(influence, groups, wanted))
 
 
-EXPLAINED: dict[str, Any] = {
+EXPLAINED: dict[str, Callable[..., Explained]] = {
     "correlation": squared_correlation,
     "r2": r2_of_residuals,
 }

@@ -31,7 +31,9 @@ def group_mean(responses: Any, *, participants: Iterable[str] | None = None) -> 
     Returns
     -------
     RunList of DataArray (time, target)
-        As ``responses``, float64. The mean is over those who have a row; NaN where nobody does.
+        As ``responses``, float64. The mean is over those who have a row; NaN where nobody does. A
+        target that is NaN in some of its rows only, because everybody else's channel is dead in
+        one run, is fitted by no ridge: leave such places out.
 
     Raises
     ------

@@ -12,9 +12,14 @@ _FEWEST = 4  # blocks of a run, or the interval knows nothing of its own width
 Floats = NDArray[np.float64]
 
 
+def count_blocks(n_trs: int, shortest: int = 1) -> int:
+    """Return into how many blocks of about 20 TRs a run is cut: at least four, or what fits."""
+    return max(min(max(round(n_trs / _BLOCK), _FEWEST), n_trs // shortest), 1)
+
+
 def block_starts(n_trs: int) -> NDArray[np.intp]:
     """Return where the blocks of a run begin."""
-    n_blocks = min(max(round(n_trs / _BLOCK), _FEWEST), n_trs)
+    n_blocks = count_blocks(n_trs)
     return np.arange(n_blocks) * n_trs // n_blocks
 
 

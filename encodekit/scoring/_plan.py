@@ -112,6 +112,7 @@ def plan(
     [[1.0, 0.1, 1435.0, 47.83, 0.8], [10.0, 0.24, 328.0, 10.93, 0.8]]
     """
     _check(effect, ceiling, of_repeats, repeats, people, autocorrelation, shared, alpha, power)
+    _check_numbers(t_r, n_tests, repeats, people)
     noise, prediction = np.broadcast_to(autocorrelation, 2).tolist()
     share = ceiling**2 / (of_repeats - (of_repeats - 1) * ceiling**2)
     rows = []
@@ -213,7 +214,7 @@ def _check(
         f"effect={effect}, expected in (0, 1]": 0 < effect <= 1,
         f"ceiling={ceiling}, expected in (0, 1)": 0 < ceiling < 1,
         f"of_repeats={of_repeats}, repeats={list(repeats)} and people={list(people)}, expected "
-        "numbers of 1 or more": min(of_repeats, *repeats, *people) >= 1,
+        "numbers of 1 or more": min([of_repeats, *repeats, *people]) >= 1,
         f"autocorrelation={autocorrelation}, expected one number in [0, 1), or two: of noise, and "
         "of signal and prediction": 1 <= len(given) <= 2 and min(given) >= 0 and max(given) < 1,
         f"shared={shared}, expected in [0, 1]": 0 <= shared <= 1,
@@ -222,3 +223,11 @@ def _check(
     mistakes = [message for message, holds in expected.items() if not holds]
     if mistakes:
         raise ValueError(f"plan: {'; '.join(mistakes)}")
+
+
+def _check_numbers(t_r: float, n_tests: int, repeats: Sequence[int], people: Sequence[int]) -> None:
+    if not t_r > 0 or n_tests < 1 or not len(repeats) or not len(people):
+        raise ValueError(
+            f"plan: t_r={t_r}, n_tests={n_tests}, repeats={list(repeats)}, people={list(people)}: "
+            "expected seconds above 0, a number of 1 or more, and at least one design"
+        )

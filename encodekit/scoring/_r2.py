@@ -69,6 +69,8 @@ def _training_mean(
     base = guess.coords["training_mean"] if mean is None else mean
     if isinstance(base, xr.DataArray) and "target" in base.coords and "target" in truth.coords:
         check_same_targets(truth, base, "true", "mean")
+    if isinstance(base, xr.DataArray) and base.ndim == 2:
+        base = base.transpose("time", "target")
     values = np.asarray(base, dtype=np.float64)
     n_targets = truth.sizes["target"]
     if mean is None and values.shape == truth.shape:

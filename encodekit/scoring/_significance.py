@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from encodekit.core import progress, unknown_name
 from encodekit.scoring._correlation import pair, score
-from encodekit.scoring._doubts import Loudness, warn_of_onsets
+from encodekit.scoring._doubts import Loudness, refuse_disorder, warn_of_onsets
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._null_statistics import Block, Piece, group_means, pieces, statistics
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
@@ -114,6 +114,7 @@ def permutation_test(
     r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
     groups = make_groups(truth, by)
     chance, loudness = scramblings(null, truth, random_state), Loudness()
+    refuse_disorder(truth, "permutation_test")
     warn_of_onsets(truth, "permutation_test")
     if stop_after is None:
         at_once = block_size or max(_VALUES_AT_ONCE // (1 + n_permutations), 1)

@@ -53,7 +53,11 @@ def result(tmp_path_factory, told):
         return run_demo(5, told.append, changes)
 
 
-pytestmark = pytest.mark.timeout(400)
+# The study is small, and what is tested is not the size of its ceilings.
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.filterwarnings("ignore:by_region. the noise ceiling cannot carry:UserWarning"),
+]
 
 
 def test_the_demos_result_scores_as_its_table_does(result, tmp_path):

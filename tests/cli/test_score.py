@@ -10,6 +10,11 @@ import encodekit as ek
 from encodekit.cli import main
 from encodekit.data import Stimulus, Study, make_response
 
+# The study is small, and what is tested is not the size of its ceilings.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:by_region. the noise ceiling cannot carry:UserWarning"
+)
+
 T_R, N_TRS = 2.0, 60
 STORIES = ("one", "two", "three", "four")
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from encodekit.data import Stimulus, Study, check_disjoint, concat_runs, runs_heard_in
 from encodekit.saving import load_study
@@ -257,6 +258,20 @@ class TestTrim:
             study.trim(20, 16)
         with pytest.raises(ValueError, match="start is 'soon', expected seconds"):
             study.trim("soon")
+        with pytest.raises(ValueError, match="end is None, expected seconds"):
+            study.trim(0, None)
+
+    def test_many_runs_are_cut_in_one_pass_with_what_a_simulation_knows(
+        self, new_stimulus, new_response
+    ):
+        """Run by run, each would be a function around the one before, and 330 too deep."""
+        first = new_stimulus(0)
+        stimuli = [replace(first, name=f"s{k}") for k in range(340)]
+        runs = {s.run_name: new_response(s) for s in stimuli}
+        whole = concat_runs([run[:, :1] for run in runs.values()]).drop_vars("n_repeats")
+        truth = xr.Dataset({"signal": whole})
+        short = Study("many", stimuli, {"P1": runs}, truth=truth).trim(8)
+        assert short.truth.sizes["time"] == 340 * 14
 
     def test_the_description_says_when_runs_begin(self, study):
         assert "first TR: 0 s after the sound begins (study.trim()" in study.describe()
@@ -273,3 +288,12 @@ def test_a_sound_that_begins_late_is_told_with_the_rows(new_stimulus, new_respon
     assert "first TR: -6 to 0 s after the sound begins (study.trim()" in study.describe()
     alone = Study("s", [early], {"P1": [new_response(early)]})
     assert "sound_onset" not in alone.responses()[0].coords
+
+
+def test_runs_of_two_calls_join_whether_or_not_a_sound_begins_late(new_stimulus, new_response):
+    early, late = new_stimulus(0), new_stimulus(1)
+    late = replace(late, words=late.words.assign(onset=late.words.onset + 5.5))
+    study = Study("s", [early, late], {"P1": [new_response(early), new_response(late)]})
+    apart = [*study.select("story-00").responses(), *study.select("story-01").responses()]
+    joined = concat_runs(apart)
+    assert joined.sound_onset.values[[0, -1]].tolist() == [0.0, 6.0]

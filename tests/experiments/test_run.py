@@ -243,6 +243,28 @@ def test_a_saved_study_is_found_beside_the_file(file):
     pd.testing.assert_frame_equal(first, second)
 
 
+def test_runs_are_trimmed_before_anything_is_fitted_or_scored(file):
+    first, _ = run(file)
+    second, taken = run(file, "trim=[4]")
+    assert len(taken) == 3
+    parts = (
+        small_study(n_stories=6, seed=2)
+        .trim(4)
+        .split(fit=[f"story-{k}" for k in (2, 3, 4, 5)], test=["story-6"])
+    )
+    model = make_pipeline(
+        ek.WordRate(), ek.Delayer(seconds=[2, 4, 6]), ek.RidgeCV(np.logspace(0, 4, 5))
+    )
+    model.fit(parts.fit.stimuli, parts.fit.responses())
+    r = ek.correlation(parts.test.responses(), model.predict(parts.test.stimuli))
+    by_hand = ek.by_region(r, by="participant").score
+    words = second[second.model == "words"]
+    np.testing.assert_allclose(words.raw, by_hand, rtol=1e-6)
+    assert not np.allclose(first.score, second.score)
+    with pytest.raises(ExperimentError, match="trim"):
+        run(file, "trim=[4, 2, 1]")
+
+
 def program(capsys, *arguments):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)

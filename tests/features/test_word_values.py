@@ -70,3 +70,8 @@ def test_other_values_are_another_content_and_not_found_in_the_cache(tmp_path):
 
 def test_it_is_made_by_name():
     assert ek.make_features("word-values", columns="surprisal").columns == "surprisal"
+
+
+def test_no_column_is_no_feature():
+    with pytest.raises(ValueError, match="columns is empty: name columns of words"):
+        ek.WordValues([]).transform([story(**KNOWN)])

@@ -139,3 +139,22 @@ def test_r2_of_out_of_fold_predictions_is_against_the_training_mean_of_each_fold
     some = predicted.isel(target=[2, 0])
     chosen = [run.isel(target=[2, 0]) for run in y]
     np.testing.assert_allclose(ek.r2(chosen, some), ek.r2(y, predicted)[[2, 0]])
+
+
+def test_a_purge_that_leaves_too_little_is_named(long_run):
+    features, y = long_run
+    with pytest.raises(ValueError, match="purge=1000 s leaves nothing of 3 training runs"):
+        ek.cross_val_predict(ek.RidgeCV([1.0]), features, y, purge=1000)
+    with pytest.raises(ValueError, match="only one stimulus") as caught:
+        ek.cross_val_predict(ek.RidgeCV([1.0, 10.0]), features, y, purge="120s")
+    assert caught.value.__notes__ == ["purge=120 s left 1 of 3 training runs."]
+
+
+def test_predictions_of_other_fits_keep_their_own_training_means(long_run):
+    features, y = long_run
+    model = ek.RidgeCV([1.0], cv=KFold(3))
+    first, second = (model.fit(features[k], y[k] + 10 * k).predict(features[2 + k]) for k in (0, 1))
+    apart = [ek.r2([y[2 + k]], [guess]) for k, guess in enumerate((first, second))]
+    both = ek.r2(y[2:], [first, second])
+    assert (both < np.maximum(*apart) + 1e-9).all()
+    np.testing.assert_allclose(ek.r2(y[:1:-1], [second, first]), both)

@@ -234,3 +234,9 @@ def test_what_only_a_group_takes_is_refused_elsewhere(shared):
         ek.learning_curve(Counting(), features, runs, vary="group", evaluate=len)
     with pytest.raises(ValueError, match=r"sizes=\[5\], expected numbers from 1 to 4"):
         ek.learning_curve(Counting(), features, runs, vary="group", sizes=[5])
+
+
+def test_one_person_is_no_group(shared):
+    features, runs = shared
+    with pytest.raises(ValueError, match="the responses are of P0 alone: pass two people or more"):
+        ek.learning_curve(ek.RidgeCV([1.0]), features, [run[:, :1] for run in runs], vary="group")

@@ -247,3 +247,27 @@ def test_a_criterion_that_nobody_knows_needs_a_metric(problem):
         ValueError, match="scoring='spearman', which is not known here: pass metric="
     ):
         ek.variance_partition(model, features, y)
+
+
+def test_a_space_that_is_absent_from_a_run_explains_nothing_of_it(problem):
+    features, y, _ = problem
+    absent = features.values.copy()
+    absent[:100, features.band.values == "b"] = 0.0
+    found = ek.variance_partition(
+        ek.RidgeCV(ALPHAS), spaces(absent, list("aabbc")), y[:, :4], full=True
+    )
+    assert np.isfinite(found.explained).all()
+    assert np.isfinite(found.unique_p).all()
+
+
+def test_the_name_of_what_is_controlled_for_is_no_band(problem):
+    features, y, _ = problem
+    taken = features.assign_coords(band=("feature", ["nuisance", "a", "b", "b", "c"]))
+    with pytest.raises(ValueError, match="X has a band named 'nuisance', which is the name of"):
+        ek.variance_partition(R2, taken, y)
+
+
+def test_rows_in_another_order_than_time_are_refused(problem):
+    features, y, _ = problem
+    with pytest.raises(ValueError, match="variance_partition: TR 98 of run .* comes after TR 99"):
+        ek.variance_partition(R2, features[::-1], y[::-1])

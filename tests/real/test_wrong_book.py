@@ -36,10 +36,15 @@ def rate_of(words, first, n_trs):
 
 
 def predictions(rate, like, run):
-    """Return one feature as the prediction of every target of ``like``."""
+    """Return one feature as the prediction of every target of ``like``.
+
+    Another book begins with its first row; the chapter that was heard 20 s into its sound file.
+    """
+    times = like.seconds.values[: len(rate)]
+    times = times if run == "alice" else times - times[0]
     values = np.repeat(rate[:, None], like.sizes["target"], axis=1)
     return make_response(
-        values, run=run, participant="all", t_r=2.0, tr_times=like.seconds.values[: len(rate)],
+        values, run=run, participant="all", t_r=2.0, tr_times=times,
         target=like.target.values,
     ).assign_coords(participant=like.participant, region=like.region)  # fmt: skip
 

@@ -119,7 +119,7 @@ def test_targets_that_share_their_noise_do_not_average_it_away():
 
 
 def test_a_ceiling_that_cannot_carry_a_score_is_told_and_the_interval_has_no_end():
-    scores = scores_of(*cohort_of_regions(n=2, n_trs=75, true=0.5, n_regions=1, seed=4))
+    scores = scores_of(*cohort_of_regions(n=2, n_trs=75, true=0.3, n_regions=1, seed=4))
     with pytest.warns(
         UserWarning,
         match=r"cannot carry .* in 1 rows \(participant 'P1', region '0': mean ceiling_squared "

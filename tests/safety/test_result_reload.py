@@ -19,9 +19,13 @@ RATE, T_R, N_TRS = 100, 2.0, 40
 STORIES = ("a", "b", "c", "d")
 ENDINGS = ("nc", "zarr")
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*alpha of the grid:UserWarning", "ignore:.*permutations:UserWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:.*alpha of the grid:UserWarning", "ignore:.*permutations:UserWarning"
+    ),
+    pytest.mark.filterwarnings("ignore:by_region. the noise ceiling cannot carry:UserWarning"),
+    pytest.mark.filterwarnings("ignore:permutation_test. .* after their sound begins:UserWarning"),
+]
 
 
 class Loudness(ek.FeatureExtractor):

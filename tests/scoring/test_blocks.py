@@ -86,8 +86,10 @@ def test_another_order_of_the_stories_changes_neither_interval_nor_chance(autore
         sides = arrays([90, 80, 100], 4, equal_models(autoregressive, RNG(2), 4), order=order)
         compared = ek.compare_models(*sides, by="region", n_permutations=300)
         alone = ek.permutation_test(*sides[:2], by="region", n_permutations=300)
+        assert compared.n_stimuli.item() == 3
         return [
-            compared[k].item() for k in ("difference", "low_over_stimulus", "p_over_stimulus")
+            compared[k].item()
+            for k in ("difference", "low_over_stimulus", "p_over_stimulus", "low", "high")
         ] + [alone[k].item() for k in ("r", "z", "p_over_stimulus")]
 
     same, other = (

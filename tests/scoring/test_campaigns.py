@@ -160,7 +160,7 @@ def test_the_interval_of_a_ceiling_covers_the_truth(autoregressive, method, n, n
     for true in (0.0, 0.3, 0.5, 0.7):
         share = true**2 / (n - (n - 1) * true**2)
         repeats = with_repeats(autoregressive, share, n=n, n_trs=n_trs, phi=phi)
-        found = ek.noise_ceiling(repeats, method=method)
+        found = ek.noise_ceiling(repeats, method=method, interval="other stories")
         bias = float(found.signal_share.mean()) - share
         covers = float(
             ((found.signal_share_low <= share) & (share <= found.signal_share_high)).mean()

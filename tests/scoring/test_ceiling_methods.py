@@ -75,7 +75,7 @@ def test_an_unknown_method_is_answered_with_close_matches():
 
 @pytest.mark.parametrize("share", [0.02, 0.2])
 def test_the_interval_covers_the_true_share(share):
-    found = ek.noise_ceiling(repeats_of(share, n_targets=1500))
+    found = ek.noise_ceiling(repeats_of(share, n_targets=1500), interval="other stories")
     covers = (found.signal_share_low <= share) & (share <= found.signal_share_high)
     assert 0.93 <= float(covers.mean()) <= 0.97
     assert ((found.ceiling_low <= found.ceiling) & (found.ceiling <= found.ceiling_high)).all()

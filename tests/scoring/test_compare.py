@@ -42,7 +42,7 @@ def test_one_test_story_has_no_interval_over_people_and_runs(cohort):
     assert np.isfinite(one.low_over_stimulus).all()
     several = ek.compare_models(*two_models(cohort, n_runs=3), by="region", n_permutations=50)
     assert (several.low < several.difference).all()
-    assert several.n_runs.values.tolist() == [3, 3]
+    assert several.n_stimuli.values.tolist() == [3, 3]
 
 
 def test_one_person_has_no_interval_over_people(cohort):

@@ -163,3 +163,18 @@ def test_responses_without_repeats_are_refused(make):
 def test_a_mean_of_no_repeats_is_refused(make):
     with pytest.raises(ValueError, match="n=0, expected the number of repeats, 1 or more"):
         ek.noise_ceiling(make(np.zeros((3, 10, 2))), n=0)
+
+
+@pytest.mark.parametrize("method", ["repeats", "split-half"])
+def test_a_short_run_beside_a_long_one_takes_no_interval_away(method):
+    rng = RNG(20)
+    signal = rng.standard_normal((1, 99, 3))
+    repeats = signal + rng.standard_normal((4, 99, 3))
+    runs = np.repeat(["long", "short"], [95, 4])
+    found = ek.noise_ceiling(repeats, runs=runs, method=method, interval="other stories")
+    assert np.isfinite(found.signal_share_low).all()
+
+
+def test_a_part_of_a_repeat_is_no_number_of_repeats():
+    with pytest.raises(ValueError, match="n=3.5, expected the number of repeats"):
+        ek.noise_ceiling(RNG(0).standard_normal((4, 100, 2)), n=3.5)

@@ -128,10 +128,97 @@ def test_rows_and_people_that_are_lacking_are_left_out():
     np.testing.assert_allclose(found.r[2], one)
 
 
+def in_runs(values, runs, stimulus):
+    """Return rows of one stimulus in runs of other names."""
+    return [
+        rows(part, run).assign_coords(stimulus=("time", [stimulus] * len(part)))
+        for part, run in zip(values, runs, strict=True)
+    ]
+
+
+def test_a_story_in_several_runs_is_one_stimulus(autoregressive):
+    """Copies of a wrong prediction are no more evidence, and runs of a story no more stories."""
+    n_sets, n_trs, rng = 200, 80, RNG(10)
+    each = np.repeat(np.arange(n_sets), PER_SET)
+    truth, guess = [], []
+    for story in range(4):
+        common, prediction = (autoregressive(rng, n_trs, n_sets, 0.6)[:, each] for _ in range(2))
+        names = [f"story-{story}_run-{k}" for k in range(3)]
+        own = [0.6 * common + autoregressive(rng, n_trs, each.size, 0.5) for _ in names]
+        truth += in_runs(own, names, f"story-{story}")
+        guess += in_runs([prediction] * 3, names, f"story-{story}")
+    found = ek.wrong_stimulus_test(truth, guess, by="region")
+    rate = float((found.p_wrong_stimulus <= 0.05).mean())
+    print(f"\nfour stories in three runs each: {rate:.3f}", end="")
+    assert set(found.n_wrong.values) == {12}
+    assert rate <= 0.09
+    merged = [ek.correlation(truth, guess).values]
+    np.testing.assert_allclose(found.r, np.reshape(merged, (n_sets, -1)).mean(axis=1), atol=1e-6)
+    with pytest.raises(ValueError, match="has predictions of 1 other stimuli"):
+        ek.wrong_stimulus_test(truth[:6], guess[:6])
+
+
+def test_wrong_predictions_meet_the_response_at_the_same_time_after_the_sound():
+    """A prediction that begins 20 s into its sound is not taken for one from the beginning."""
+    rng = RNG(11)
+    values = rng.standard_normal((80, 2))
+    truth, guess = rows(values, "story"), rows(rng.standard_normal((80, 2)), "story")
+    whole = rng.standard_normal((2, 80, 2))
+    others = [rows(one, f"book-{k}") for k, one in enumerate(whole)]
+    late = [rows(one[10:], f"book-{k}", start=10) for k, one in enumerate(whole)]
+    for side in (truth, guess, *others, *late):
+        side.attrs["t_r"] = T_R
+    found = ek.wrong_stimulus_test(truth, guess, others=late)
+    r = [[np.corrcoef(values[10:, j], one[10:, j])[0, 1] for one in whole] for j in range(2)]
+    np.testing.assert_allclose(found.r_wrong, np.mean(r, axis=1))
+    moved = truth.assign_coords(sound_onset=("time", [20.0] * 80))
+    moved["seconds"] = moved.seconds + 20.0
+    guess["seconds"] = guess.seconds + 20.0
+    same = ek.wrong_stimulus_test(moved, guess, others=others)
+    plain = ek.wrong_stimulus_test(truth, guess.assign_coords(seconds=truth.seconds), others=others)
+    np.testing.assert_allclose(same.t, plain.t)
+
+
+def test_a_constant_wrong_prediction_counts_for_nothing():
+    rng = RNG(12)
+    truth, guess = two_runs(rng), two_runs(rng)
+    others = [rows(rng.standard_normal((60, 3)), f"book-{k}") for k in range(3)]
+    with_flat = [*others, rows(np.ones((60, 3)), "silence")]
+    kept, more = (ek.wrong_stimulus_test(truth, guess, others=some) for some in (others, with_flat))
+    np.testing.assert_allclose(kept.t, more.t)
+    assert kept.n_wrong.values.tolist() == more.n_wrong.values.tolist() == [8, 8, 8]
+
+
+def test_a_target_that_correlation_does_not_define_is_in_no_mean():
+    rng = RNG(13)
+    truth, guess = two_runs(rng, (60, 60, 60)), two_runs(rng, (60, 60, 60))
+    guess[0][:, 1] = 1.0
+    found = ek.wrong_stimulus_test(truth, guess, by="region")
+    np.testing.assert_allclose(found.r, float(ek.correlation(truth, guess).mean()))
+
+
+@pytest.mark.parametrize("test", ["permutation_test", "compare_models", "wrong_stimulus_test"])
+def test_rows_that_are_not_in_the_order_of_time_are_refused(test):
+    rng = RNG(14)
+    sides = [two_runs(rng, (60, 60, 60)) for _ in range(2 + (test == "compare_models"))]
+    shuffled = [side[::-1] for side in sides[0]]
+    with pytest.raises(ValueError, match=f"{test}: TR 58 of run 'story-0' comes after TR 59"):
+        getattr(ek, test)(shuffled, *sides[1:])
+
+
+def test_rows_that_both_sides_lack_are_not_taken_for_quiet_ones():
+    """Censored alike, as by motion: stationary signals, and no warning."""
+    rng = RNG(15)
+    truth, guess = (rows(rng.standard_normal((300, 20)), "story", 20) for _ in range(2))
+    gone = rng.random(300) < 0.4
+    truth[gone], guess[gone] = np.nan, np.nan
+    ek.permutation_test(truth, guess, n_permutations=50)
+
+
 def test_one_other_stimulus_is_too_few():
     rng = RNG(5)
     with pytest.raises(
-        ValueError, match=r"run 'story-0' \('story-0', 60 TRs\) has 1 predictions of"
+        ValueError, match=r"run 'story-0' \('story-0', 60 TRs\) has predictions of 1 other"
     ):
         ek.wrong_stimulus_test(two_runs(rng), two_runs(rng))
 

@@ -155,3 +155,9 @@ def test_all_mistakes_come_in_one_message():
         ValueError, match=r"of_repeats=0, repeats=\[1, 0\] and people=.*; shared=2, .*; alpha=0 "
     ):
         ek.plan(0.3, 0.5, of_repeats=0, repeats=[1, 0], shared=2, alpha=0)
+
+
+@pytest.mark.parametrize("wrong", [{"t_r": -1}, {"n_tests": 0}, {"repeats": []}, {"people": []}])
+def test_numbers_that_plan_nothing_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected seconds above 0, a number of 1 or more, and at"):
+        ek.plan(0.5, 0.5, **wrong)
