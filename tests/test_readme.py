@@ -19,7 +19,7 @@ def small_study(monkeypatch):
 
     def load_study(name):
         assert name == "simulated"
-        return whole(8, 16, minutes=0.4, vertices=60, test_repeats=3, seed=4, cache=False)
+        return whole(8, 16, minutes=0.7, vertices=60, test_repeats=3, seed=4, cache=False)
 
     monkeypatch.setattr(ek, "load_study", load_study)
 

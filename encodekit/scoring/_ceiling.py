@@ -95,7 +95,8 @@ def noise_ceiling(
         (piece, target): deviations of ``ceiling_squared`` in stretches of time, whose squares sum
         to its variance, and whose means over targets do for a region (`encodekit.by_region`).
         ``n_repeats``: n.
-        All NaN for targets that are constant, have a stray NaN, or were not repeated.
+        All NaN for targets that are constant, have a stray NaN, or were not repeated; runs of
+        fewer than four TRs that all repeats have are left out.
 
         For ``"people"`` and ``"groups"`` also ``n_people`` that a place's share is from, and
         ``n_left_out``, people who are constant, NaN or without a TR in common with others there.

@@ -15,6 +15,7 @@ from encodekit.scoring._ceiling_spread import NoiseSpread
 from encodekit.scoring._jackknife import block_starts, counts_without, join_runs, sums_without
 
 _AT_ONCE = 1024  # targets
+_FEWEST = 4  # TRs of a run, or it is left out
 
 Floats = NDArray[np.float64]
 Parts = tuple[Floats, Floats]  # (1 + block, target) each: of the whole run, then without a block
@@ -102,7 +103,9 @@ def _over_runs(
         data = rows.data[:, names == run]
         kept, times = _present(data, columns)
         n_repeats[run] = int(kept.sum())
-        if kept.sum() > 1:
+        # Of fewer TRs, nothing with a variance is left without a block; that is true of repeats that
+        # share no row, too.
+        if kept.sum() > 1 and times.sum() >= _FEWEST:
             parts = []
             for some in column_blocks(columns, _AT_ONCE):
                 values = load_columns(data, some)[kept][:, times].astype(np.float64)

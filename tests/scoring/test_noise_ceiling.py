@@ -178,3 +178,22 @@ def test_a_short_run_beside_a_long_one_takes_no_interval_away(method):
 def test_a_part_of_a_repeat_is_no_number_of_repeats():
     with pytest.raises(ValueError, match="n=3.5, expected the number of repeats"):
         ek.noise_ceiling(RNG(0).standard_normal((4, 100, 2)), n=3.5)
+
+
+@pytest.mark.parametrize("method", ["repeats", "split-half"])
+def test_runs_of_less_than_four_trs_are_left_out(method):
+    values = RNG(0).standard_normal((4, 63, 5))
+    few = ek.noise_ceiling(values[:, :3], method=method)
+    assert np.isnan(few.signal_share).all()
+    runs = np.repeat(["long", "short"], [60, 3])
+    both, alone = (
+        ek.noise_ceiling(some, runs=names, method=method)
+        for some, names in ((values, runs), (values[:, :60], runs[:60]))
+    )
+    np.testing.assert_allclose(both.signal_share, alone.signal_share)
+
+
+def test_repeats_that_share_no_row_have_no_ceiling():
+    values = RNG(0).standard_normal((2, 40, 3))
+    values[0, 20:], values[1, :20] = np.nan, np.nan
+    assert np.isnan(ek.noise_ceiling(values).signal_share).all()
