@@ -103,8 +103,8 @@ def _over_runs(
         data = rows.data[:, names == run]
         kept, times = _present(data, columns)
         n_repeats[run] = int(kept.sum())
-        # Of fewer TRs, nothing with a variance is left without a block; that is true of repeats that
-        # share no row, too.
+        # Of fewer TRs, nothing with a variance is left without a block; repeats that share no row
+        # have none.
         if kept.sum() > 1 and times.sum() >= _FEWEST:
             parts = []
             for some in column_blocks(columns, _AT_ONCE):
