@@ -65,10 +65,19 @@ class Groups:
         }
         record = {"null": chance.null.name, "random_state": chance.seed}
         return xr.Dataset(
-            {name: (self.dim, values) for name, values in (found | adjusted).items()},
+            {name: (self.dim, values, _said(name)) for name, values in (found | adjusted).items()},
             coords=self.coords,
             attrs={**record, **attrs, "runs": [str(run) for run in chance.lengths]},
         )
+
+
+def _said(name: str) -> dict[str, str]:
+    """Return attributes that say what a p or an interval is over."""
+    if name.endswith("_over_people"):
+        return {"long_name": "over other people who hear these same stimuli"}
+    if name.endswith("_over_stimulus"):
+        return {"long_name": "over other stimuli that these same people hear"}
+    return {}
 
 
 def make_groups(rows: xr.DataArray, by: str | Iterable[str] | None) -> Groups:

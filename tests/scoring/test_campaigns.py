@@ -1,4 +1,4 @@
-"""How often tests, intervals and ceilings are wrong. Each test prints rows of docs/statistics.md.
+"""False-positive rates, power and coverage. Each test prints rows of docs/statistics.md.
 
 ``make check-slow ARGS="-s -q tests/scoring/test_campaigns.py"`` prints them all.
 """

@@ -102,3 +102,9 @@ def test_the_crossed_error_is_that_of_the_model():
 def test_no_permutations_are_refused(cohort):
     with pytest.raises(ValueError, match="n_permutations=0, expected 1 or more"):
         ek.compare_models(*two_models(cohort), n_permutations=0)
+
+
+def test_each_p_says_what_it_is_over(cohort):
+    found = ek.compare_models(*two_models(cohort), by="region", n_permutations=20)
+    assert found.p_over_people.long_name == "over other people who hear these same stimuli"
+    assert found.high_over_stimulus.long_name == "over other stimuli that these same people hear"
