@@ -10,6 +10,7 @@ from sklearn.base import clone
 from encodekit.data import RunList, concat_runs, drop_history, one_array, split_runs
 from encodekit.data._segments import parent_run, read_seconds
 from encodekit.linear._folds import expand, folds_of, resolve_cv
+from encodekit.scoring._doubts import OUT_OF_FOLD
 
 _ROUNDING = 1e-6  # s
 
@@ -51,7 +52,8 @@ def cross_val_predict(
     DataArray (time, target)
         In the order of the runs, with their coordinates; runs that no fold holds out are left out.
         The coordinate ``training_mean`` (time, target) is the mean of the training responses of
-        each row's fold, by which `encodekit.r2` measures.
+        each row's fold, by which `encodekit.r2` measures. The attribute ``out_of_fold`` tells
+        tests over stimulus that runs predict each other.
 
     Raises
     ------
@@ -67,7 +69,9 @@ def cross_val_predict(
     """
     runs_y = split_runs(one_array(y, "y"))
     predictions = out_of_fold(estimator, X, runs_y, cv=cv, groups=groups, purge=purge)
-    return _in_order([_of_rows(run) for run in predictions], runs_y)
+    joined = _in_order([_of_rows(run) for run in predictions], runs_y)
+    # Tests over stimulus need to know that runs predict each other. An int, for netCDF.
+    return joined.assign_attrs({OUT_OF_FOLD: 1})
 
 
 def _of_rows(run: xr.DataArray) -> xr.DataArray:

@@ -32,7 +32,7 @@ def learning_curve(
     evaluate: Evaluate | None = None,
     vary: str = "runs",
     sizes: Sequence[int] | None = None,
-    n_subsets: int = 5,
+    n_subsets: int | None = None,
     cv: Any = None,
     purge: str | float = "0s",
     fit_params: Mapping[str, Any] | None = None,
@@ -66,9 +66,10 @@ def learning_curve(
         a group, targets of people are of one place by their vertex, voxel or region.
     sizes : list of int, optional
         Numbers of runs or participants; 1, 2, 4, ... and all (but one, of a group) if not given.
-    n_subsets : int
+    n_subsets : int, optional
         Random subsets of each size, all different; fewer where there are not that many, and one
-        at full size. Five or more for a curve that is to be reported.
+        at full size. Five if not given; for a group as many as people, so that everybody is scored
+        by all others at the largest size.
     cv, purge
         Of `encodekit.cross_val_predict`, for a group that is scored out of fold.
     fit_params : mapping, optional
@@ -106,6 +107,8 @@ def learning_curve(
     {1: 1.0, 2: 2.0, 3: 3.0}
     """
     runs = RunList(responses)
+    if n_subsets is None:
+        n_subsets = len(_people(runs)) if vary == "group" else 5
     _check(stimuli, runs, vary, test, evaluate, n_subsets)
     if vary != "group" and (cv is not None or read_seconds(purge, "purge")):
         raise ValueError(f"learning_curve: cv= and purge= are for vary='group', not {vary!r}")

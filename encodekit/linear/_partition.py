@@ -39,6 +39,7 @@ def variance_partition(
     by: str | Iterable[str] | None = None,
     cv: Any = None,
     groups: Any = None,
+    purge: str | float = "0s",
 ) -> xr.Dataset:
     """Explained variance of feature spaces: unique to each, and shared by each set of them.
 
@@ -75,7 +76,7 @@ def variance_partition(
     by : str or sequence of str, optional
         Coordinates of the targets, as in `encodekit.permutation_test`: means over the targets that
         share them. Each target by itself if not given.
-    cv, groups
+    cv, groups, purge
         As in `encodekit.cross_val_predict`: stimuli are left out.
 
     Returns
@@ -85,9 +86,9 @@ def variance_partition(
         not unique to any space; ``beyond_nuisance`` (target): ``V(all) - V(nuisance)``, with
         ``nuisance``; ``parts`` (part, target), with ``full``: what is shared by just these spaces,
         named as in ``"mel & speech"``. Each with ``_low`` and ``_high``, a 95 % interval over
-        stimulus: a t interval from a jackknife over blocks of about 20 TRs, for these fitted
-        models. ``unique_p``, ``beyond_nuisance_p``: one-sided p over stimulus, whether they are
-        above 0, and ``_q`` (Benjamini-Hochberg over targets).
+        stimulus: a t interval from a jackknife over blocks of about 20 TRs, sqrt(2) times as wide,
+        since runs predict each other out of fold. ``unique_p``, ``beyond_nuisance_p``: one-sided p
+        over stimulus, whether they are above 0, and ``_q`` (Benjamini-Hochberg over targets).
 
     Raises
     ------
@@ -125,7 +126,7 @@ def variance_partition(
     with progress("partitioning variance", float(len(subsets))) as tick:
         for subset in subsets:
             some = features.isel(feature=np.isin(space_of, list(subset)))
-            truth, guess = _out_of_fold(estimator, some, responses, metric, cv, groups)
+            truth, guess = _out_of_fold(estimator, some, responses, metric, cv, groups, purge)
             named, blocks = make_groups(truth, by), make_blocks(truth)
             found[subset] = EXPLAINED[metric](truth, guess, named, blocks)
             tick(1.0)
@@ -206,11 +207,12 @@ def _out_of_fold(
     metric: str,
     cv: Any,
     groups: Any,
+    purge: str | float,
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Return responses and predictions of the held-out runs, with the same rows and targets."""
     by_name = {run.coords["run"].values[0]: run for run in responses}
     true, predicted = [], []
-    for run in out_of_fold(estimator, features, responses, cv=cv, groups=groups):
+    for run in out_of_fold(estimator, features, responses, cv=cv, groups=groups, purge=purge):
         # For R2, less the mean of the training responses of its own fold: runs of all folds are
         # then measured against 0.
         mean = run.coords["training_mean"].values if metric == "r2" else 0
@@ -261,7 +263,11 @@ _TESTED = ("unique", "beyond_nuisance")
 
 def _limits(parts: Sequence[Explained], blocks: Blocks, *, tested: bool) -> dict[str, Any]:
     """Return values (part, target) with interval, p and q over stimulus, by their endings."""
-    errors = [standard_error(part.influence, blocks) for part in parts]
+    # Runs predict each other out of fold: see `chance_spread`.
+    errors = [
+        (np.sqrt(2) * error, freedom)
+        for error, freedom in (standard_error(part.influence, blocks) for part in parts)
+    ]
     values = np.stack([part.values for part in parts])
     half = np.stack([half_width(*error) for error in errors])
     found = {"": values, "_low": values - half, "_high": values + half}

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from encodekit.core import progress
+from encodekit.data._segments import parent_run
 from encodekit.scoring._blocks import (
     LEVEL,
     Blocks,
@@ -21,7 +22,7 @@ from encodekit.scoring._blocks import (
     standard_error,
 )
 from encodekit.scoring._correlation import pair, score
-from encodekit.scoring._doubts import Loudness, refuse_disorder, warn_of_onsets
+from encodekit.scoring._doubts import Loudness, chance_spread, refuse_disorder, warn_of_onsets
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._null_statistics import Block, each_run, group_means, pieces
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
@@ -50,7 +51,9 @@ def compare_models(
     the standardised predictions goes with the responses more than when its time is scrambled within
     runs, alike for all participants (too large rather than too small where both models predict
     well: .03 for .05); the interval is a t interval from a jackknife over blocks of about 20 TRs,
-    at least four to a stimulus, paired over models and participants. Over people it is a paired t
+    at least four to a stimulus, paired over models and participants. For predictions of
+    `encodekit.cross_val_predict` both are for chance sqrt(2) times as wide, as in
+    `encodekit.permutation_test`. Over people it is a paired t
     test: whether other people who hear THIS stimulus would show the difference. It says nothing of
     another stimulus: where people share responses that neither model explains, equally good models
     differ "significantly" for a quarter of the stimuli (the table is in ``docs/statistics.md``).
@@ -148,25 +151,31 @@ def _over_stimulus(
 ) -> tuple[dict[str, Floats], Floats]:
     """Return p and interval over stimulus, and the difference (stimulus, target) in each."""
     wanted, blocks = np.isfinite(difference), make_blocks(sides[0])
-    heard = np.zeros((2, len(set(chance.heard.values())), wanted.size))
+    heard = np.zeros((2, len(_stories(chance)), wanted.size))
     of_blocks = np.full((blocks.size, wanted.size), np.nan)
     left = _Found(of_blocks, heard[0], heard[1], Loudness())
     at_once = max(_VALUES_AT_ONCE // (1 + n), 1)
     parts = _scrambled(sides, wanted, chance, n, blocks, left, at_once)
     if groups.dim == "group":
         parts = group_means(parts, groups, wanted, at_once)
-    p = np.full(groups.size, np.nan)
+    p, spread = np.full(groups.size, np.nan), chance_spread(*sides[1:])
     for columns, values in parts:
-        p[columns] = count_p(np.abs(values[1:]), np.abs(values[0]))
+        p[columns] = count_p(np.float32(spread) * np.abs(values[1:]), np.abs(values[0]))
     left.loudness.warn(chance.null.name, "compare_models", stacklevel=4)
     influence = grouped(left.influence, groups, wanted)
     _warn_of_few_blocks(influence)
-    half, centre = half_width(*standard_error(influence, blocks)), groups.mean(difference)
+    half = spread * half_width(*standard_error(influence, blocks))
+    centre = groups.mean(difference)
     return {
         "p_over_stimulus": p,
         "low_over_stimulus": centre - half,
         "high_over_stimulus": centre + half,
     }, _per_stimulus(left)
+
+
+def _stories(chance: Scramblings) -> list[str]:
+    """Return what was heard; the segments of one run (`Study.segment`) are one story."""
+    return list(dict.fromkeys(parent_run(str(name)) for name in chance.heard.values()))
 
 
 def _per_stimulus(left: _Found) -> Floats:
@@ -188,7 +197,7 @@ def _scrambled(
     """Yield (1 + n, column): the scrambled difference of predictions; fill what is ``left``."""
     truth, first, second = sides
     draws = chance.draw(n)
-    place = {stimulus: i for i, stimulus in enumerate(dict.fromkeys(chance.heard.values()))}
+    place = {name: i for i, name in enumerate(_stories(chance))}
     both = (pieces(truth, guess, wanted, at_once) for guess in (first, second))
     # Blocks and draws are of a stimulus, whoever heard it: people stay paired, and models are.
     with progress("comparing models", float(wanted.sum())) as tick:
@@ -201,7 +210,7 @@ def _scrambled(
                 apart = mine.predicted - its.predicted
                 values += mine.weight * chance.null.statistics(mine.true, apart, draws[mine.run])
                 r = [part.add(rows) for part, rows in zip(parts, (mine, its), strict=True)]
-                n_trs, where = mine.there.sum(), place[chance.heard[mine.run]]
+                n_trs, where = mine.there.sum(), place[parent_run(str(chance.heard[mine.run]))]
                 left.over_stimuli[where, one.columns] += n_trs * (r[0] - r[1])
                 left.n_trs[where, one.columns] += n_trs
             left.influence[:, one.columns] = parts[0].values() - parts[1].values()

@@ -1,12 +1,13 @@
 """The mean response of a group of people, at the places of others."""
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from encodekit.core import unknown_name
-from encodekit.data import RunList, is_labelled, one_array, split_runs
+from encodekit.data import RunList, is_constant, is_labelled, one_array, split_runs
 from encodekit.scoring._intersubject import places
 
 
@@ -31,9 +32,10 @@ def group_mean(responses: Any, *, participants: Iterable[str] | None = None) -> 
     Returns
     -------
     RunList of DataArray (time, target)
-        As ``responses``, float64. The mean is over those who have a row; NaN where nobody does. A
-        target that is NaN in some of its rows only, because everybody else's channel is dead in
-        one run, is fitted by no ridge: leave such places out.
+        As ``responses``, float64. The mean is over those who have a row, and a living channel (one
+        that varies in the run); NaN where nobody does. A target that is NaN in some of its rows
+        only, because everybody else's channel is dead in one run, is fitted by no ridge: leave such
+        places out.
 
     Raises
     ------
@@ -72,7 +74,11 @@ def group_mean(responses: Any, *, participants: Iterable[str] | None = None) -> 
     runs = []
     for run in split_runs(rows):
         values = np.asarray(run.data, dtype=np.float64)
-        there = np.isfinite(values) & in_group
+        # A dead channel is constant, whatever it is scaled to: no response, and no part of a mean.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of targets without a row
+            most, least = np.nanmax(values, axis=0), np.nanmin(values, axis=0)
+        there = np.isfinite(values) & in_group & ~is_constant(most, least, np.float32)
         known_values = np.where(there, values, 0.0)
         total, n = (groups.sum(side)[:, groups.codes] for side in (known_values, there * 1.0))
         # A member's own part is taken out of the sum, so that nobody is in the mean of others.

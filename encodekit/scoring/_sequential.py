@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit.scoring._doubts import Loudness
+from encodekit.scoring._doubts import Loudness, chance_spread
 from encodekit.scoring._null_statistics import pieces, statistics
 from encodekit.scoring._nulls import Scramblings
 
@@ -36,6 +36,7 @@ def sequential_test(
         draws = chance.draw(min(_CHUNK, n - done), chunk)
         for piece in pieces(truth, guess, np.isfinite(r) & np.isnan(p), block_size or _AT_ONCE):
             values = statistics(piece, chance.null, draws)
+            values[1:] *= np.float32(chance_spread(guess))
             some, null = piece.columns, values[1:]
             if not done:
                 loudness.add(piece)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from encodekit.core import progress, unknown_name
 from encodekit.scoring._correlation import pair, score
-from encodekit.scoring._doubts import Loudness, refuse_disorder, warn_of_onsets
+from encodekit.scoring._doubts import Loudness, chance_spread, refuse_disorder, warn_of_onsets
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._null_statistics import Block, Piece, group_means, pieces, statistics
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
@@ -42,7 +42,10 @@ def permutation_test(
 
     Everybody hears the same stimulus, and so shares chance. ``p_over_stimulus`` asks whether
     predictions of another stimulus would do as well: the time of the predictions is scrambled
-    within runs, in the same way for all participants. ``p_over_people`` asks whether other people
+    within runs, in the same way for all participants. Predictions of `encodekit.cross_val_predict`
+    depend on the responses of all runs: two runs predict each other, and what they have in common
+    by chance counts twice, so the null is taken sqrt(2) times as wide (without, .05 would be .13 to
+    .17). ``p_over_people`` asks whether other people
     would show it with this very stimulus (a t test over participants); where people share
     responses that the model does not explain, it finds effects in nothing.
 
@@ -172,7 +175,9 @@ def _test(
         scrambled = group_means(scrambled, groups, wanted, at_once)
     z, studentised_r, p = np.full((3, groups.size), np.nan)
     largest = np.full(n, -np.inf)  # of each draw over all targets so far
+    spread = np.float32(chance_spread(guess))
     for columns, values in scrambled:
+        values[1:] *= spread
         null = values[1:]
         z[columns] = (values[0] - null.mean(axis=0)) / null.std(axis=0)
         # For the maximum, what was observed is one of 1 + n like any other: under the null all are

@@ -1,5 +1,6 @@
 """Whether the prediction of what was heard is better than predictions of other stimuli."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
+from encodekit.core import shown
 from encodekit.data import (
     N_TARGETS_AT_ONCE,
     check_same_targets,
@@ -19,7 +21,7 @@ from encodekit.data import (
     split_runs,
 )
 from encodekit.scoring._correlation import correlate, pair, score
-from encodekit.scoring._doubts import refuse_disorder
+from encodekit.scoring._doubts import chance_spread, refuse_disorder
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._p_values import adjust
 
@@ -88,7 +90,8 @@ def wrong_stimulus_test(
     groups = make_groups(truth, by)
     # Those that `encodekit.correlation` defines, in all runs: means of a group are of the same.
     wanted = np.isfinite(score(truth.data, guess.data, truth.coords["run"].values, truth.coords))
-    found = _test([_grouped(one, groups, wanted) for one in _each_stimulus(truth, guess, others)])
+    scores = [_grouped(one, groups, wanted) for one in _each_stimulus(truth, guess, others)]
+    found = _test(scores, chance_spread(guess))
     found["q_wrong_stimulus"] = adjust(found["p_wrong_stimulus"])
     return xr.Dataset(
         {name: (groups.dim, values) for name, values in found.items()},
@@ -119,6 +122,7 @@ def _each_stimulus(truth: xr.DataArray, guess: xr.DataArray, others: Any) -> Ite
     more = [] if others is None else split_runs(one_array(others, "others"))
     for other in more:
         check_same_targets(truth, other, "true", "others")
+    _warn_of_unknown_onsets(truth, more)
     runs = split_runs(truth)
     clocks = [_clock(run) for run in runs]
     # A prediction of a run that was heard has that run's rows; others tell their own.
@@ -138,6 +142,19 @@ def _each_stimulus(truth: xr.DataArray, guess: xr.DataArray, others: Any) -> Ite
         nothing = np.full(truth.sizes["target"], np.nan)
         table = [_weighted([of.get(name, nothing) for of in wrong], n) for name in names]
         yield _Scores(_weighted(right, n), np.stack(table), np.sum(n, axis=0))
+
+
+def _warn_of_unknown_onsets(truth: xr.DataArray, others: Sequence[xr.DataArray]) -> None:
+    known = truth.coords.get("sound_onset")
+    silent = [str(one.coords["run"].values[0]) for one in others if "sound_onset" not in one.coords]
+    if known is not None and known.values.any() and silent:
+        names = ", ".join(map(shown, silent[:3]))
+        warnings.warn(
+            f"wrong_stimulus_test: what was heard begins {known.values.max():.3g} s into its "
+            f"audio, and others ({names}) do not say when theirs begin: 0 s is taken. If that is "
+            "not so, others.assign_coords(sound_onset=('time', [...])) says it",
+            stacklevel=4,
+        )
 
 
 def _wrong(
@@ -204,7 +221,7 @@ def _weighted(values: Sequence[Floats], n_trs: Sequence[Floats]) -> Floats:
     return mean
 
 
-def _test(stimuli: Sequence[_Scores]) -> dict[str, Any]:
+def _test(stimuli: Sequence[_Scores], spread: float) -> dict[str, Any]:
     """Return the statistics (group,) over stimuli."""
     r = np.stack([one.r for one in stimuli])
     defined = np.isfinite(r)
@@ -223,7 +240,7 @@ def _test(stimuli: Sequence[_Scores]) -> dict[str, Any]:
         terms = np.where(defined, parts**2 / (counts - 1), 0.0)
         freedom = parts.sum(axis=0) ** 2 / terms.sum(axis=0)
         total, base = (np.where(defined, weights * side, 0.0).sum(axis=0) for side in (r, means))
-        t = (total - base) / np.sqrt(parts.sum(axis=0))
+        t = (total - base) / (spread * np.sqrt(parts.sum(axis=0)))
     found = {"r": total, "r_wrong": base, "t": t, "freedom": freedom}
     found["p_wrong_stimulus"] = stats.t.sf(t, freedom)
     nothing = ~defined.any(axis=0)

@@ -211,7 +211,7 @@ def test_the_error_of_r2_is_that_of_the_jackknife(problem):
     half = 2.119905 * np.sqrt(variance)  # t of sixteen degrees of freedom
     explained = found.sel(subset="a & b & c")
     got = float(explained.explained_high[0] - explained.explained[0])
-    assert got == pytest.approx(half, rel=0.02)
+    assert got == pytest.approx(np.sqrt(2) * half, rel=0.02)  # runs predict each other
 
 
 def test_pipelines_and_models_without_a_criterion_are_partitioned(problem):
@@ -271,3 +271,20 @@ def test_rows_in_another_order_than_time_are_refused(problem):
     features, y, _ = problem
     with pytest.raises(ValueError, match="variance_partition: TR 98 of run .* comes after TR 99"):
         ek.variance_partition(R2, features[::-1], y[::-1])
+
+
+def test_segments_are_purged_as_in_cross_val_predict(problem):
+    features, y, _ = problem
+    names = {f"run-{k}": f"long/part-{k + 1}" for k in range(N_RUNS)}
+    seconds = ("time", 2.0 * np.arange(N_TRS))
+
+    def cut(rows):
+        run = ("time", [names[name] for name in rows.run.values])
+        return rows.assign_coords(run=run, stimulus=run, seconds=seconds)
+
+    whole, purged = (
+        ek.variance_partition(R2, cut(features), cut(y[:, :3]), full=False, purge=purge)
+        for purge in (0, "40s")
+    )
+    assert not np.allclose(whole.explained, purged.explained)
+    np.testing.assert_allclose(whole.explained, purged.explained, atol=0.1)

@@ -46,7 +46,10 @@ def predictions(rate, like, run):
     return make_response(
         values, run=run, participant="all", t_r=2.0, tr_times=times,
         target=like.target.values,
-    ).assign_coords(participant=like.participant, region=like.region)  # fmt: skip
+    ).assign_coords(
+        participant=like.participant, region=like.region,
+        sound_onset=("time", np.full(len(rate), 20.0 if run == "alice" else 0.0)),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

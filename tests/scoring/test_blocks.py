@@ -170,3 +170,17 @@ def test_intervals_over_stimulus_cover(request, autoregressive, lengths, order):
     print(f"\n| {request.node.callspec.id} | {held:.3f} | {stimulus:.3f} | {people:.3f} |", end="")
     assert 0.93 <= held <= 0.97
     assert stimulus <= 0.07
+
+
+def test_segments_of_one_run_are_one_story_and_say_nothing_of_others(autoregressive):
+    make = equal_models(autoregressive, RNG(6), 3)
+    sides = arrays([80, 80], 3, make)
+    names = {"story-0": "long/part-1", "story-1": "long/part-2"}
+    cut = [
+        side.assign_coords(stimulus=("time", [names[name] for name in side.stimulus.values]))
+        for side in sides
+    ]
+    found = ek.compare_models(*cut, by="region", n_permutations=20)
+    assert found.n_stimuli.item() == 1
+    assert np.isnan(found.low).all()
+    assert np.isfinite(found.low_over_stimulus).all()

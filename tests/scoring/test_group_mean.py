@@ -99,3 +99,11 @@ def test_targets_without_a_place_are_refused(responses):
         ek.group_mean(joined)
     with pytest.raises(TypeError, match="ndarray without labels"):
         ek.group_mean(responses[0].values)
+
+
+def test_a_dead_channel_is_no_response_of_the_group(responses):
+    dead = responses[0].copy()
+    dead[:, 0] = 0.0
+    mean = ek.group_mean(dead)[0]
+    np.testing.assert_allclose(mean.values[:, 2], dead.values[:, 4])
+    np.testing.assert_allclose(mean.values[:, 0], (dead.values[:, 2] + dead.values[:, 4]) / 2)

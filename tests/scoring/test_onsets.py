@@ -174,7 +174,12 @@ def test_wrong_predictions_meet_the_response_at_the_same_time_after_the_sound():
     moved = truth.assign_coords(sound_onset=("time", [20.0] * 80))
     moved["seconds"] = moved.seconds + 20.0
     guess["seconds"] = guess.seconds + 20.0
-    same = ek.wrong_stimulus_test(moved, guess, others=others)
+    with pytest.warns(
+        UserWarning, match="begins 20 s into its audio, and others .'book-0', 'book-1'"
+    ):
+        same = ek.wrong_stimulus_test(moved, guess, others=others)
+    told = [one.assign_coords(sound_onset=("time", [0.0] * 80)) for one in others]
+    np.testing.assert_array_equal(ek.wrong_stimulus_test(moved, guess, others=told).t, same.t)
     plain = ek.wrong_stimulus_test(truth, guess.assign_coords(seconds=truth.seconds), others=others)
     np.testing.assert_allclose(same.t, plain.t)
 
