@@ -86,7 +86,7 @@ def test_nothing_is_found_in_a_twentieth_of_cross_validated_sets(nothing):
 
 @pytest.mark.slow
 def test_the_rates_of_cross_validated_predictions(nothing):
-    found, compared, held = rates(nothing, 1500)
+    found, compared, held = rates(nothing, 1000)
     print(f"\n| {found:.3f} | {compared:.3f} | {held:.3f} |", end="")
     assert 0.03 <= found <= 0.065
     assert 0.03 <= compared <= 0.065
