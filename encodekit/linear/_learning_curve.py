@@ -110,14 +110,8 @@ def learning_curve(
     if n_subsets is None:
         n_subsets = len(_people(runs)) if vary == "group" else 5
     _check(stimuli, runs, vary, test, evaluate, n_subsets)
-    if vary != "group" and (cv is not None or read_seconds(purge, "purge")):
-        raise ValueError(f"learning_curve: cv= and purge= are for vary='group', not {vary!r}")
+    _check_folds(vary, cv, purge)
     names = _members(runs, vary)
-    if vary == "group" and len(names) < 2:
-        raise ValueError(
-            f"learning_curve: a group is scored on people who are not in it, and the responses are "
-            f"of {', '.join(names)} alone: pass two people or more"
-        )
     rows = []
     most = len(names) - (vary == "group")
     for size, subset, chosen in _subsets(len(names), most, sizes, n_subsets, random_state):
@@ -184,6 +178,12 @@ def _check(
 ) -> None:
     if vary not in _VARY:
         raise ValueError(f"learning_curve: {unknown_name('vary', vary, _VARY)}")
+    people = _people(runs)
+    if vary == "group" and len(people) < 2:
+        raise ValueError(
+            "learning_curve: a group is scored on people who are not in it, and the responses are "
+            f"of {', '.join(people)} alone: pass two people or more"
+        )
     if vary == "group" and evaluate is not None:
         raise ValueError("learning_curve: a group's others are scored by r: leave evaluate= out")
     if vary != "group" and (test is None) == (evaluate is None):
@@ -198,6 +198,11 @@ def _check(
     heard = [item for item in stimuli if isinstance(item, Stimulus)]
     if test is not None and heard:
         check_disjoint({"fit": heard, "test": test.stimuli})
+
+
+def _check_folds(vary: str, cv: Any, purge: str | float) -> None:
+    if vary != "group" and (cv is not None or read_seconds(purge, "purge")):
+        raise ValueError(f"learning_curve: cv= and purge= are for vary='group', not {vary!r}")
 
 
 def _members(runs: RunList, vary: str) -> list[str]:

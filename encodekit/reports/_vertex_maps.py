@@ -1,5 +1,6 @@
 """Scores of targets as maps: one value per vertex of fsaverage5."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,10 @@ def _from_targets(scores: xr.DataArray) -> Maps:
             f"scores are in space {space!r}, but maps are drawn on fsaverage5: bring the "
             "responses to an fsaverage mesh first"
         )
-    means = by_region(scores, by=["hemisphere", "vertex"])
+    with warnings.catch_warnings():
+        # A map is of single vertices, and shows those whose ceiling is weak as what they are.
+        warnings.filterwarnings("ignore", "by_region: the noise ceiling cannot carry")
+        means = by_region(scores, by=["hemisphere", "vertex"])
     maps = {side: np.full(N_VERTICES, np.nan) for side in SIDES}
     for side in SIDES:
         here = means[(means["hemisphere"] == side) & (means["vertex"] < N_VERTICES)]

@@ -47,13 +47,13 @@ def group_mean(responses: Any, *, participants: Iterable[str] | None = None) -> 
     Examples
     --------
     >>> import xarray as xr
-    >>> y = xr.DataArray([[1.0, 2.0, 6.0]], dims=("time", "target"), coords={
-    ...     "run": ("time", ["a"]), "tr": ("time", [0]), "target": ["P1", "P2", "P3"],
+    >>> y = xr.DataArray([[1.0, 2.0, 6.0], [0.0, 0.0, 3.0]], dims=("time", "target"), coords={
+    ...     "run": ("time", ["a", "a"]), "tr": ("time", [0, 1]), "target": ["P1", "P2", "P3"],
     ...     "participant": ("target", ["P1", "P2", "P3"]), "region": ("target", ["A"] * 3)})
     >>> group_mean(y)[0].values.tolist()
-    [[4.0, 3.5, 1.5]]
-    >>> group_mean(y, participants=["P1", "P2"])[0].values.tolist()
-    [[2.0, 1.0, 1.5]]
+    [[4.0, 3.5, 1.5], [1.5, 1.5, 0.0]]
+    >>> group_mean(y, participants=["P1", "P2"])[0].values[0].tolist()
+    [2.0, 1.0, 1.5]
     """
     if not is_labelled(responses):
         raise TypeError(
