@@ -87,8 +87,8 @@ def learning_curve(
     ------
     ValueError
         For runs that do not pair up, unknown ``vary``, sizes that cannot be had, both or neither
-        of ``test`` and ``evaluate`` (for a group: ``evaluate``, or ``cv`` or ``purge`` with
-        ``test``), or a test that shares its audio with a fitted run.
+        of ``test`` and ``evaluate`` (for a group: ``evaluate``, ``cv`` or ``purge`` with ``test``,
+        or ``fit_params`` without it), or a test that shares its audio with a fitted run.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def learning_curve(
     if n_subsets is None:
         n_subsets = len(_people(runs)) if vary == "group" else 5
     _check(stimuli, runs, vary, test, evaluate, n_subsets)
-    _check_folds(vary, cv, purge)
+    _check_folds(vary, test, cv, purge, fit_params)
     names = _members(runs, vary)
     rows = []
     most = len(names) - (vary == "group")
@@ -200,9 +200,17 @@ def _check(
         check_disjoint({"fit": heard, "test": test.stimuli})
 
 
-def _check_folds(vary: str, cv: Any, purge: str | float) -> None:
-    if vary != "group" and (cv is not None or read_seconds(purge, "purge")):
+def _check_folds(
+    vary: str, test: Study | None, cv: Any, purge: str | float, fit_params: Any
+) -> None:
+    asked = cv is not None or read_seconds(purge, "purge") > 0
+    if vary != "group" and asked:
         raise ValueError(f"learning_curve: cv= and purge= are for vary='group', not {vary!r}")
+    if vary == "group" and (asked if test is not None else fit_params):
+        raise ValueError(
+            "learning_curve: a group is scored out of fold by cv= and purge=, or on test= with "
+            "fit_params=: leave out what is for the other"
+        )
 
 
 def _members(runs: RunList, vary: str) -> list[str]:

@@ -1,6 +1,5 @@
 """What each feature space explains alone, and what several share."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from itertools import chain, combinations
 from typing import Any
@@ -15,9 +14,15 @@ from encodekit.core import progress, unknown_name
 from encodekit.data import concat_runs, one_array, split_runs
 from encodekit.linear._criteria import CRITERIA
 from encodekit.linear._cross_val import out_of_fold
-from encodekit.scoring._blocks import Blocks, few_blocks, half_width, make_blocks, standard_error
+from encodekit.scoring._blocks import (
+    Blocks,
+    half_width,
+    make_blocks,
+    standard_error,
+    warn_of_few_blocks,
+)
 from encodekit.scoring._correlation import pair
-from encodekit.scoring._doubts import refuse_disorder
+from encodekit.scoring._doubts import BOTH_WAYS, refuse_disorder
 from encodekit.scoring._explained import EXPLAINED, Explained
 from encodekit.scoring._groups import Groups, make_groups
 from encodekit.scoring._p_values import adjust
@@ -71,8 +76,7 @@ def variance_partition(
         Fit every set of spaces (2^k - 1 of them), or only all, all but one, and the nuisance (k + 1
         or k + 2); then there are no ``parts``.
     metric : {"correlation", "r2"}, optional
-        What follows from the estimator's ``scoring``; needed where it has none, and refused where
-        it is another.
+        What follows from the estimator's ``scoring``; another is refused. R2 where it has none.
     by : str or sequence of str, optional
         Coordinates of the targets, as in `encodekit.permutation_test`: means over the targets that
         share them. Each target by itself if not given.
@@ -231,7 +235,7 @@ def _dataset(
 ) -> xr.Dataset:
     everything = frozenset(spaces)
     total = found[everything]
-    _warn_of_few_blocks(total.influence)
+    warn_of_few_blocks(total.influence, "variance_partition")
     unique = {space: total - found[everything - {space}] for space in spaces}
     shared = total
     for part in unique.values():
@@ -263,9 +267,8 @@ _TESTED = ("unique", "beyond_nuisance")
 
 def _limits(parts: Sequence[Explained], blocks: Blocks, *, tested: bool) -> dict[str, Any]:
     """Return values (part, target) with interval, p and q over stimulus, by their endings."""
-    # Runs predict each other out of fold: see `chance_spread`.
     errors = [
-        (np.sqrt(2) * error, freedom)
+        (BOTH_WAYS * error, freedom)
         for error, freedom in (standard_error(part.influence, blocks) for part in parts)
     ]
     values = np.stack([part.values for part in parts])
@@ -278,15 +281,6 @@ def _limits(parts: Sequence[Explained], blocks: Blocks, *, tested: bool) -> dict
             ]
         found |= {"_p": np.stack(p), "_q": np.stack([adjust(row) for row in p])}
     return found
-
-
-def _warn_of_few_blocks(influence: NDArray[np.float64]) -> None:
-    if few_blocks(influence).any():
-        warnings.warn(
-            "variance_partition: some intervals and p are NaN: there are fewer than three blocks "
-            "of time: predict longer or more runs",
-            stacklevel=4,
-        )
 
 
 def _part(subset: Subset, found: dict[Subset, Explained], everything: Subset) -> Explained:

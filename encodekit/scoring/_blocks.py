@@ -6,6 +6,7 @@ differences, means over targets and smooth functions are those differences, mean
 method) slopes times the influences, so that one table (block, target) serves them all.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from encodekit.scoring._groups import Groups
-from encodekit.scoring._jackknife import count_blocks, sums_without
+from encodekit.scoring._jackknife import correlations_without, count_blocks
 from encodekit.scoring._null_statistics import RunRows
 
 _SHORTEST = 3  # TRs of a block
@@ -83,7 +84,10 @@ class Influence:
     def add(self, rows: RunRows, flat: NDArray[np.bool_] | None = None) -> Floats:
         """Add one run, and return r (target,) in it; 0 for targets that are ``flat`` (target,)."""
         blocks, starts = self._blocks.starts(rows.places)
-        r, n = _r_without(rows.true, rows.predicted, rows.there, starts)
+        sides = (side.astype(np.float64) for side in (rows.true, rows.predicted))
+        r, n = correlations_without(next(sides), next(sides), starts, rows.there)
+        # A block that is the whole run leaves nothing behind, and takes it all.
+        r = np.where(n > 0, r, 0.0)
         if flat is not None:
             r = np.where(flat, 0.0, r)
         self._weighted[0] += r[0] * n[0]
@@ -109,25 +113,6 @@ class Influence:
             # distance from it: (N - m) / N scales this to the block's part in the whole.
             moved = (whole - without) * (n[0] - n[1:]) / n[0]
         return np.where(n[1:] > 0, np.where(n[1:] < n[0], moved, 0.0), np.nan)
-
-
-def _r_without(
-    true: NDArray[Any], predicted: NDArray[Any], there: NDArray[np.bool_], starts: NDArray[np.intp]
-) -> tuple[Floats, Floats]:
-    """Return r (1 + block, target) of all rows, then without each block, and how many rows."""
-    left = true.astype(np.float64)
-    right = predicted * there[:, None].astype(np.float64)
-    n = sums_without(there.astype(np.float64), starts)[:, None] * np.ones(left.shape[1])
-    one, other = (sums_without(side, starts) for side in (left, right))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        product = sums_without(left * right, starts) - one * other / n
-        squares = [
-            sums_without(side**2, starts) - total**2 / n
-            for side, total in ((left, one), (right, other))
-        ]
-        r = product / np.sqrt(squares[0] * squares[1])
-    # A block that is the whole run leaves nothing behind, and takes it all.
-    return np.where(n > 0, r, 0.0), n
 
 
 def grouped(influence: Floats, groups: Groups, weights: NDArray[Any]) -> Floats:
@@ -172,8 +157,13 @@ def half_width(error: Floats, freedom: NDArray[Any], level: float = LEVEL) -> Fl
     return half
 
 
-def few_blocks(influence: Floats) -> NDArray[np.bool_]:
-    """Return which columns (block, column) have too few blocks for an interval, but have some."""
+def warn_of_few_blocks(influence: Floats, who: str) -> None:
+    """Warn of columns (block, column) with too few blocks for an interval."""
     n = np.isfinite(influence).sum(axis=0)
-    few: NDArray[np.bool_] = (n > 0) & (n < _ENOUGH)
-    return few
+    few = np.count_nonzero((n > 0) & (n < _ENOUGH))
+    if few:
+        warnings.warn(
+            f"{who}: {few} of {n.size} intervals over stimulus are NaN: there are fewer than three "
+            "blocks of time, and the spread of two is a guess: score longer or more runs",
+            stacklevel=4,
+        )

@@ -1,6 +1,5 @@
 """Whether one model predicts better than another: paired, over stimulus and over people."""
 
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -15,11 +14,11 @@ from encodekit.scoring._blocks import (
     LEVEL,
     Blocks,
     Influence,
-    few_blocks,
     grouped,
     half_width,
     make_blocks,
     standard_error,
+    warn_of_few_blocks,
 )
 from encodekit.scoring._correlation import pair, score
 from encodekit.scoring._doubts import Loudness, chance_spread, refuse_disorder, warn_of_onsets
@@ -163,7 +162,7 @@ def _over_stimulus(
         p[columns] = count_p(np.float32(spread) * np.abs(values[1:]), np.abs(values[0]))
     left.loudness.warn(chance.null.name, "compare_models", stacklevel=4)
     influence = grouped(left.influence, groups, wanted)
-    _warn_of_few_blocks(influence)
+    warn_of_few_blocks(influence, "compare_models")
     half = spread * half_width(*standard_error(influence, blocks))
     centre = groups.mean(difference)
     return {
@@ -217,17 +216,6 @@ def _scrambled(
             left.loudness.add(one)
             yield one.columns, values
             tick(float(one.columns.size))
-
-
-def _warn_of_few_blocks(influence: Floats) -> None:
-    few = few_blocks(influence)
-    if few.any():
-        warnings.warn(
-            f"compare_models: {np.count_nonzero(few)} of {few.size} intervals over stimulus are "
-            "NaN: there are fewer than three blocks of time, and the spread of two is a guess: "
-            "score longer or more runs",
-            stacklevel=4,
-        )
 
 
 def _over_people(

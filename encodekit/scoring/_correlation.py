@@ -163,7 +163,7 @@ def correlate_runs(
 def correlate(true: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64]:
     """Return r per column of two arrays (time, target); NaN where either is constant."""
     # Tested before anything is subtracted: rounding leaves a constant with a spread.
-    flat = _flat(true) | _flat(predicted)
+    flat = is_flat(true) | is_flat(predicted)
     left = true - true.mean(axis=0, dtype=np.float64)
     right = predicted - predicted.mean(axis=0, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -173,5 +173,6 @@ def correlate(true: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.float64
     return np.where(flat, np.nan, r)
 
 
-def _flat(values: NDArray[Any]) -> NDArray[np.bool_]:
+def is_flat(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which columns of (time, target) are constant."""
     return is_constant(values.max(axis=0), values.min(axis=0), values.dtype)

@@ -22,15 +22,16 @@ Floats = NDArray[np.float64]
 OUT_OF_FOLD = "out_of_fold"  # the attribute by which cross-validated predictions say what they are
 
 
-def chance_spread(*guesses: xr.DataArray) -> float:
-    """Return by how much chance spreads more than a null of fixed predictions: 1, or sqrt(2).
+# In a cross-validation run s is predicted by weights of run q, and q by weights of s. Where nothing
+# is to be found, both hold the same chance product of s and q, y_s' X_s M X_q' y_q: each pair of
+# runs counts twice in the mean r, and its variance is twice that of predictions which do not depend
+# on the responses that they meet.
+BOTH_WAYS = float(np.sqrt(2))
 
-    In a cross-validation run s is predicted by weights of run q, and q by weights of s. Where
-    nothing is to be found, both hold the same chance product of s and q, ``y_s' X_s M X_q' y_q``:
-    each pair of runs counts twice in the mean r, and its variance is twice that of predictions
-    which do not depend on the responses that they meet.
-    """
-    return float(np.sqrt(2)) if any(one.attrs.get(OUT_OF_FOLD) for one in guesses) else 1.0
+
+def chance_spread(*guesses: xr.DataArray) -> float:
+    """Return by how much chance spreads more than a null of fixed predictions."""
+    return BOTH_WAYS if any(one.attrs.get(OUT_OF_FOLD) for one in guesses) else 1.0
 
 
 def refuse_disorder(truth: xr.DataArray, who: str) -> None:

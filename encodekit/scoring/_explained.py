@@ -1,14 +1,14 @@
 """Explained variance of groups of targets, with the influence of blocks of time on it."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from encodekit.data import is_constant
 from encodekit.scoring._blocks import Blocks, Influence, grouped
+from encodekit.scoring._correlation import is_flat
 from encodekit.scoring._groups import Groups
 from encodekit.scoring._null_statistics import each_run, pieces
 
@@ -43,15 +43,11 @@ def squared_correlation(
     for piece in pieces(truth, guess, np.ones(r.size, bool), _AT_ONCE):
         part = Influence(blocks, piece.columns.size)
         for rows in each_run(piece):
-            part.add(rows, _constant(piece.predicted[rows.places][rows.there]))
+            part.add(rows, is_flat(piece.predicted[rows.places][rows.there]))
         r[piece.columns] = part.whole()
         # The slope of r |r| is 2 |r|.
         influence[:, piece.columns] = 2 * np.abs(r[piece.columns]) * part.values()
     return Explained(groups.mean(r * np.abs(r)), grouped(influence, groups, np.isfinite(r)))
-
-
-def _constant(values: NDArray[Any]) -> NDArray[np.bool_]:
-    return is_constant(values.max(axis=0), values.min(axis=0), values.dtype)
 
 
 def r2_of_residuals(

@@ -38,6 +38,26 @@ def counts_without(n_trs: int, starts: NDArray[np.intp]) -> Floats:
     return sums_without(np.ones(n_trs), starts)
 
 
+def correlations_without(
+    left: Floats, right: Floats, starts: NDArray[np.intp], there: NDArray[np.bool_] | None = None
+) -> tuple[Floats, Floats]:
+    """Return r (1 + block, target) of columns (time, target), of all rows, then without each block.
+
+    And how many rows each is from. Rows that are not ``there`` are 0 in ``left``, and left out.
+    """
+    rows = np.ones(len(left)) if there is None else there.astype(np.float64)
+    right = right * rows[:, None]
+    n = sums_without(rows, starts)[:, None] * np.ones(left.shape[1])
+    one, other = (sums_without(side, starts) for side in (left, right))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        product = sums_without(left * right, starts) - one * other / n
+        squares = [
+            sums_without(side**2, starts) - total**2 / n
+            for side, total in ((left, one), (right, other))
+        ]
+        return product / np.sqrt(squares[0] * squares[1]), n
+
+
 def join_runs(by_run: Sequence[Floats]) -> Floats:
     """Return sums over runs of (1 + block, target): of all, then without each block of each run."""
     # Without a block, a run has its own sum and the others have theirs whole.

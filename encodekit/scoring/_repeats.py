@@ -12,7 +12,13 @@ from encodekit.data import column_blocks, is_constant, load_columns
 from encodekit.scoring._ceiling_gains import Gains, gains_of_run, joined_gains
 from encodekit.scoring._ceiling_noise import joined_noise, noise_of_run, slowness
 from encodekit.scoring._ceiling_spread import NoiseSpread
-from encodekit.scoring._jackknife import block_starts, counts_without, join_runs, sums_without
+from encodekit.scoring._jackknife import (
+    block_starts,
+    correlations_without,
+    counts_without,
+    join_runs,
+    sums_without,
+)
 
 _AT_ONCE = 1024  # targets
 _FEWEST = 4  # TRs of a run, or it is left out
@@ -161,7 +167,8 @@ def _correlation_of_halves(values: Floats) -> Measures:
             f"repeats.isel(repeat=slice({len(values) - 1})), or use method='repeats'"
         )
     values, flat = _centred(values)
-    r, n_trs = correlations_without(values[::2].mean(axis=0), values[1::2].mean(axis=0))
+    halves = (values[part::2].mean(axis=0) for part in (0, 1))
+    r, n_trs = correlations_without(next(halves), next(halves), block_starts(values.shape[1]))
     r[:, flat] = np.nan
     return {"r": r * n_trs, "n_trs": n_trs}
 
@@ -170,18 +177,3 @@ def _centred(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Return each repeat less its mean, and which targets are constant in one."""
     flat = is_constant(values.max(axis=1), values.min(axis=1), np.float32).any(axis=0)
     return values - values.mean(axis=1, keepdims=True), np.asarray(flat)
-
-
-def correlations_without(left: Floats, right: Floats) -> Parts:
-    """Return (1 + block, target): r of columns (time, target) of mean 0, and how many TRs."""
-    starts = block_starts(len(left))
-    n = counts_without(len(left), starts)[:, None] * np.ones(left.shape[1])
-    sums = [sums_without(side, starts) for side in (left, right)]
-
-    def moment(one: int, other: int) -> Floats:
-        sides = (left, right)
-        product: Floats = sums_without(sides[one] * sides[other], starts)
-        return product - sums[one] * sums[other] / n
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return moment(0, 1) / np.sqrt(moment(0, 0) * moment(1, 1)), n

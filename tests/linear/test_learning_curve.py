@@ -230,6 +230,9 @@ def test_what_only_a_group_takes_is_refused_elsewhere(shared):
     features, runs = shared
     with pytest.raises(ValueError, match="cv= and purge= are for vary='group', not 'runs'"):
         ek.learning_curve(Counting(), features, runs, evaluate=len, purge="4s")
+    for more in ({"test": object(), "purge": "4s"}, {"fit_params": {"groups": [1]}}):
+        with pytest.raises(ValueError, match="by cv= and purge=, or on test= with fit_params="):
+            ek.learning_curve(Counting(), runs, runs, vary="group", **more)
     with pytest.raises(ValueError, match="a group's others are scored by r: leave evaluate= out"):
         ek.learning_curve(Counting(), features, runs, vary="group", evaluate=len)
     with pytest.raises(ValueError, match=r"sizes=\[5\], expected numbers from 1 to 4"):
