@@ -14,7 +14,8 @@ _HOME = {
     "saving": ("load_study", "save", "load"),
     "features": (
         "FeatureExtractor", "SpeechFeatures", "TextFeatures", "MelSpectrogram", "WordRate",
-        "WordValues", "PhoneRate", "Articulation", "Pitch", "Streamed", "Context",
+        "WordValues", "WordVectors", "ArrayFeatures", "PhoneRate", "Articulation", "Pitch",
+        "Streamed", "Context",
         "Lanczos", "Delayer", "CanonicalHRF", "RunScaler", "ConfoundRemover", "FeatureSpaces",
         "FeatureTransformer",
     ),

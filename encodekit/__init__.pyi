@@ -3,6 +3,7 @@ from encodekit.data import FittedOnWarning as FittedOnWarning
 from encodekit.data import Stimulus as Stimulus
 from encodekit.data import Study as Study
 from encodekit.data import validate as validate
+from encodekit.features import ArrayFeatures as ArrayFeatures
 from encodekit.features import Articulation as Articulation
 from encodekit.features import CanonicalHRF as CanonicalHRF
 from encodekit.features import ConfoundRemover as ConfoundRemover
@@ -21,6 +22,7 @@ from encodekit.features import Streamed as Streamed
 from encodekit.features import TextFeatures as TextFeatures
 from encodekit.features import WordRate as WordRate
 from encodekit.features import WordValues as WordValues
+from encodekit.features import WordVectors as WordVectors
 from encodekit.linear import BandedRidgeCV as BandedRidgeCV
 from encodekit.linear import LayerSelector as LayerSelector
 from encodekit.linear import RandomChunks as RandomChunks

@@ -22,6 +22,8 @@ PUBLIC = [
     "MelSpectrogram",
     "WordRate",
     "WordValues",
+    "WordVectors",
+    "ArrayFeatures",
     "PhoneRate",
     "Articulation",
     "Pitch",

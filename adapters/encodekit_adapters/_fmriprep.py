@@ -2,7 +2,6 @@
 
 import gzip
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,28 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from encodekit.core import present_file, refuse, unknown_name
+from encodekit.core import present_file, refuse
+from encodekit_adapters._bids_names import bids_file, folders_of, inherited
+from encodekit_adapters._bids_runs import BoldRun
 from encodekit_adapters._damaged import reading
 from encodekit_adapters._json import read_json
 from encodekit_adapters._lazy import dask_array, lazy_rows
 from encodekit_adapters._need import need
 
 SPACES = {"fsaverage": "fsaverage7", "fsLR": "fsLR-32k"}
+_DENSE = {
+    ("fsaverage", "10k"): "fsaverage5",
+    ("fsaverage", "41k"): "fsaverage6",
+    ("fsLR", "170k"): "fsLR-59k",
+}
+_READ = ("RepetitionTime", "StartTime")  # what is taken from sidecars
 _SIDES = {"L": "left", "R": "right"}
 _CORTEX = {f"CIFTI_STRUCTURE_CORTEX_{side.upper()}": side for side in _SIDES.values()}
 _HEAD = 65536  # bytes of a GIFTI file that hold its metadata
 _CLOSE = 1e-3  # s; repetition times
 _AGAIN = "get it again"
-
-
-@dataclass(frozen=True)
-class BoldRun:
-    """One run of one participant: its files, and what their names say."""
-
-    participant: str
-    label: str  # what the names say of session, task and run
-    files: tuple[Path, ...]
-    entities: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -47,53 +44,10 @@ class Bold:
     grid: tuple[Any, ...] = field(default=())  # what must be the same in every run
 
 
-def entities_of(path: Path) -> dict[str, str]:
-    """Return the entities in a BIDS name: sub-01_task-x_bold -> {"sub": "01", "task": "x"}."""
-    parts = path.name.partition(".")[0].split("_")
-    return dict(part.split("-", 1) for part in parts if "-" in part)
-
-
-def find_runs(derivatives: Path, task: str, space: str) -> list[BoldRun]:
-    """Return the runs of a task in a space, in order of participant, session and run.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where there is none; says which tasks and spaces there are.
-    """
-    surface, cifti = space.startswith("fsaverage"), space.startswith("fsLR")
-    ending = ".func.gii" if surface else ".dtseries.nii" if cifti else "_bold.nii*"
-    every = sorted(derivatives.glob(f"sub-*/**/func/*_task-*{ending}"))
-    grouped: dict[tuple[str, ...], list[Path]] = {}
-    for path in every:
-        names = entities_of(path)
-        if names["task"] == task and _is_of(names, space, plain=surface or cifti):
-            key = tuple(names.get(name, "") for name in ("sub", "ses", "task", "run"))
-            grouped.setdefault(key, []).append(path)
-    if not grouped:
-        raise FileNotFoundError(_none_found(derivatives, every, task, space))
-    return [_run(files) for _, files in sorted(grouped.items())]
-
-
-def _is_of(names: dict[str, str], space: str, *, plain: bool) -> bool:
-    described = names.get("desc")
-    return names.get("space") == space and (
-        described in (None, "preproc") if plain else described == "preproc"
-    )
-
-
-def _none_found(derivatives: Path, every: list[Path], task: str, space: str) -> str:
-    tasks = sorted({entities_of(path)["task"] for path in every})
-    spaces = sorted({entities_of(path).get("space", "") for path in every} - {""})
-    if task not in tasks:
-        return f"{str(derivatives)!r} has no such run: {unknown_name('task', task, tasks)}"
-    return f"{str(derivatives)!r}, task {task!r}: {unknown_name('space', space, spaces)}"
-
-
-def _run(files: list[Path]) -> BoldRun:
-    names = entities_of(files[0])
-    label = "_".join(f"{k}-{names[k]}" for k in ("ses", "task", "run") if k in names)
-    return BoldRun(f"sub-{names['sub']}", label, tuple(files), names)
+def space_name(space: str, run: BoldRun) -> str:
+    """Return encodekit's name of a space, by BIDS' name and the density of a run's files."""
+    density = run.entities.get("den", "")
+    return _DENSE.get((space, density), SPACES.get(space, space))
 
 
 def repetition_time(run: BoldRun, header: float | None, raw: Path, stated: float | None) -> float:
@@ -105,7 +59,7 @@ def repetition_time(run: BoldRun, header: float | None, raw: Path, stated: float
         Where sidecar and header disagree, or nothing says it.
     """
     sidecar: float | None = _sidecar(run, raw).get("RepetitionTime")
-    where = f"{run.participant}, {run.label}"
+    where = run.where
     if sidecar is not None and header is not None and abs(sidecar - header) > _CLOSE:
         raise ValueError(
             f"{where}: its sidecar says RepetitionTime {sidecar:g} s but the header of "
@@ -128,32 +82,35 @@ def start_time(run: BoldRun, raw: Path) -> float | None:
 def _sidecar(run: BoldRun, raw: Path) -> dict[str, Any]:
     """Return the sidecars of a run, the nearest first, as one table."""
     merged: dict[str, Any] = {}
-    for path in _sidecar_paths(run, raw):
-        found = read_json(path, strict=False)
-        if not isinstance(found, dict):
-            kind = type(found).__name__
-            raise ValueError(f"sidecar {str(path)!r} holds a {kind}, expected a JSON object")
-        merged = {**found, **merged}
+    folders = dict.fromkeys([run.files[0].parent, *folders_of(run.entities, run.root)])
+    own = inherited(run.entities, list(folders), ("bold", None), ".json")
+    theirs = inherited(run.acquired, folders_of(run.entities, raw), ("bold",), ".json")
+    for paths in [*own, *theirs]:
+        level: dict[str, tuple[Any, Path]] = {}
+        for path in paths:
+            for key, value in _read_sidecar(path).items():
+                said, other = level.setdefault(key, (value, path))
+                if key in _READ and said != value:
+                    raise ValueError(
+                        f"{run.where}: {key} is {said!r} in {str(other)!r} but {value!r} in "
+                        f"{str(path)!r}, which is as near: find out which is right and mend the "
+                        "other"
+                    )
+        merged = {**{key: value for key, (value, _) in level.items()}, **merged}
     return merged
 
 
-def _sidecar_paths(run: BoldRun, raw: Path) -> Iterator[Path]:
-    first, names = run.files[0], run.entities
-    own = re.sub(r"(\.func\.gii|\.dtseries\.nii|\.nii(\.gz)?)$", "", first.name)
-    stem = "_".join(f"{k}-{names[k]}" for k in ("sub", "ses", "task", "run") if k in names)
-    folder = raw / f"sub-{names['sub']}" / (f"ses-{names['ses']}" if "ses" in names else "")
-    for path in (
-        first.with_name(f"{own}.json"),
-        folder / "func" / f"{stem}_bold.json",
-        raw / f"task-{names['task']}_bold.json",
-    ):
-        if path.exists() or path.is_symlink():
-            yield path
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    found = read_json(path, strict=False)
+    if not isinstance(found, dict):
+        kind = type(found).__name__
+        raise ValueError(f"sidecar {str(path)!r} holds a {kind}, expected a JSON object")
+    return found
 
 
 def open_run(run: BoldRun, dtype: DTypeLike) -> Bold:
     """Return a run's values as dask, with shapes and headers checked now."""
-    label = f"{run.participant}, {run.label}"
+    label = run.where
     name = run.files[0].name
     if name.endswith(".func.gii"):
         return _open_gifti(run, dtype, label)
@@ -161,8 +118,13 @@ def open_run(run: BoldRun, dtype: DTypeLike) -> Bold:
     return opened(run, dtype, label)
 
 
+def _side(path: Path) -> str:
+    found = bids_file(path)
+    return "" if found is None else found.entities.get("hemi", "")
+
+
 def _open_gifti(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
-    by_side = {entities_of(path).get("hemi", ""): path for path in run.files}
+    by_side = {_side(path): path for path in run.files}
     if sorted(by_side) != ["L", "R"]:
         there = ", ".join(path.name for path in run.files)
         raise ValueError(f"{label}: expected a file of hemi-L and one of hemi-R, got {there}")
@@ -248,7 +210,7 @@ def _open_volume(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
     image = _load(path)
     if len(image.shape) != 4:
         raise ValueError(f"{str(path)!r} has shape {image.shape}, expected x, y, z, time")
-    mask_path = path.with_name(path.name.replace("_desc-preproc_bold", "_desc-brain_mask"))
+    mask_path = _mask_path(run)
     mask_image = _load(mask_path)
     if mask_image.shape != image.shape[:3] or not np.allclose(mask_image.affine, image.affine):
         raise ValueError(
@@ -266,6 +228,21 @@ def _open_volume(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
     seconds = t_r / 1000 if units == "msec" else t_r
     grid = (image.shape[:3], *image.affine.ravel().round(4).tolist())
     return Bold(values, places, seconds or None, 0.0, image.affine, grid)
+
+
+def _mask_path(run: BoldRun) -> Path:
+    """Return the brain mask of a volume: on its grid, of its run or of what it was made from."""
+    (path,) = run.files
+    grid = {key: run.entities[key] for key in ("space", "cohort", "res") if key in run.entities}
+    masks = [
+        mask
+        for (mask, *_) in inherited(run.entities, [path.parent], ("mask",), ".nii.gz", "brain")
+        + inherited(run.entities, [path.parent], ("mask",), ".nii", "brain")
+        if grid.items() <= (found.entities if (found := bids_file(mask)) else {}).items()
+    ]
+    named = {**run.entities, "desc": "brain"}
+    stem = "_".join(f"{key}-{value}" for key, value in named.items())
+    return next(iter(masks), path.with_name(f"{stem}_mask.nii.gz"))
 
 
 def common_voxels(runs: dict[str, Bold]) -> dict[str, Bold]:

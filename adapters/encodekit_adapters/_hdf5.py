@@ -30,26 +30,46 @@ def hdf5_shapes(path: Path, keys: tuple[str, ...], *, fetch: str) -> dict[str, t
     with reading(path, "HDF5", advice=again), h5py.File(path, "r") as file:
         there = [name for name in keys if isinstance(file.get(name), h5py.Dataset)]
         shapes = {name: tuple(map(int, file[name].shape)) for name in there}
-        odd = [name for name in there if file[name].dtype.kind != "f"]
-        names = list(file)
+        odd = [name for name in there if file[name].dtype.kind not in "iuf"]
+        names = _names(file)
         for name in there:
             _check_whole(file[name])
     if keys[0] not in shapes:
         raise ValueError(f"{str(path)!r}: {unknown_name('array', keys[0], names)}")
     if odd:
-        raise ValueError(f"{str(path)!r}: array {odd[0]!r} does not hold floats: convert it")
+        raise ValueError(f"{str(path)!r}: array {odd[0]!r} does not hold numbers: convert it")
     return shapes
+
+
+def hdf5_names(path: Path) -> list[str]:
+    """Return the paths of the arrays in a file."""
+    with reading(path, "HDF5"), _h5py().File(path, "r") as file:
+        return _names(file)
+
+
+def _names(file: Any) -> list[str]:
+    found: list[str] = []
+    h5py = _h5py()
+
+    def note(name: str, item: Any) -> None:
+        # MATLAB keeps what its cells refer to in a group of this name
+        if isinstance(item, h5py.Dataset) and not name.startswith("#"):
+            found.append(name)
+
+    file.visititems(note)
+    return found
 
 
 def lazy_hdf5(
     path: Path, key: str, index: Any, shape: tuple[int, ...], dtype: DTypeLike, label: str
 ) -> Any:
     """Return ``file[key][index]`` of ``shape`` as a dask array of one block."""
-    read = partial(_read, path, key, index, label)
+    read = partial(read_hdf5, path, key, index, label)
     return lazy_rows(read, shape, dtype, source=[path], label=label, key=f"{key}{index}")
 
 
-def _read(path: Path, key: str, index: Any, label: str) -> NDArray[Any]:
+def read_hdf5(path: Path, key: str, index: Any, label: str) -> NDArray[Any]:
+    """Return ``file[key][index]``; ``label`` is for the message where it is damaged."""
     with reading(path, "HDF5", advice=f"get {label} again"), _h5py().File(path, "r") as file:
         _check_whole(file[key])
         return np.asarray(file[key][index])

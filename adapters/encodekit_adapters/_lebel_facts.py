@@ -13,9 +13,6 @@ GRID_LACKS = 5  # TRs at the end of a scan that no grid of the authors' holds
 TRIMMED = (10, 5)  # rows that the preprocessed files lack at the start and the end of that grid
 FIRST_ONSET = TRIMMED[0] * T_R - SOUND_STARTS  # s of audio, of row 0
 TEST_STORY = "wheretheressmoke"
-TEXT_SILENCE = frozenset(
-    {"", "br", "lg", "ls", "ns", "sl", "sp", "sil", "sentence_start", "sentence_end"}
-)
 DESCRIPTION = (
     "LeBel et al. 2023, Sci Data 10, 555 (OpenNeuro ds003020, CC0), as preprocessed by the "
     "authors, in native voxels.\n"

@@ -37,7 +37,8 @@ def data(
     """Get a data set, check a study's folder, or convert a data set to zarr.
 
     get prints what is to be fetched and how large it is before it starts; it goes on where it was
-    interrupted, and checks what came. check shows every problem of a folder with a study.json.
+    interrupted, and checks what came. check reads every file of a folder with a study.json, and
+    shows every problem; or what the study is, what was done and what is odd in it.
     convert saves a study to zarr, one run at a time, on the surface with --space; it goes on where
     it was interrupted.
     """
@@ -61,13 +62,18 @@ def _split(names: list[str] | None) -> list[str] | None:
 
 
 def _check(folder: str) -> None:
-    from encodekit_adapters.folder import check_folder
+    """Print what a folder's study is, with all that is odd; or raise with every problem."""
+    from encodekit_adapters.folder import survey_folder
 
-    problems = check_folder(folder)
-    if problems:
-        listed = "".join(f"\n  - {problem}" for problem in problems)
-        raise ValueError(f"study folder {folder!r} has {len(problems)} problems:{listed}")
+    path = Path(folder)
+    is_file = path.suffix == ".json" and path.is_file()
+    found = survey_folder(path.parent, path) if is_file else survey_folder(path)
+    if found.study is None:
+        listed = "".join(f"\n  - {problem}" for problem in found.problems)
+        count = f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}"
+        raise ValueError(f"study folder {folder!r} has {count}:{listed}")
     typer.echo(f"{folder}: a whole study")
+    typer.echo(found.study.describe())
 
 
 def _get(

@@ -1,10 +1,11 @@
 """A study of one's own: arrays, sound and words in a folder, described by one small file."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import DTypeLike
@@ -12,25 +13,28 @@ from numpy.typing import DTypeLike
 import encodekit as ek
 from encodekit.core import refuse, unknown_name
 from encodekit.data import make_response, response_like
-from encodekit_adapters._arrays import array_shape, lazy_array
+from encodekit_adapters._arrays import StoredArray, lazy_array
+from encodekit_adapters._folder_axes import Shape, judge
+from encodekit_adapters._folder_confounds import of_rows, read_confounds
+from encodekit_adapters._folder_targets import n_listed, target_places
+from encodekit_adapters._folder_timing import Clock, Placed, Scan, notes, place, refuse_timing
+from encodekit_adapters._folder_values import Summary, flags, gaps, summarise
 from encodekit_adapters._lazy import dask_array
 from encodekit_adapters._store import as_list, through_store
 from encodekit_adapters._study_file import (
-    ArrayFile,
     Participant,
-    StimulusFile,
+    ResponseFile,
     StudyFile,
     TableFile,
-    Targets,
     files_of,
+    listed,
     read_study_file,
 )
 from encodekit_adapters._sums import changed_files, unlisted_files
-from encodekit_adapters._tables import read_labels, read_table
+from encodekit_adapters._tables import read_labels
 
 FILE = "study.json"
-_PLACES = ("hemisphere", "vertex", "voxel", "region")
-_NUMBERS = ("vertex", "voxel")
+_SAMPLED = 200  # targets, of which units are guessed
 
 
 def load_folder(
@@ -42,6 +46,9 @@ def load_folder(
     store: str | Path | None = None,
 ) -> ek.Study:
     """Return the study that a folder's ``study.json`` describes.
+
+    Rows scanned before the sound began or after it ended are left out. What was done, and what is
+    odd, stands in the study's description, which ``study.describe()`` shows.
 
     Parameters
     ----------
@@ -68,7 +75,28 @@ def load_folder(
 
 def check_folder(root: str | Path, description: str | Path | None = None) -> list[str]:
     """Return every problem of a folder's study, each with where it is and what to do."""
-    return _Reader(Path(root), description, None, "float32", every_file=True).problems
+    return survey_folder(root, description).problems
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A folder's study, all its values read: what is wrong with it, or what it is.
+
+    Attributes
+    ----------
+    problems : list of str
+    study : Study or None
+        None where there are problems.
+    """
+
+    problems: list[str]
+    study: ek.Study | None
+
+
+def survey_folder(root: str | Path, description: str | Path | None = None) -> Survey:
+    """Read every file of a folder's study, and return its problems or the study."""
+    reader = _Reader(Path(root), description, None, "float32", every_file=True)
+    return Survey(reader.problems, None if reader.problems else reader.study())
 
 
 class _Reader:
@@ -83,9 +111,10 @@ class _Reader:
         *,
         every_file: bool = False,
     ) -> None:
-        self.root, self.dtype = root, dtype
+        self.root, self.dtype, self.every_file = root, dtype, every_file
         self.path = root / FILE if description is None else Path(description)
         described, self.problems = read_study_file(self.path)
+        self.notes: list[str] = []
         self.people: dict[str, Participant] = {}
         self._built: ek.Study | None = None
         if described is None:
@@ -96,16 +125,17 @@ class _Reader:
             unknown_name("participant", name, known) for name in people or [] if name not in known
         ]
         self.people = {name: known[name] for name in people or known if name in known}
-        self._check_sums(every_file=every_file)
+        self._check_sums()
         self._build()
 
-    def _check_sums(self, *, every_file: bool) -> None:
+    def _check_sums(self) -> None:
         """Compare the files that are read, or every one, with the sums that are listed."""
         sums, read = self.file.sha256, files_of(self.file, self.people)
         if not sums:
             return
-        self.problems += changed_files(self.root, sums, [*read, *sums] if every_file else read)
-        if every_file:  # of those that are read it is told already
+        asked = [*read, *sums] if self.every_file else read
+        self.problems += changed_files(self.root, sums, asked)
+        if self.every_file:  # of those that are read it is told already
             self.problems += unlisted_files(self.root, [*sums, *read], self.path)
 
     def raise_problems(self) -> None:
@@ -118,32 +148,32 @@ class _Reader:
         return self._built
 
     def _build(self) -> None:
-        lengths = self._lengths()
-        stimuli = {
-            run: self._tried(f"stimuli.{run}", self._stimulus, run, item, lengths.get(run))
-            for run, item in self.file.stimuli.items()
-        }
-        responses = {
-            name: self._responses(name, person, stimuli) for name, person in self.people.items()
-        }
-        confounds = {
-            name: {
-                run: self._tried(f"participants.{name}.confounds.{run}", self._confounds, files)
-                for run, files in person.confounds.items()
-            }
+        self.places = {
+            name: self._tried(
+                f"participants.{name}.targets",
+                target_places,
+                self.root,
+                person.targets or self.file.targets,
+                name,
+            )
             for name, person in self.people.items()
         }
+        self.stimuli = self._stimuli()
+        self.arrays = self._arrays()
+        self.tables = self._tables()
+        self._check_axes()
+        self.placed: dict[tuple[str, str], Placed] = {}
+        heard = [self._place(run, stimulus) for run, stimulus in self.stimuli.items()]
+        units = self._units()
+        responses = {name: self._responses(name, units) for name in self.people}
+        confounds = self._confounds()
         if self.problems:
             return
-        heard = {run for runs in responses.values() for run in runs}
-        kept = [stimulus for run, stimulus in stimuli.items() if run in heard]
+        text = "\n".join([*filter(None, [self.file.description]), *(f"  {n}" for n in self.notes)])
+        kept = [stimulus for stimulus in heard if stimulus is not None]
         try:
             self._built = ek.Study(
-                self.file.name,
-                kept,
-                responses,
-                confounds=confounds,
-                description=self.file.description,
+                self.file.name, kept, responses, confounds=confounds, description=text or None
             )
         except ValueError as error:
             self.problems.append(str(error))
@@ -155,35 +185,25 @@ class _Reader:
             self.problems.append(f"{where}: {error}")
             return None
 
-    def _lengths(self) -> dict[str, int]:
-        """Return the TRs of each run: those of the first participant whose file can be read."""
-        lengths: dict[str, int] = {}
-        for person in self.people.values():
-            for run, files in person.responses.items():
-                first = files[0] if isinstance(files, list) and files else files
-                if run in lengths or isinstance(first, list):
-                    continue
-                try:
-                    shape = array_shape(self.root / first.file, first.key)
-                except (ValueError, OSError):
-                    continue
-                shape = shape if first.index is None else shape[1:]
-                if len(shape) >= 2:
-                    lengths[run] = shape[-2]
-        return lengths
+    def _stimuli(self) -> dict[str, ek.Stimulus | None]:
+        """Return what was heard in each run that somebody heard, without its TRs."""
+        heard = {run for person in self.people.values() for run in person.responses}
+        idle = [run for run in self.file.stimuli if run not in heard]
+        if idle and self.people:
+            self.notes.append(f"nobody has a response to {', '.join(map(repr, idle))}: left out")
+        return {
+            run: self._tried(f"stimuli.{run}", self._stimulus, run)
+            for run in self.file.stimuli
+            if run in heard
+        }
 
-    def _stimulus(self, run: str, item: StimulusFile, length: int | None) -> ek.Stimulus:
-        grid = item.tr_times
-        if grid is None:
-            if length is None:
-                raise ValueError("nobody has a readable response to it: its TRs are unknown")
-            grid = [item.first_onset + self.file.t_r * k for k in range(length)]  # type: ignore[operator]
+    def _stimulus(self, run: str) -> ek.Stimulus:
+        item = self.file.stimuli[run]
         return ek.Stimulus(
             item.heard or run,
             None if item.audio is None else self.root / item.audio,
             words=self._labels(item.words, "word"),
             phones=self._labels(item.phones, "phone"),
-            tr_times=np.asarray(grid, dtype=np.float64),
             t_r=self.file.t_r,
             run=run,
             sample_offset=self.file.sample_offset,
@@ -192,91 +212,261 @@ class _Reader:
     def _labels(self, table: TableFile | None, kind: str) -> pd.DataFrame | None:
         if table is None:
             return None
-        columns = table.model_dump(exclude={"file"})
-        return read_labels(self.root / table.file, kind, **columns)
+        given = table.model_dump(exclude={"file"}, exclude_none=True)
+        return read_labels(self.root / table.file, kind, **given)
 
-    def _responses(
-        self, name: str, person: Participant, stimuli: Mapping[str, ek.Stimulus | None]
-    ) -> dict[str, xr.DataArray]:
-        where = f"participants.{name}"
-        places = self._tried(f"{where}.targets", self._places, person.targets or self.file.targets)
+    def _arrays(self) -> dict[tuple[str, str], list[StoredArray]]:
+        """Return the files of each participant's runs, of shapes that can be."""
+        found = {}
+        for name, person in self.people.items():
+            for run, files in person.responses.items():
+                where = f"participants.{name}.responses.{run}"
+                if run not in self.file.stimuli:
+                    message = unknown_name("run", run, self.file.stimuli)
+                    self.problems.append(f"{where}: {message} under stimuli")
+                elif arrays := self._tried(where, self._of_run, listed(files)):
+                    found[name, run] = arrays
+        return found
+
+    def _of_run(self, files: list[ResponseFile]) -> list[StoredArray]:
+        if not files:
+            raise ValueError("names no file: leave the run out")
+        arrays = [
+            StoredArray(self.root / item.file, item.key, item.index, bool(item.transposed))
+            for item in files
+        ]
+        shapes = [array.shape for array in arrays]
+        if len(set(shapes)) > 1:
+            raise ValueError(
+                f"its repeats have the shapes {' and '.join(map(str, shapes))}: they must be the "
+                'same (one that is stored (target, time) says "transposed": true)'
+            )
+        if len(shapes[0]) not in ((2,) if len(files) > 1 else (2, 3)):
+            raise ValueError(f"has shape {shapes[0]}, expected (TR, target)")
+        if len({(item.scan_starts, str(item.rows)) for item in files}) > 1:
+            raise ValueError(
+                "its repeats have other scan_starts or rows: write the same for each, or make "
+                'those scanned at other times runs of their own, with the same "heard"'
+            )
+        return arrays
+
+    def _tables(self) -> dict[tuple[str, str], list[pd.DataFrame]]:
+        """Return the confounds of each run, as their files have them."""
+        found = {}
+        for name, person in self.people.items():
+            for run, files in person.confounds.items():
+                where = f"participants.{name}.confounds.{run}"
+                if run not in person.responses:
+                    told = unknown_name("run", run, person.responses)
+                    self.problems.append(f"{where}: {told} under responses")
+                    continue
+                tables = [self._tried(where, read_confounds, self.root, f) for f in listed(files)]
+                if all(table is not None for table in tables):
+                    found[name, run] = tables
+        return found
+
+    def _entry(self, name: str, run: str) -> ResponseFile:
+        return listed(self.people[name].responses[run])[0]
+
+    def _clock(self, run: str) -> Clock:
+        stimulus = self.stimuli[run]
+        assert stimulus is not None
+        return Clock(
+            self.file.stimuli[run], self.file.t_r, stimulus.offset, stimulus.audio_duration
+        )
+
+    def _check_axes(self) -> None:
+        """Tell the arrays that are stored (target, time); they take no further part."""
+        shapes = {key: self._shape(*key) for key in self.arrays}
+        swapped, undecided = judge(shapes)
+        for (name, run), why in swapped.items():
+            shape, entry = shapes[name, run], self._entry(name, run)
+            own = entry.model_dump(exclude_none=True, exclude={"transposed"})
+            swap = json.dumps(own | {"transposed": True})
+            advice = (
+                f'leave "transposed" out of its entry, {json.dumps(own)}'
+                if entry.transposed
+                else f'write "transposed": true in its entry, {swap} (or false, if rows '
+                "are TRs after all)"
+            )
+            self.problems.append(
+                f"participants.{name}.responses.{run}: has shape ({shape.rows}, {shape.columns}), "
+                f"expected (TR, target), and {why}: it is stored the other way round; {advice}"
+            )
+            del self.arrays[name, run]
+        for name, run in undecided:
+            shape = shapes[name, run]
+            self.notes.append(
+                f"run {run!r}, {name}: either axis of shape ({shape.rows}, {shape.columns}) may be "
+                'time; it is taken for (TR, target): write "transposed": true, or false, to say so'
+            )
+
+    def _shape(self, name: str, run: str) -> Shape:
+        rows, columns = self.arrays[name, run][0].shape[-2:]
+        stimulus, entry = self.stimuli[run], self._entry(name, run)
+        tables = self.tables.get((name, run))
+        # confounds that are an array may themselves be the other way round
+        is_sure = tables and (isinstance(tables[0].columns[0], str) or tables[0].shape[1] != rows)
+        n_rows = {"rows of confounds": len(tables[0])} if tables and is_sure else {}
+        times = self.file.stimuli[run].tr_times
+        if times is not None:
+            n_rows["tr_times"] = len(times)
+        expected = None if stimulus is None else self._clock(run).expected(entry)
+        if expected is None and stimulus is not None and stimulus.words is not None:
+            expected = self._until_last_word(run, stimulus.words, entry)
+        stated, n_targets = entry.transposed, n_listed(self.places[name])
+        return Shape(rows, columns, stated, n_targets, n_rows, expected)
+
+    def _until_last_word(self, run: str, words: pd.DataFrame, entry: ResponseFile) -> float | None:
+        if words.empty:
+            return None
+        end = float((words["onset"] + words["duration"]).max())
+        return replace(self._clock(run), duration=end).expected(entry)
+
+    def _place(self, run: str, stimulus: ek.Stimulus | None) -> ek.Stimulus | None:
+        """Place the rows of a run on its grid, and return what was heard with that grid."""
+        keys = [key for key in self.arrays if key[1] == run]
+        if stimulus is None or not keys:
+            return None
+        clock = self._clock(run)
+        scans = [
+            Scan(name, self._entry(name, run), self.arrays[name, run][0].shape[-2])
+            for name, _ in keys
+        ]
+        if told := list(refuse_timing(clock, scans)):
+            self._tell(run, told)
+            return None
+        grid, placed, told = place(clock, scans)
+        if told:
+            self._tell(run, told)
+            return None
+        self.placed.update({(name, run): item for name, item in placed.items()})
+        self.notes += notes(run, clock, scans, placed, grid)
+        made: ek.Stimulus | None = self._tried(
+            f"stimuli.{run}", lambda: replace(stimulus, tr_times=grid)
+        )
+        self.stimuli[run] = made
+        return made
+
+    def _tell(self, run: str, told: Iterable[tuple[str, str]]) -> None:
+        for name, problem in told:
+            where = f"participants.{name}.responses.{run}" if name else f"stimuli.{run}"
+            self.problems.append(f"{where}: {problem}")
+
+    def _units(self) -> str:
+        """Return the units, guessed where they are not stated; say so, and what is odd."""
+        stated = self.file.units
+        summaries = self._summaries()
+        if not summaries:
+            return stated or "unknown"
+        first, summary = next(iter(summaries.items()))
+        units = summary.units if stated is None else stated
+        if stated is None:
+            self.notes.append(f"units {units}, guessed from {summary.said} in {first}")
+        for where, one in summaries.items():
+            self.notes += [f"{where}: {told}" for told in flags(one, units)]
+        return units
+
+    def _summaries(self) -> dict[str, Summary]:
+        """Return what the values look like: of every run, or of some targets of the first."""
+        found: dict[str, Summary] = {}
+        if not self.every_file and self.file.units not in (None, "z"):
+            return found  # nothing to guess or to doubt
+        for (name, run), placed in self.placed.items():
+            where = f"participants.{name}.responses.{run}"
+            for k, array in enumerate(self.arrays[name, run]):
+                every = 1 if self.every_file else max(1, array.shape[-1] // _SAMPLED)
+                rows = (placed.first, placed.stop)
+                values = self._tried(where, array.read, rows, every)
+                if values is None or not self.every_file:
+                    return {} if values is None else {_said(run, name): summarise(values)}
+                for n, repeat in enumerate(values if values.ndim == 3 else [values]):
+                    repeats = f", repeat {k + n + 1}" if k + n else ""
+                    found[_said(run, name) + repeats] = one = summarise(repeat)
+                    if told := gaps(one):
+                        self.problems.append(f"{where}{repeats}: {told}")
+        return found
+
+    def _responses(self, name: str, units: str) -> dict[str, xr.DataArray]:
         made: dict[str, xr.DataArray] = {}
-        for run, files in person.responses.items():
-            if run not in stimuli:
-                message = unknown_name("run", run, stimuli)
-                self.problems.append(f"{where}.responses.{run}: {message} under stimuli")
-                continue
-            given = (name, files, stimuli[run], places, next(iter(made.values()), None))
-            response = self._tried(f"{where}.responses.{run}", self._response, *given)
-            if response is not None:
-                made[run] = response
+        for run in self.people[name].responses:
+            if (name, run) in self.placed and self.stimuli[run] is not None:
+                where = f"participants.{name}.responses.{run}"
+                first = next(iter(made.values()), None)
+                response = self._tried(where, self._response, name, run, units, first)
+                if response is not None:
+                    made[run] = response
         return made
 
     def _response(
-        self,
-        name: str,
-        files: ArrayFile | list[ArrayFile],
-        stimulus: ek.Stimulus | None,
-        places: dict[str, Any] | None,
-        first: xr.DataArray | None,
+        self, name: str, run: str, units: str, first: xr.DataArray | None
     ) -> xr.DataArray | None:
-        listed = files if isinstance(files, list) else [files]
-        if not listed:
-            raise ValueError("names no file: leave the run out")
-        arrays = [self._lazy(item, name) for item in listed]
-        if len({array.shape for array in arrays}) > 1:
-            shapes = " and ".join(str(array.shape) for array in arrays)
-            raise ValueError(f"its repeats have the shapes {shapes}: they must be the same")
+        placed, stimulus, places = self.placed[name, run], self.stimuli[run], self.places[name]
         if stimulus is None or places is None:
             return None  # told already
-        values = dask_array().stack(arrays) if isinstance(files, list) else arrays[0]
-        self._check_shape(values, stimulus, first)
+        files = zip(listed(self.people[name].responses[run]), self.arrays[name, run], strict=True)
+        arrays = [
+            lazy_array(
+                array.path,
+                array.key,
+                array.index,
+                self.dtype,
+                f"{item.file} of {name}",
+                transposed=array.transposed,
+                rows=(placed.first, placed.stop),
+            )
+            for item, array in files
+        ]
+        is_list = isinstance(self.people[name].responses[run], list)
+        values = dask_array().stack(arrays) if is_list else arrays[0]
+        _check_targets(values.shape[-1], first, places)
+        trs = range(placed.tr, placed.tr + placed.stop - placed.first)
         given: dict[str, Any] = {
-            "run": stimulus.run_name,
+            "run": run,
             "stimulus": stimulus.name,
-            "tr_times": stimulus.grid,
+            "tr_times": stimulus.grid[placed.tr : trs.stop],
+            "tr": list(trs),
         }
         if first is not None:
             return response_like(first, values, **given)
-        described = {"space": self.file.space, "units": self.file.units}
-        more = {"t_r": self.file.t_r, "sample_offset": stimulus.offset, **described, **places}
-        return make_response(values, participant=name, **given, **more)
+        more = {"t_r": self.file.t_r, "sample_offset": stimulus.offset, "units": units, **places}
+        return make_response(values, participant=name, space=self.file.space, **given, **more)
 
-    def _check_shape(self, values: Any, stimulus: ek.Stimulus, first: xr.DataArray | None) -> None:
-        if values.ndim not in (2, 3):
-            raise ValueError(f"has shape {values.shape}, expected (TR, target)")
-        if values.shape[-2] != stimulus.n_trs:
-            raise ValueError(
-                f"has {values.shape[-2]} TRs but run {stimulus.run_name!r} has {stimulus.n_trs}: "
-                "cut or get it again, or make it a run of its own"
-            )
-        if first is not None and values.shape[-1] != first.sizes["target"]:
-            run = str(first.run.values[0])
-            raise ValueError(
-                f"has {values.shape[-1]} targets but run {run!r} has {first.sizes['target']}: "
-                "bring all runs of a participant into one space"
-            )
-
-    def _lazy(self, item: ArrayFile, name: str) -> Any:
-        label = f"{item.file} of {name}"
-        return lazy_array(self.root / item.file, item.key, item.index, self.dtype, label)
-
-    def _places(self, targets: Targets) -> dict[str, Any]:
-        given = {name: getattr(targets, name) for name in _PLACES}
-        if targets.file is not None:
-            table = read_table(self.root / targets.file)
-            given.update({name: table[name].tolist() for name in _PLACES if name in table})
-        found = {name: item for name, item in given.items() if item is not None}
-        for name in _NUMBERS:
-            if name in found:
-                found[name] = [int(number) for number in found[name]]
+    def _confounds(self) -> dict[str, dict[str, Any]]:
+        """Return the confounds of the rows that count."""
+        found: dict[str, dict[str, Any]] = {name: {} for name in self.people}
+        told: dict[str, list[str]] = {}
+        for (name, run), tables in self.tables.items():
+            if (name, run) not in self.placed:
+                continue
+            placed, where = self.placed[name, run], f"participants.{name}.confounds.{run}"
+            n_rows = self.arrays[name, run][0].shape[-2]
+            for table in tables:
+                kept = self._tried(where, of_rows, table, n_rows, placed.first, placed.stop)
+                if kept is not None:
+                    found[name].setdefault(run, []).append(kept[0])
+                    if kept[1]:
+                        told.setdefault(kept[1], []).append(_said(run, name))
+        for text, places in told.items():
+            more = f" and {len(places) - 1} more" if places[1:] else ""
+            self.notes.append(f"confounds of {places[0]}{more}: {text}")
         return found
 
-    def _confounds(self, files: ArrayFile | list[ArrayFile]) -> list[Any]:
-        return [self._table(item) for item in (files if isinstance(files, list) else [files])]
 
-    def _table(self, item: ArrayFile) -> Any:
-        path = self.root / item.file
-        if path.suffix in (".csv", ".tsv"):
-            return read_table(path).apply(pd.to_numeric, errors="raise")
-        return np.asarray(lazy_array(path, item.key, item.index, np.float64, item.file))
+def _said(run: str, name: str) -> str:
+    return f"run {run!r}, {name}"
+
+
+def _check_targets(n: int, first: xr.DataArray | None, places: dict[str, Any]) -> None:
+    """Refuse an array with other targets than the participant's other runs, or than are listed."""
+    if first is not None and n != first.sizes["target"]:
+        raise ValueError(
+            f"has {n} targets but run {str(first.run.values[0])!r} has {first.sizes['target']}: "
+            "bring all runs of a participant into one space"
+        )
+    counted = n_listed(places)
+    if counted is not None and counted != n:
+        raise ValueError(
+            f"has {n} targets but {counted} are listed under targets: give an entry for each, in "
+            "the order of the array"
+        )

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import encodekit as ek
 from encodekit.core import refuse
-from encodekit.data import make_response, read_textgrid, response_like
+from encodekit.data import drop_marks, make_response, read_textgrid, response_like
 from encodekit_adapters import _lebel_facts as facts
 from encodekit_adapters._download import RemoteFile
 from encodekit_adapters._hdf5 import hdf5_shapes, lazy_hdf5
@@ -122,10 +122,10 @@ def _stimulus(root: Path, story: str, *, audio: bool) -> ek.Stimulus:
 
 def _labels(path: Path, kind: str) -> pd.DataFrame:
     table = read_textgrid(path, tier=kind, kind=kind, silence=())
-    plain = table[kind].str.lower().str.strip("{}").str.strip()
-    spoken = ~plain.isin(facts.TEXT_SILENCE)
-    labels = plain if kind == "word" else table[kind]
-    return table.assign(**{kind: labels})[spoken].reset_index(drop=True)
+    if kind == "phone":
+        return drop_marks(table, kind)
+    plain = table.assign(word=table["word"].str.lower().str.strip("{}").str.strip())
+    return drop_marks(plain, kind)
 
 
 def _responses(

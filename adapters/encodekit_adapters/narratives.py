@@ -1,15 +1,19 @@
 """Narratives (OpenNeuro ds002345): spoken stories, fMRIPrep on fsaverage6, aligned transcripts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from numpy.typing import DTypeLike
 
 import encodekit as ek
 from encodekit.core import unknown_name
+from encodekit_adapters._bids_grid import Onsets
+from encodekit_adapters._bids_runs import BoldRun, find_runs
+from encodekit_adapters._bids_study import StudyPlan, make_study
+from encodekit_adapters._confounds import Confounds, Strategy
 from encodekit_adapters._events import Heard
-from encodekit_adapters._fmriprep import BoldRun, find_runs
 from encodekit_adapters._store import as_list, through_store
 from encodekit_adapters._tables import read_table
 from encodekit_adapters.bids import (
@@ -17,7 +21,6 @@ from encodekit_adapters.bids import (
     Folder,
     by_participant,
     cut_one,
-    make_study,
     place,
 )
 
@@ -51,7 +54,10 @@ def load_narratives(
     participants: str | Iterable[str] | None = None,
     *,
     space: str = "fsaverage6",
-    confounds: Sequence[str] | None = STRATEGY,
+    entities: Mapping[str, Any] | None = None,
+    onset_tolerance: float = 0.05,
+    resample: bool = False,
+    confounds: Confounds | None = STRATEGY,
     excluded: bool = False,
     dtype: DTypeLike = "float32",
     segments: int | None = None,
@@ -70,7 +76,7 @@ def load_narratives(
     task : str
         Such as ``"tunnel"`` or ``"21styear"`` (56 minutes; use ``segments``).
     participants : str or list of str, optional
-    space, confounds, dtype, segments, gap, store
+    space, entities, onset_tolerance, resample, confounds, dtype, segments, gap, store
         As in `encodekit_adapters.bids.load_bids`.
     excluded : bool
         True keeps the scans that the authors exclude.
@@ -83,7 +89,9 @@ def load_narratives(
     if task not in STORY_BEGINS:
         raise ValueError(f"narratives: {unknown_name('task', task, STORY_BEGINS)}")
     folder = Folder.of(root)
-    found = find_runs(folder.derivatives, task, space)
+    onsets = Onsets(onset_tolerance, resample)
+    strategy = None if confounds is None else Strategy.of(confounds)
+    found = find_runs(folder.derivatives, task, space, entities)
     kept = [run for run in found if excluded or _scan(run) not in EXCLUDED]
     if not kept:
         raise ValueError(
@@ -98,9 +106,9 @@ def load_narratives(
             for person, theirs in runs.items()
         }
         text = _description(task, len(found) - len(kept))
-        study = make_study(
-            f"narratives {task}", parts, folder.stimuli, space, _gentle, confounds, text
-        )
+        name = f"narratives {task}"
+        plan = StudyPlan(name, text, folder.stimuli, space, _gentle, strategy, onsets)
+        study = make_study(plan, parts)
         return study if segments is None else cut_one(study, segments, gap)
 
     return through_store(load, store, list(runs))
@@ -123,7 +131,7 @@ def _description(task: str, n_excluded: int) -> str:
     )
 
 
-def _gentle(folder: Path, name: str) -> tuple[pd.DataFrame, None]:
+def _gentle(folder: Path, _: Path, name: str) -> tuple[pd.DataFrame, None]:
     return read_gentle(folder / "gentle" / name / "align.csv"), None
 
 

@@ -17,7 +17,7 @@ _ENDINGS = (".csv", ".nc")
 
 def score(
     model: Annotated[Path, typer.Argument(help="The folder of a saved model.")],
-    study: Annotated[str, typer.Argument(help="A registered study, or the folder of a saved one.")],
+    study: Annotated[str, typer.Argument(help="A registered study, or the folder of one.")],
     test: Annotated[
         list[str] | None, typer.Option(help="A stimulus to score on; all if none is named.")
     ] = None,

@@ -9,6 +9,9 @@ from encodekit.data._exact_joins import (
     target_coords,
 )
 from encodekit.data._fitted_on import FittedOnWarning, say_chosen_on, say_fitted_on, say_runs
+from encodekit.data._heard import by_stimulus, hearings, places_heard
+from encodekit.data._not_words import PHONE_SILENCE, SILENCE, Silence, drop_marks
+from encodekit.data._numbers import as_floats
 from encodekit.data._response import (
     concat_runs,
     drop_history,
@@ -30,7 +33,9 @@ from encodekit.data._target_groups import (
     is_constant,
     participants_of,
 )
-from encodekit.data._textgrid import read_textgrid
+from encodekit.data._text_files import read_text
+from encodekit.data._textgrid import read_textgrid, textgrid_tiers
+from encodekit.data._tiers import find_tier
 from encodekit.data._timing import NEARLY, ONSET
 from encodekit.data._validate import validate
 
@@ -38,19 +43,27 @@ __all__ = [
     "NEARLY",
     "N_TARGETS_AT_ONCE",
     "ONSET",
+    "PHONE_SILENCE",
+    "SILENCE",
     "FittedOnWarning",
     "RunList",
+    "Silence",
     "Stimulus",
     "Study",
     "TargetGroup",
+    "as_floats",
+    "by_stimulus",
     "check_disjoint",
     "check_run_names",
     "check_same_targets",
     "column_blocks",
     "concat_runs",
     "drop_history",
+    "drop_marks",
+    "find_tier",
     "group_targets",
     "heard_of",
+    "hearings",
     "is_constant",
     "is_labelled",
     "is_same_sound",
@@ -60,6 +73,8 @@ __all__ = [
     "one_array",
     "over_blocks",
     "participants_of",
+    "places_heard",
+    "read_text",
     "read_textgrid",
     "response_like",
     "runs_heard_in",
@@ -68,5 +83,6 @@ __all__ = [
     "say_runs",
     "split_runs",
     "target_coords",
+    "textgrid_tiers",
     "validate",
 ]

@@ -1,7 +1,14 @@
 """A study in a few lines: what is there and what is lacking."""
 
+from collections import Counter
+
+import pandas as pd
+
+from encodekit.data._not_words import looks_like_mark
 from encodekit.data._study_contents import StudyContents
 from encodekit.data._timing import NEARLY, ONSET, say_seconds
+
+_SHOWN = 8  # labels
 
 
 def describe(study: StudyContents) -> str:
@@ -12,19 +19,39 @@ def describe(study: StudyContents) -> str:
     ]
     if study.description:
         lines.append(study.description)
-    lines += [_heard(study), _onsets(study)]
+    lines += [_heard(study), *_marks(study), _onsets(study)]
     lines += [_participant(study, participant) for participant in study.participants]
     return "\n".join(lines)
 
 
 def _heard(study: StudyContents) -> str:
     names = list(dict.fromkeys(stimulus.name for stimulus in study.stimuli))
-    n_words = sum(
-        {id(s.words): len(s.words) for s in study.stimuli if s.words is not None}.values()
-    )
+    n_words = sum(len(table) for table in _tables(study))
     shown = ", ".join(names[:4]) + (f", ... {names[-1]}" if len(names) > 5 else "")
     shown = ", ".join(names) if len(names) == 5 else shown
     return f"  heard: {shown}" + (f" ({n_words:,} words)" if n_words else "")
+
+
+def _tables(study: StudyContents) -> list[pd.DataFrame]:
+    """Return the tables of words, each once, however many runs share it."""
+    return list({id(s.words): s.words for s in study.stimuli if s.words is not None}.values())
+
+
+def _marks(study: StudyContents) -> list[str]:
+    """Say which labels were left out as no words, and which were kept but may be none."""
+    left_out: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for table in _tables(study):
+        left_out.update(table.attrs.get("left_out", {}))
+        kept.update(label for label in table["word"] if looks_like_mark(label))
+    told = [("left out as no words", left_out), ("kept as words, but they may be none", kept)]
+    return [f"  {what}: {_counts(counter)}" for what, counter in told if counter]
+
+
+def _counts(counter: Counter[str]) -> str:
+    listed = [f"{label!r} {count:,}" for label, count in counter.most_common(_SHOWN)]
+    more = len(counter) - len(listed)
+    return ", ".join(listed) + (f" and {more} other labels" if more else "")
 
 
 def _onsets(study: StudyContents) -> str:

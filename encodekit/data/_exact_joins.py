@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from encodekit.data._numbers import as_floats
 from encodekit.data._response import concat_runs, drop_history
 
 _SAME_TIME = 0.01  # s
@@ -21,12 +22,14 @@ def is_labelled(rows: object) -> bool:
 
 
 def one_array(rows: xr.DataArray | Sequence[xr.DataArray], name: str) -> xr.DataArray:
-    """Return ``rows`` as one DataArray without history rows; ``name`` is for the messages.
+    """Return ``rows`` as one DataArray of floats without history rows.
+
+    ``name`` is for the messages. Whole numbers become float64.
 
     Raises
     ------
     TypeError
-        If a part of the list is not a DataArray.
+        If a part of the list is not a DataArray, or does not hold real numbers.
     ValueError
         If coordinates ``run`` or ``tr`` are missing, or a (run, tr) comes twice.
     """
@@ -43,6 +46,7 @@ def one_array(rows: xr.DataArray | Sequence[xr.DataArray], name: str) -> xr.Data
                 f"{name} has no coordinate {' and '.join(lacking)} on time: rows are joined by "
                 "(run, tr); encodekit.data.make_response writes them"
             )
+    parts = [as_floats(part, name) for part in parts]
     joined = drop_history(parts[0] if len(parts) == 1 else concat_runs(parts))
     _refuse_twice(joined, name)
     return joined

@@ -131,14 +131,17 @@ def _mean_counts(column: Column) -> NDArray[Any]:
 
 
 def _on_grid(values: Any, column: Column, stimulus: Stimulus) -> Any:
-    n_trs = stimulus.n_trs
     if column.array is None or values is None:
-        return np.broadcast_to(np.float32(np.nan), (n_trs, column.n_targets))
-    trs = column.array.coords["tr"].values
-    if np.array_equal(trs, np.arange(n_trs)):
+        return np.broadcast_to(np.float32(np.nan), (stimulus.n_trs, column.n_targets))
+    return at_rows(values, column.array.coords["tr"].values, stimulus.n_trs)
+
+
+def at_rows(values: Any, places: NDArray[np.intp], n_rows: int) -> Any:
+    """Return values (..., time, target) in the rows ``places`` of ``n_rows``; others are NaN."""
+    if np.array_equal(places, np.arange(n_rows)):
         return values
-    source = np.full(n_trs, trs.size)
-    source[trs] = np.arange(trs.size)
+    source = np.full(n_rows, places.size)
+    source[places] = np.arange(places.size)
     lacking = np.full((*values.shape[:-2], 1, values.shape[-1]), np.nan, dtype=values.dtype)
     xp = namespace([values])
     taken = xp.take(xp.concatenate([values, lacking], axis=-2), source, axis=-2)

@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from encodekit.data._lossy_tools import lossy_tool
+
 
 class RunList(list[xr.DataArray]):
     """A list with one response per run, which never turns into an array by accident.
@@ -23,11 +25,15 @@ class RunList(list[xr.DataArray]):
     """
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        lost = "a list of runs does not become one array: its runs would be lost"
+        found = lossy_tool()
+        if found is not None:
+            raise TypeError(f"{lost}. In place of scikit-learn's {found[0]}: {found[1]}")
         raise TypeError(
-            "a list of runs does not become one array: its runs would be lost. Use "
-            "ek.cross_val_predict for cross_val_predict, ek.FeatureSpaces for FeatureUnion, "
-            "ek.LayerSelector for StackingRegressor, ek.correlation_scorer or ek.r2_scorer for "
-            "scoring=, and encodekit.data.concat_runs to join the runs with their coordinates"
+            f"{lost}. Use ek.cross_val_predict for cross_val_predict, ek.FeatureSpaces for "
+            "FeatureUnion, ek.StackedRidge or ek.LayerSelector for StackingRegressor, "
+            "ek.correlation_scorer or ek.r2_scorer for scoring=, and encodekit.data.concat_runs to "
+            "join the runs with their coordinates"
         )
 
     @property

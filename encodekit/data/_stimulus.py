@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from encodekit.core import refuse
 from encodekit.data import _audio
 from encodekit.data._timing import round_t_r
-from encodekit.data._word_tables import hash_more, hash_table, table_mistakes
+from encodekit.data._word_tables import Length, hash_more, hash_table, table_mistakes
 
 _CLOSE = 1e-6  # s; rounding of onsets that are multiples of the TR
 _LONGEST_T_R = 60.0  # s; more is milliseconds
@@ -30,11 +30,12 @@ class Stimulus:
     name : str
         What was heard (``"story-03"``); the group of cross-validation.
     audio : path, array (n_samples,) of floats, or None
-        The sound; a path is read when it is asked for.
+        The sound, in -1..1; a path is read when it is asked for.
     sampling_rate : int, optional
         Hz. Needed for arrays; read from the file for paths (another stated rate raises).
     words, phones : DataFrame, optional
-        Columns ``word`` (``phone``), ``onset``, ``duration`` in seconds, sorted by onset.
+        Columns ``word`` (``phone``), ``onset``, ``duration`` in seconds, sorted by onset; a
+        duration of 0 where it is not known.
     tr_times : array (n_trs,), optional
         Onset of each TR within the audio, s. Without them the grid is
         ``arange(0, duration, t_r)``: a stimulus that has no response yet.
@@ -161,11 +162,17 @@ class Stimulus:
         return mistakes
 
     def _table_mistakes(self) -> list[str]:
-        mistakes = []
-        for label, table in (("word", self.words), ("phone", self.phones)):
-            if table is not None:
-                mistakes += table_mistakes(table, label, self.audio_duration)
-        return mistakes
+        run = self.duration
+        if self.tr_times is not None:
+            run = float(self.tr_times[-1]) + (self.t_r or 0.0)
+        length = Length(self.audio_duration, run, self.sampling_rate)
+        tables = (("word", self.words), ("phone", self.phones))
+        return [
+            mistake
+            for label, table in tables
+            if table is not None
+            for mistake in table_mistakes(table, label, length)
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         names = [*(field.name for field in fields(self)), "_n_samples", "_stated_hash"]
@@ -240,8 +247,9 @@ class Stimulus:
         Raises
         ------
         ValueError
-            Where there is no audio, or it is empty or holds NaN or infinite samples; where the
-            file holds another sound than when ``audio_hash`` was taken.
+            Where there is no audio, or it is empty, holds NaN or infinite samples, or is in units
+            of integers; where the file is damaged or cut short, or holds another sound than when
+            ``audio_hash`` was taken.
         """
         subject = f"stimulus {self.name!r}"
         if self.audio is None or self.sampling_rate is None:

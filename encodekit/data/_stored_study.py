@@ -122,7 +122,8 @@ def _store_table(
         files[id(table)] = f"{kind}/{len(files):04d}.tsv"
         table.to_csv(folder / files[id(table)], sep="\t", index=False)
     types = {str(name): _type_name(table[name], kind) for name in table.columns}
-    return {"file": files[id(table)], "columns": types}
+    left_out = {str(label): int(n) for label, n in table.attrs.get("left_out", {}).items()}
+    return {"file": files[id(table)], "columns": types, "left_out": left_out}
 
 
 def _type_name(column: pd.Series, kind: str) -> str:
@@ -214,7 +215,9 @@ def _open_table(item: Json, folder: SealedFolder) -> pd.DataFrame | None:
         return None
     table = pd.read_csv(BytesIO(folder.read(item["file"])), sep="\t", dtype=str, na_filter=False)
     types = item["columns"].items()
-    return table.assign(**{name: _typed(table[name], kind) for name, kind in types})
+    table = table.assign(**{name: _typed(table[name], kind) for name, kind in types})
+    table.attrs["left_out"] = dict(item.get("left_out", {}))  # lacking in older files
+    return table
 
 
 def _typed(column: pd.Series, kind: str) -> Any:

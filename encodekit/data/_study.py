@@ -15,6 +15,7 @@ from encodekit.core import unknown_name
 from encodekit.data._cleaning import clean_run
 from encodekit.data._describe import describe
 from encodekit.data._disjoint import check_disjoint
+from encodekit.data._heard import study_by_stimulus
 from encodekit.data._joined_participants import (
     Column,
     coords_of,
@@ -206,11 +207,17 @@ class Study:
     def repeats(
         self, participants: Iterable[str] | None = None, regions: Any = None
     ) -> xr.DataArray:
-        """Return the repeats (repeat, time, target) of the runs that somebody heard repeatedly.
+        """Return the repeats (repeat, time, target) of what somebody heard repeatedly.
 
-        Participants with fewer repeats are padded with NaN; ``n_repeats`` counts per target (0
-        where the runs of a participant have other numbers of repeats).
+        A stimulus that was heard in several runs was heard repeatedly; its run has the stimulus'
+        name (see `by_stimulus`). Participants with fewer repeats are padded with NaN; ``n_repeats``
+        counts per target (0 where a participant has other numbers of repeats of other stimuli).
         """
+        return self._with(study_by_stimulus(self._contents, "repeats"))._repeats(
+            participants, regions
+        )
+
+    def _repeats(self, participants: Iterable[str] | None, regions: Any) -> xr.DataArray:
         asked = self._participants(participants)
         kept = self._kept(asked, regions)
         columns = {s.run_name: self._columns(s, kept) for s in self.stimuli}
@@ -218,7 +225,7 @@ class Study:
         repeated = [stimulus for stimulus in self.stimuli if most[stimulus.run_name] > 1]
         if not repeated:
             raise ValueError(
-                f"study {self.name!r} has no run that {', '.join(asked)} heard more than once: "
+                f"study {self.name!r} has nothing that {', '.join(asked)} heard more than once: "
                 "repeats and noise ceilings need one"
             )
         n_repeats, attrs = max(most.values()), self._attrs(asked)
@@ -303,6 +310,26 @@ class Study:
         What a simulation knows is left out: it has the old names.
         """
         return self._with(renamed(self._contents, participants))
+
+    def by_stimulus(self) -> Self:
+        """Return the study with one run per stimulus, whatever runs it was heard in.
+
+        People who heard the stories in other orders then share runs, and somebody who heard a
+        story in two runs has two repeats of it. Runs whose TRs lie elsewhere in the sound (by more
+        than 5 % of a TR) stay apart, with a warning. What a simulation knows is left out.
+
+        Raises
+        ------
+        ValueError
+            If there are confounds, which are of single runs: use `clean` first.
+        """
+        merged = study_by_stimulus(self._contents, "by_stimulus")
+        if merged is not self._contents and any(self._contents.confounds.values()):
+            raise ValueError(
+                f"study {self.name!r}: by_stimulus joins runs, and confounds are of single runs: "
+                "take them out before, study.clean(ek.ConfoundRemover()).by_stimulus()"
+            )
+        return self._with(merged)
 
     def segment(self, run: str, n: int, gap: str | float = "16s") -> Self:
         """Return the study with one long run cut into ``n`` runs, ``gap`` purged between them.

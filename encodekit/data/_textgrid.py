@@ -1,29 +1,38 @@
 """Praat TextGrids: timed words or phones of a stimulus."""
 
 import re
-from collections.abc import Collection
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Container
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from encodekit.core import import_extra, present_file, refuse, unknown_name
+from encodekit.core import present_file, refuse, unknown_name
+from encodekit.data._not_words import drop_marks
+from encodekit.data._text_files import read_text
+from encodekit.data._tiers import find_tier, kind_of
 
-SILENCE = frozenset({"", "#", "sp", "sil", "<sil>", "{sl}", "{ls}", "{lg}", "{ns}", "{br}"})
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-_LONG_SIZE = re.compile(r"^\s*(?:intervals|points)\s*:\s*size\s*=\s*(\d+)\s*$", re.MULTILINE)
-_LONG_ITEM = re.compile(r"^\s*(?:intervals|points)\s*\[\d+\]\s*:?\s*$", re.MULTILINE)
-_SHORT_TIER = re.compile(
-    r'^"(?P<kind>IntervalTier|TextTier)"\s*\n"(?P<name>(?:[^"]|"")*)"\s*\n[^\n]*\n[^\n]*\n'
-    r"(?P<size>\d+)[ \t]*$",
-    re.MULTILINE,
+_ROUNDING = 1e-3  # s; an interval may end so much before it begins
+# Praat reads what stands free: texts in quotation marks, numbers, flags, and nothing else.
+_TOKEN = re.compile(
+    r'(?P<text>"(?:[^"]|"")*")'
+    r"|(?<![^\s=])(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)"
+    r"|(?<!\S)![^\n]*"  # a comment
 )
-_LABEL = r'"(?:[^"]|"")*"'
-_SHORT_ITEM = {
-    "IntervalTier": re.compile(rf"^[-+.\deE]+\s*\n[-+.\deE]+\s*\n{_LABEL}", re.MULTILINE),
-    "TextTier": re.compile(rf"^[-+.\deE]+\s*\n{_LABEL}", re.MULTILINE),
-}
+_KINDS = {"IntervalTier": 2, "TextTier": 1}  # numbers of an entry, before its label
+
+Entry = tuple[str, float, float]  # label, start, end
+Token = re.Match[str]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A tier: its name, whether it holds intervals, and its entries."""
+
+    name: str
+    has_intervals: bool
+    entries: list[Entry]
 
 
 def read_textgrid(
@@ -31,7 +40,7 @@ def read_textgrid(
     *,
     tier: str | None = None,
     kind: str = "word",
-    silence: Collection[str] = SILENCE,
+    silence: Container[str] | None = None,
 ) -> pd.DataFrame:
     """Read one interval tier of a TextGrid as a table of words (or phones).
 
@@ -40,89 +49,139 @@ def read_textgrid(
     path : str or Path
         A TextGrid, long or short format, UTF-8 or UTF-16.
     tier : str, optional
-        Name of the tier; needed where the file has several.
-    kind : str, default "word"
-        Name of the label column: ``"word"`` or ``"phone"``, as `Stimulus` takes them.
-    silence : collection of str
-        Labels, in lower case, that are no words and are left out.
+        Name of the tier; if not given, the only one, or the one that `find_tier` finds.
+    kind : "word" or "phone"
+        Name of the label column, as `Stimulus` takes them.
+    silence : collection of str, optional
+        Labels that are no words and are left out, whatever their case, in place of
+        `encodekit.data.SILENCE`. ``SILENCE | {"um"}`` adds to it; ``()`` keeps every label.
 
     Returns
     -------
     DataFrame
         Columns ``kind``, ``onset`` and ``duration`` (both in seconds), in the order of time.
+        ``attrs["left_out"]`` counts the labels that were left out: silence, and those of intervals
+        without length, which aligners write.
 
     Raises
     ------
     ValueError
-        If the tier is unknown, or not named although the file has several; if the file is no
+        If the tier is unknown, or not named although several may be meant; if the file is no
         TextGrid, is cut short, holds another number of intervals than it states, or text that is
-        neither UTF-8 nor UTF-16.
+        neither UTF-8 nor UTF-16; if an interval ends before it begins.
+
+    Warns
+    -----
+    UserWarning
+        If the tier is taken by a name of an aligner, such as ``ORT-MAU``.
     """
-    praatio = import_extra("praatio.textgrid", extra="textgrid", purpose="reading a TextGrid")
-    refuse(f"TextGrid {str(path)!r}", _file_mistakes(_text(present_file(path))))
-    try:
-        grid = praatio.openTextgrid(str(path), includeEmptyIntervals=False)
-    except Exception as error:
+    where = f"TextGrid {str(path)!r}"
+    tiers = _tiers(Path(path))
+    names = [item.name for item in tiers]
+    name = _chosen(names, kind, where) if tier is None else tier
+    if name not in names:
+        raise ValueError(f"{where}: {unknown_name('tier', name, names)}")
+    if names.count(name) > 1:
+        raise ValueError(f"{where} has {names.count(name)} tiers {name!r}: rename all but one")
+    return drop_marks(_table(tiers[names.index(name)], kind, where), kind, silence)
+
+
+def textgrid_tiers(path: str | Path) -> list[str]:
+    """Return the names of the tiers of a TextGrid, in order; raises as `read_textgrid` does."""
+    return [item.name for item in _tiers(Path(path))]
+
+
+def _chosen(names: list[str], kind: str, where: str) -> str:
+    if not names:
+        raise ValueError(f"{where} has no tier: get another file")
+    if len(names) == 1 and kind_of(names[0]) in (kind, None):
+        return names[0]
+    found = find_tier(names, kind, where)
+    if found is None:
         raise ValueError(
-            f"TextGrid {str(path)!r} cannot be read ({type(error).__name__}: {error}): open and "
-            "save it with Praat, or get it again"
-        ) from error
-    names = list(grid.tierNames)
-    if tier is None and len(names) > 1:
-        raise ValueError(f"{path} has the tiers {names}: say which one with tier=")
-    if tier is not None and tier not in names:
-        raise ValueError(f"{path}: {unknown_name('tier', tier, names)}")
-    rows = _entries(str(path), grid.getTier(tier or names[0]), silence)
-    return pd.DataFrame(rows, columns=[kind, "onset", "duration"])
+            f"{where} has the tiers {names}, none by a name of {kind}s: say which one with tier="
+        )
+    return found
 
 
-def _entries(path: str, tier: Any, silence: Collection[str]) -> list[tuple[str, float, float]]:
-    if type(tier).__name__ != "IntervalTier":
-        raise ValueError(f"{path}: tier {tier.name!r} holds points, expected intervals")
+def _table(tier: Tier, kind: str, where: str) -> pd.DataFrame:
+    """Return the intervals that last, in the order of time."""
+    if not tier.has_intervals:
+        raise ValueError(f"{where}: tier {tier.name!r} holds points, expected intervals")
+    back = [k for k, (_, start, end) in enumerate(tier.entries, 1) if end < start - _ROUNDING]
+    if back:
+        label, start, end = tier.entries[back[0] - 1]
+        raise ValueError(
+            f"{where}: {len(back)} intervals of tier {tier.name!r} end before they begin, the "
+            f"first is interval {back[0]} ({label!r}, {start:g} to {end:g} s): mend them with Praat"
+        )
+    left_out = Counter(label for label, start, end in tier.entries if end <= start)
+    lasting = sorted((entry for entry in tier.entries if entry[2] > entry[1]), key=lambda e: e[1])
+    rows = [(label, start, end - start) for label, start, end in lasting]
+    table = pd.DataFrame(rows, columns=[kind, "onset", "duration"])
+    table.attrs["left_out"] = dict(left_out)
+    return table.astype({"onset": float, "duration": float})
+
+
+def _tiers(path: Path) -> list[Tier]:
+    """Return the tiers, or raise for what is no TextGrid or holds other counts than it states."""
+    where = f"TextGrid {str(path)!r}"
+    text = read_text(present_file(path), "TextGrid")
+    if text.startswith("ooBinaryFile"):
+        raise ValueError(f"{where} is binary: open it with Praat and save it as a text file")
+    begin = text.find('"TextGrid"', 0, 200)
+    if begin < 0:
+        raise ValueError(f"{where}: it does not begin as a TextGrid does: check that it is one")
+    tokens = [token for token in _TOKEN.finditer(text, begin + 10) if token.lastgroup]
+    at = next((k for k, token in enumerate(tokens) if token.lastgroup == "text"), len(tokens))
+    header = [token[0] for token in tokens[:at] if token.lastgroup == "number"]
+    tiers: list[Tier] = []
+    mistakes: list[str] = []
+    while at < len(tokens):
+        tier, size, at = _tier(tokens, at, f"{where}, tier {len(tiers) + 1}")
+        tiers.append(tier)
+        if size != len(tier.entries):
+            mistakes.append(
+                f"tier {len(tiers)} states {size} intervals but holds {len(tier.entries)}: it was "
+                "cut short or edited by hand"
+            )
+    stated = header[2] if len(header) == 3 else "no number of"
+    if stated != str(len(tiers)):
+        mistakes.append(f"it states {stated} tiers but holds {len(tiers)}: it was cut short")
+    refuse(where, mistakes)
+    return tiers
+
+
+def _tier(tokens: list[Token], at: int, where: str) -> tuple[Tier, int, int]:
+    """Return (tier, the number of entries that it states, where the next tier begins)."""
+    head = _taken(tokens, at, "text text number number number", where)
+    if head[0] not in _KINDS:
+        raise ValueError(
+            f"{where}: is {head[0]!r}, expected one of {', '.join(_KINDS)}: it was edited by hand, "
+            "or a label holds a quotation mark that is not doubled; open and save it with Praat"
+        )
+    at, n_numbers = at + 5, _KINDS[head[0]]
+    entries: list[Entry] = []
+    while at < len(tokens) and tokens[at].lastgroup == "number":
+        shape = "number " * n_numbers + "text"
+        *times, label = _taken(tokens, at, shape, f"{where}, interval {len(entries) + 1}")
+        entries.append((label.strip(), float(times[0]), float(times[-1])))
+        at += n_numbers + 1
+    name = head[1].strip()
+    return Tier(name, n_numbers == 2, entries), int(float(head[4])), at
+
+
+def _taken(tokens: list[Token], at: int, shape: str, where: str) -> list[str]:
+    """Return the next tokens, which must be of these kinds."""
+    kinds = shape.split()
+    found = tokens[at : at + len(kinds)]
+    if [token.lastgroup for token in found] != kinds:
+        there = " ".join(token[0] for token in found) or "nothing"
+        raise ValueError(
+            f"{where} cannot be read: expected {shape}, got {there}: it was cut short or edited by "
+            "hand; open and save it with Praat, or get it again"
+        )
     return [
-        (entry.label.strip(), float(entry.start), float(entry.end - entry.start))
-        for entry in tier.entries
-        if entry.label.strip().lower() not in silence
+        token[0][1:-1].replace('""', '"') if token.lastgroup == "text" else token[0]
+        for token in found
     ]
-
-
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
-    try:
-        return content.decode(encoding).replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"TextGrid {str(path)!r} is not {encoding.upper()} (byte {error.start}): convert it, "
-            f"say by `iconv -f LATIN1 -t UTF-8 {path.name}`"
-        ) from error
-
-
-def _file_mistakes(text: str) -> list[str]:
-    """Return what a parser would pass over: no header, fewer or more intervals than stated."""
-    if '"TextGrid"' not in text[:200]:
-        return ["it does not begin as a TextGrid does: check that it is one"]
-    if "item [" in text:
-        starts = [match.start() for match in _LONG_SIZE.finditer(text)]
-        parts = [text[start:end] for start, end in pairwise([*starts, len(text)])]
-        sizes = [
-            (int(_LONG_SIZE.findall(part)[0]), len(_LONG_ITEM.findall(part))) for part in parts
-        ]
-        stated = re.search(r"^size\s*=\s*(\d+)", text, re.MULTILINE)
-    else:
-        tiers = list(_SHORT_TIER.finditer(text))
-        ends = pairwise([*(tier.start() for tier in tiers), len(text)])
-        sizes = [
-            (int(tier["size"]), len(_SHORT_ITEM[tier["kind"]].findall(text[tier.end() : end])))
-            for tier, (_, end) in zip(tiers, ends, strict=True)
-        ]
-        stated = re.search(r"^<exists>\s*\n(\d+)\s*$", text, re.MULTILINE)
-    mistakes = [
-        f"tier {n} states {size} intervals but holds {there}: it was cut short or edited by hand"
-        for n, (size, there) in enumerate(sizes, 1)
-        if size != there
-    ]
-    if stated is None or int(stated[1]) != len(sizes):
-        said = "no number of" if stated is None else stated[1]
-        mistakes.append(f"it states {said} tiers but holds {len(sizes)}: it was cut short")
-    return mistakes

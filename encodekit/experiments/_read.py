@@ -13,6 +13,7 @@ from encodekit.experiments._made import refused
 from encodekit.experiments._schema import Score, experiment_model
 from encodekit.experiments._yaml import MAX_BYTES, Located, Path, YamlMistake, parse_value
 from encodekit.plugins import known_names, registry
+from encodekit.saving._load_study import study_kind
 
 _NEEDED = ("fit", "test")
 _SHOWN = 100  # mistakes; each of them is looked up among all names
@@ -77,6 +78,7 @@ def read_experiment(path: str | FilePath, changes: Iterable[str] = ()) -> Experi
     mistakes = list(located.mistakes)
     for change in changes:
         mistakes += _change(located, change)
+    mistakes += _named_study(file, located.content)
     names, unknown = _names(located.content)
     mistakes += unknown
     content = _validated(located, names, mistakes)
@@ -89,6 +91,21 @@ def read_experiment(path: str | FilePath, changes: Iterable[str] = ()) -> Experi
     mistakes += _references(located.content)
     _refuse(file, located, mistakes)
     return Experiment(file, content, located)
+
+
+def _named_study(file: FilePath, content: dict[str, Any]) -> list[tuple[Path, str]]:
+    """Write ``study: x`` out: a registered study of that name, or the folder of one."""
+    given = content.get("study")
+    if not isinstance(given, str):
+        return []
+    place = file.parent / given
+    is_known = given in known_names("studies")
+    is_path = not is_known and ("/" in given or place.exists())
+    content["study"] = {"path" if is_path else "name": given}
+    if is_known and study_kind(place):
+        told = f"{given!r} is a registered study and a folder here that holds one: write"
+        return [(("study",), f"study: {told} {{name: {given}}} or {{path: {given}}}")]
+    return []
 
 
 def _change(located: Located, change: str) -> list[tuple[Path, str]]:

@@ -14,7 +14,7 @@ _KINDS = ("studies", "features", "regressors", "regions")
 
 
 class SavedStudy(Strict):
-    """A study that ``study.save`` wrote."""
+    """A study that ``study.save`` wrote, or a lab's own folder with a ``study.json``."""
 
     path: str = Field(description="Its folder; from the folder of this file if not absolute.")
 
@@ -108,6 +108,9 @@ def experiment_schema() -> dict[str, Any]:
     schema = experiment_model(usable).model_json_schema()
     metrics = schema["$defs"]["Score"]["properties"]["metric"]
     metrics["enum"] = known_names("metrics")
+    # a name or a path alone, which `read_experiment` writes out before it checks the rest
+    study = schema["properties"]["study"]
+    schema["properties"]["study"] = {"anyOf": [{"type": "string"}, study]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

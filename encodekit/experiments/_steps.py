@@ -8,10 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import __version__, unknown_name
+from encodekit.core import MANIFEST, __version__, unknown_name
 from encodekit.experiments._made import decisive, made
 from encodekit.experiments._read import Experiment
 from encodekit.plugins import registry
+from encodekit.saving._load_study import study_kind
 
 WHOLE = "all"  # the name of the area where no regions are given
 _FORMAT = 2  # of what a step keeps; a folder of another one is computed again
@@ -163,11 +164,19 @@ class Work:
 
     @cached_property
     def _saved(self) -> str:
-        """Of a saved study, the hash of its manifest, which has that of every file."""
+        """Of a study by its path: the hash of its manifest, which has that of every file.
+
+        A lab's own folder has no manifest: what was heard, and the arrays by the names of their
+        tasks, which follow from the files (path, size, time of change).
+        """
         if "path" not in self.content["study"]:
             return ""
         folder = self.experiment.path.parent / self.content["study"]["path"]
-        return sha256((folder / "manifest.json").read_bytes()).hexdigest()
+        if study_kind(folder) == "saved":
+            return sha256((folder / MANIFEST).read_bytes()).hexdigest()
+        heard = [(s.run_name, s.content_hash, s.grid.tolist()) for s in self.study.stimuli]
+        arrays = [getattr(run.data, "name", "") for run in self.study.responses()]
+        return sha256(json.dumps([heard, arrays]).encode()).hexdigest()
 
 
 def audio_seconds(study: Any) -> float:

@@ -1,5 +1,6 @@
 """Features from audio and words, on the grid of the fMRI."""
 
+from encodekit.features._array_features import ArrayFeatures
 from encodekit.features._articulation import Articulation
 from encodekit.features._backbones import (
     BackboneNotFoundError,
@@ -36,8 +37,10 @@ from encodekit.features._transformer import FeatureTransformer
 from encodekit.features._window_settings import Context, Exact, Streamed, Windows
 from encodekit.features._windows import stream_windows
 from encodekit.features._word_values import WordValues
+from encodekit.features._word_vectors import WordVectors
 
 __all__ = [
+    "ArrayFeatures",
     "Articulation",
     "BackboneNotFoundError",
     "CanonicalHRF",
@@ -60,6 +63,7 @@ __all__ = [
     "Windows",
     "WordRate",
     "WordValues",
+    "WordVectors",
     "cache_folder",
     "canonical_hrf",
     "encode_context",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from encodekit.core import import_extra, unknown_name, verify_if_sealed
+from encodekit.features._encoding import READ
 from encodekit.features._hub import from_disk_or_hub, read_pretrained
 from encodekit.plugins import known_names, load_spec
 
@@ -67,7 +68,8 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
     BackboneNotFoundError
         If it is nowhere to be found; says what was tried and what to do.
     ValueError
-        If the checkpoint lacks weights of the model, which would stay random.
+        If transformers has no plain model of the checkpoint's kind, or the checkpoint lacks weights
+        of the model, which would stay random.
     ImportError
         Without ``encodekit[speech]``.
     """
@@ -89,6 +91,8 @@ def load_whole_model(name: str | Path) -> tuple[Any, Any]:
         model, info, extractor = from_disk_or_hub(where, _read)
     except OSError as error:
         raise BackboneNotFoundError(_nowhere(name, where, error)) from error
+    except ValueError as error:
+        raise ValueError(_not_built(where, error)) from error
     random = sorted(key for key in info["missing_keys"] if key.rpartition(".")[2] not in _UNTRAINED)
     if random:
         raise ValueError(
@@ -152,7 +156,14 @@ def _nowhere(name: str | Path, where: str, error: OSError) -> str:
     )
 
 
-def _first_line(error: OSError) -> str:
+def _not_built(where: str, error: ValueError) -> str:
+    return (
+        f"transformers makes no speech model of {where!r}: {_first_line(error)[:200]}; encodekit "
+        f"reads {READ}"
+    )
+
+
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 

@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.utils.validation import validate_data
 
 from encodekit.core import unknown_name
+from encodekit.features._containers import LabelledOrArray, is_labelled_rows
 from encodekit.features._runs import Run, runs_of, runs_of_array
 
 Floats = NDArray[np.floating[Any]]
 DEFAULT_HIGH_PASS = 1 / 128  # Hz
 
 
-class ConfoundRemover(TransformerMixin, BaseEstimator):
+class ConfoundRemover(LabelledOrArray, OneToOneFeatureMixin, BaseEstimator):
     """Residuals of each run after least squares on cosine drifts and confounds; its mean stays.
 
     The drifts of a run of n TRs are ``cos(pi k (t + 1/2) / n)``, k = 1 .. n_cosines, t counted
@@ -47,6 +49,8 @@ class ConfoundRemover(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
         """Return self: every run is fitted by itself."""
+        if X is not None and not is_labelled_rows(X):
+            validate_data(self, X, reset=True, skip_check_array=True)  # the columns' names
         return self
 
     def transform(
@@ -75,7 +79,7 @@ class ConfoundRemover(TransformerMixin, BaseEstimator):
         ValueError
             If lengths differ, a confound is NaN where its TR is kept, or nothing is left to fit.
         """
-        if isinstance(X, list) and all(isinstance(run, xr.DataArray) for run in X):
+        if isinstance(X, list) and is_labelled_rows(X):
             known = [run.name for item in X for run in runs_of(item)]
             _check_mappings(known, len(X), confounds=confounds, sample_mask=sample_mask)
             return type(X)(self._clean(item, confounds, sample_mask) for item in X)

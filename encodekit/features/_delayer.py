@@ -6,10 +6,11 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import validate_data
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from encodekit.data._timing import say_seconds
+from encodekit.features._containers import LabelledOrArray
 from encodekit.features._runs import (
     Run,
     earlier_rows,
@@ -24,7 +25,7 @@ _LONGEST = 60.0  # s
 _WHOLE = 1e-6  # TRs; a delay this close to a whole number of TRs is one
 
 
-class Delayer(TransformerMixin, BaseEstimator):
+class Delayer(LabelledOrArray, BaseEstimator):
     """Features at several delays: row t holds x(t - d1), x(t - d2), ... of the same run.
 
     Delays never cross the border of a run. The rows of history (``tr < 0``) are used and then
@@ -35,7 +36,8 @@ class Delayer(TransformerMixin, BaseEstimator):
     A plain array does not say where runs begin: give ``runs=``, or it is taken for one run.
 
     The order of the output is delay-major: all features at the first delay, then all at the
-    second.
+    second. ``set_output(transform="pandas")`` concerns arrays, whose columns are then named
+    ``x0_delay1``; a DataArray stays one, with ``name`` and ``delay`` on feature.
 
     Parameters
     ----------
@@ -67,10 +69,6 @@ class Delayer(TransformerMixin, BaseEstimator):
             self._lags(None)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, runs: ArrayLike | None = None) -> Any:
-        """Return ``transform(X, runs)``."""
-        return self.fit(X).transform(X, runs)
-
     def transform(self, X: Any, runs: ArrayLike | None = None) -> Any:
         """Return the delayed features.
 
@@ -99,6 +97,19 @@ class Delayer(TransformerMixin, BaseEstimator):
         for run in runs_of_array(values.shape[0], runs):
             out[run.rows] = _lagged(values, run, lags, 1.0)
         return out
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """Return ``x0_delay1, x1_delay1, ..., x0_delay2, ...`` of arrays, delays in TRs.
+
+        Parameters
+        ----------
+        input_features : sequence of str, optional
+            The columns' names; those of the DataFrame of the fit, or x0, x1, ..., if not given.
+        """
+        check_is_fitted(self, "n_features_in_")
+        names = _check_feature_names_in(self, input_features)
+        lags = self._lags(None)
+        return np.asarray([f"{name}_delay{lag:g}" for lag in lags for name in names], dtype=object)
 
     def _delayed(self, X: xr.DataArray) -> xr.DataArray:
         values = X.values

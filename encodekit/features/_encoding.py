@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 Frames = tuple[NDArray[np.float64], dict[int, NDArray[np.float32]]]
+READ = (
+    "wav2vec2 (also XLS-R, MMS and Conformer), HuBERT, WavLM, UniSpeech, UniSpeech-SAT, "
+    "Data2VecAudio, SEW and Whisper (as load_backbone gives it)"
+)
 _AT_ONCE = 60.0  # s of audio in one forward pass, unless a batch size is given
 
 
@@ -40,10 +44,11 @@ def _encoder(model: Any) -> Any:
     inner = getattr(inner, getattr(inner, "base_model_prefix", ""), inner)
     encoder = getattr(inner, "encoder", None)
     if not hasattr(encoder, "layers") or not hasattr(inner, "feature_extractor"):
+        takes = getattr(inner, "main_input_name", "input_values")
+        why = f" (it takes {takes}, not samples)" if takes != "input_values" else ""
         raise TypeError(
-            f"{type(model).__name__} has no convolutional stem with encoder.layers above it: "
-            "encodekit reads wav2vec2, HuBERT, WavLM, Whisper (as load_backbone gives it) and "
-            "models built like them"
+            f"{type(model).__name__} has no convolutional stem with encoder.layers above it{why}: "
+            f"encodekit reads {READ}"
         )
     return encoder
 
@@ -298,7 +303,19 @@ def _encode(
     with torch.inference_mode(), _evaluating(model):
         tensor = torch.tensor(batch, dtype=parameter.dtype, device=parameter.device)
         hidden = layer_outputs(model, tensor, layers)
+    _check_clock(model, batch.shape[1], next(iter(hidden.values())).shape[1])
     return {layer: states.float().cpu().numpy() for layer, states in hidden.items()}
+
+
+def _check_clock(model: Any, n_samples: int, n_found: int) -> None:
+    """Refuse a model whose blocks run at another rate than its convolutions say."""
+    expected = Stem.of(model.config).n_outputs(n_samples)
+    if n_found != expected:
+        raise TypeError(
+            f"{type(model).__name__} makes {n_found} frames of {n_samples} samples where its "
+            f"conv_kernel and conv_stride say {expected}: the times of its frames are not known; "
+            f"encodekit reads {READ}"
+        )
 
 
 @contextmanager

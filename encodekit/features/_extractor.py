@@ -211,8 +211,8 @@ class FeatureExtractor(HasSettings, TransformerMixin, BaseEstimator):
     def _on_grid(
         self, stimulus: Stimulus, values: NDArray[Any], names: dict[str, Any]
     ) -> xr.DataArray:
-        trs, onsets = stimulus.history_grid(self.history)
-        return xr.DataArray(
+        trs, onsets = (part[-len(values) :] for part in stimulus.history_grid(self.history))
+        return xr.DataArray(  # precomputed rows may lack those of history
             values,
             dims=("time", "feature"),
             coords={

@@ -27,11 +27,16 @@ class Stem:
     def of(cls, config: Any) -> "Stem":
         """Return the stem of a config with ``conv_kernel`` and ``conv_stride``.
 
-        ``conv_padding`` and ``conv_fill`` are read where a config has them.
+        ``conv_padding`` and ``conv_fill`` are read where a config has them. The blocks of SEW see
+        means of ``squeeze_factor`` frames, which are one more convolution.
         """
         stride, field, pad = 1, 1, 0
-        pads = getattr(config, "conv_padding", [0] * len(config.conv_kernel))
-        for kernel, step, one in zip(config.conv_kernel, config.conv_stride, pads, strict=True):
+        pads = list(getattr(config, "conv_padding", [0] * len(config.conv_kernel)))
+        kernels, strides = list(config.conv_kernel), list(config.conv_stride)
+        squeezed = getattr(config, "squeeze_factor", 1)
+        if squeezed > 1:
+            kernels, strides, pads = [*kernels, squeezed], [*strides, squeezed], [*pads, 0]
+        for kernel, step, one in zip(kernels, strides, pads, strict=True):
             field += (kernel - 1) * stride
             pad += one * stride
             stride *= step

@@ -105,7 +105,8 @@ def _refuse_missing(run: Run, missing: NDArray[np.int64], needed: float) -> None
         lost = sorted(set(missing[missing >= first].tolist()))
         raise ValueError(
             f"run {run.name!r} lacks the rows of TR {', '.join(map(str, lost[:5]))}: delay before "
-            "rows are dropped"
+            "rows are dropped, and hold out whole runs, not single TRs (ek.cross_val_predict, or "
+            "GroupKFold with groups=X.stimulus.values)"
         )
     raise ValueError(
         f"run {run.name!r} starts at TR {first} but TR {missing.min()} is needed and the audio had "

@@ -5,13 +5,15 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
+from encodekit.data import as_floats
+from encodekit.features._containers import LabelledOrArray, is_labelled_rows
 from encodekit.features._runs import runs_of, runs_of_array
 
 
-class RunScaler(TransformerMixin, BaseEstimator):
+class RunScaler(LabelledOrArray, OneToOneFeatureMixin, BaseEstimator):
     """Z-score every feature or target within each run, by the run's own mean and deviation.
 
     ``z = (x - mean of the run) / standard deviation of the run``. A constant column (max equals
@@ -21,6 +23,8 @@ class RunScaler(TransformerMixin, BaseEstimator):
     It is transductive on a test run: the scale of a run is taken from that run, also where it is
     held out. That is what the field does, since scanner units differ between runs; it needs the
     whole run at once.
+
+    ``set_output(transform="pandas")`` concerns arrays; DataArrays stay DataArrays.
 
     Examples
     --------
@@ -34,13 +38,9 @@ class RunScaler(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None, runs: ArrayLike | None = None) -> Self:
         """Return self: every run brings its own statistics."""
-        if not isinstance(X, xr.DataArray | list):
+        if not is_labelled_rows(X):
             validate_data(self, X, reset=True, ensure_all_finite="allow-nan")
         return self
-
-    def fit_transform(self, X: Any, y: Any = None, runs: ArrayLike | None = None) -> Any:
-        """Return ``transform(X, runs)``."""
-        return self.fit(X).transform(X, runs)
 
     def transform(self, X: Any, runs: ArrayLike | None = None) -> Any:
         """Return z-scores in the shape of ``X``.
@@ -53,7 +53,7 @@ class RunScaler(TransformerMixin, BaseEstimator):
         """
         if isinstance(X, xr.DataArray):
             return _scaled(X)
-        if isinstance(X, list) and all(isinstance(run, xr.DataArray) for run in X):
+        if is_labelled_rows(X):
             return type(X)(_scaled(run) for run in X)
         dtypes = [np.float64, np.float32]
         values = validate_data(self, X, reset=False, dtype=dtypes, ensure_all_finite="allow-nan")
@@ -87,7 +87,7 @@ def z_score(values: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
 
 def _scaled(X: xr.DataArray) -> xr.DataArray:
     rows_first = X.transpose("time", ...)
-    values = rows_first.values
+    values = as_floats(rows_first, "RunScaler").values
     out = np.empty_like(values)
     for run in runs_of(X):
         out[run.rows] = z_score(values[run.rows], values[run.rows[run.tr >= 0]])

@@ -29,7 +29,10 @@ from encodekit.features._window_settings import Context, Streamed, Windows
 
 
 class SpeechFeatures(LoadedModel, FeatureExtractor):
-    """Hidden states of wav2vec2, HuBERT, WavLM or Whisper's encoder, any layers from one pass.
+    """Hidden states of wav2vec2, HuBERT, WavLM, Whisper's encoder and the like, in one pass.
+
+    Also read are XLS-R, MMS and Conformer of wav2vec2's kind, UniSpeech, UniSpeech-SAT,
+    Data2VecAudio, and SEW, whose blocks see one frame every 40 ms.
 
     Layer 0 is the input of the first transformer block, layer k the output of block k (before a
     last layer norm that some models add); no block above the highest asked one is computed. A

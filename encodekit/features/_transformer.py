@@ -5,15 +5,16 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from encodekit.data import concat_runs
+from encodekit.features._containers import LabelledOrArray, is_labelled_rows
 
 _SPACE = ("band", "layer")
 
 
-class FeatureTransformer(TransformerMixin, BaseEstimator):
+class FeatureTransformer(LabelledOrArray, BaseEstimator):
     """Features through a transformer of scikit-learn's that learns from the runs of ``fit`` alone.
 
     A test run is transformed by what the training runs taught, and has no part in it. The rows keep
@@ -63,7 +64,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
         ----------
         X : DataArray (time, feature), list of them (one per run), or array (time, feature)
         """
-        if not _is_labelled(X):
+        if not is_labelled_rows(X):
             values = validate_data(self, X, dtype=(np.float64, np.float32))
             self.spaces_ = [(None, None)]
             self.transformers_ = [clone(self.transformer).fit(values)]
@@ -91,9 +92,9 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
             If these are other features than those of the fit, or in another order.
         """
         check_is_fitted(self)
-        if not _is_labelled(X):
+        if not is_labelled_rows(X):
             values = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-            return self.transformers_[0].transform(values)
+            return np.asarray(self.transformers_[0].transform(values))
         features = _one(X)
         self._check(features)
         parts = [
@@ -106,6 +107,27 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
         )  # fmt: skip
         return joined.transpose("time", "feature")
 
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names that the transformer gives to the columns of an array.
+
+        Raises
+        ------
+        ValueError
+            For a fit to several bands or layers: labelled features say it by ``name``.
+        """
+        check_is_fitted(self)
+        if len(self.transformers_) > 1:
+            raise ValueError(
+                f"fitted on {len(self.transformers_)} bands and layers: the names are the "
+                "coordinate `name` of what transform returns"
+            )
+        names = _check_feature_names_in(self, input_features)
+        fitted = self.transformers_[0]
+        if isinstance(fitted, OneToOneFeatureMixin):
+            return np.asarray(fitted.get_feature_names_out(names))
+        n_columns = fitted.transform(np.zeros((1, names.size))).shape[1]
+        return _names_out(fitted, n_columns).astype(object)
+
     def _check(self, features: xr.DataArray) -> None:
         found, names = list(_spaces(features)), _names(features)
         if found != self.spaces_ or not np.array_equal(names, self.feature_names_in_):
@@ -115,12 +137,6 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
                 f"transformer was fitted on {len(known)} {_shown(known)} of {self.spaces_}: use "
                 "the extractor of the fit"
             )
-
-
-def _is_labelled(X: Any) -> bool:
-    return isinstance(X, xr.DataArray) or (
-        isinstance(X, list) and bool(X) and all(isinstance(run, xr.DataArray) for run in X)
-    )
 
 
 def _one(X: Any) -> xr.DataArray:

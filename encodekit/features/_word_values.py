@@ -74,9 +74,7 @@ class WordValues(FeatureExtractor):
         if self.missing not in _MISSING:
             raise ValueError(f"WordValues: {unknown_name('missing', self.missing, _MISSING)}")
         where = f"WordValues: run {shown(stimulus.run_name)}"
-        if stimulus.words is None:
-            raise ValueError(f"{where} has no words: pass Stimulus(words=) with their columns")
-        words = stimulus.words
+        words = words_of(stimulus, "WordValues")
         names = [self.columns] if isinstance(self.columns, str) else list(self.columns)
         if not names:
             raise ValueError("WordValues: columns is empty: name columns of words")
@@ -89,6 +87,16 @@ class WordValues(FeatureExtractor):
                 "name": ("feature", names),
             },
         )
+
+
+def words_of(stimulus: Stimulus, who: str) -> pd.DataFrame:
+    """Return the words of a run, or raise where it has none."""
+    if stimulus.words is None:
+        raise ValueError(
+            f"{who}: run {shown(stimulus.run_name)} has no words: pass Stimulus(words=) with their "
+            "columns"
+        )
+    return stimulus.words
 
 
 def _filled(words: pd.DataFrame, name: str, missing: str, where: str) -> NDArray[np.float32]:

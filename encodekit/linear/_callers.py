@@ -3,31 +3,30 @@
 import sys
 from types import FrameType
 
-_CROSS_VAL_PREDICT = ("sklearn.model_selection._validation", "_fit_and_predict")
+from encodekit.data._lossy_tools import lossy_tool
+
 _SCORER = ("sklearn.metrics._scorer", "_score")
 
 
 def refuse_lossy_callers() -> None:
-    """Raise where a labelled prediction is about to be flattened by scikit-learn.
+    """Raise where labelled runs are about to be flattened or exchanged by scikit-learn.
 
-    ``cross_val_predict`` puts the TRs of a list of runs in the place of the runs, and a metric of
-    scikit-learn's pairs rows by position: both return numbers that look right. Neither can be told
-    from an ordinary call by its arguments, so the calling frames are looked at.
+    ``cross_val_predict`` puts the TRs of a list of runs in the place of the runs,
+    ``permutation_test_score`` gives a run the response to another, and a metric of scikit-learn's
+    pairs rows by position.
 
     Raises
     ------
     TypeError
         Naming the tool of encodekit's that does it by run.
     """
+    found = lossy_tool()
+    if found is not None:
+        name, instead = found
+        raise TypeError(f"scikit-learn's {name} loses the runs of labelled responses: {instead}")
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        place = (frame.f_globals.get("__name__"), frame.f_code.co_name)
-        if place == _CROSS_VAL_PREDICT:
-            raise TypeError(
-                "scikit-learn's cross_val_predict loses the runs of a labelled prediction: use "
-                "ek.cross_val_predict(estimator, X, y)"
-            )
-        if place == _SCORER:
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) == _SCORER:
             _refuse_metric(frame)
         frame = frame.f_back
 

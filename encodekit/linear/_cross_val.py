@@ -105,11 +105,29 @@ def out_of_fold(
     heard = _stimuli(runs_y) if given is None else given
     splits = folds_of(resolve_cv(cv, heard, "the runs"), np.arange(len(runs_y)), heard, "the runs")
     seconds = read_seconds(purge, "purge")
+    if not seconds:
+        _refuse_heard_twice(_stimuli(runs_y), runs_y, splits)
     for train, test in splits:
         held_out = [runs_y[i] for i in test]
         fitted_on = RunList(_purged(runs_y[i], held_out, seconds) for i in train)
         model = _fit(clone(estimator), _take(runs_x, train), fitted_on, seconds)
         yield from split_runs(drop_history(model.predict(_take(runs_x, test))))
+
+
+def _refuse_heard_twice(heard: Any, runs: Sequence[xr.DataArray], splits: Any) -> None:
+    """Raise where a fold holds out what is heard in one of its training runs."""
+    for train, test in splits:
+        both = sorted(set(heard[train].tolist()) & set(heard[test].tolist()))
+        if both:
+            same = [str(run.coords["run"].values[0]) for run in runs]
+            named = ", ".join(
+                name for name, story in zip(same, heard.tolist(), strict=True) if story == both[0]
+            )
+            raise ValueError(
+                f"a fold holds out {both[0]!r} and trains on it: it is heard in the runs {named}, "
+                "and a model that saw a story predicts it too well. Leave cv=None, pass a splitter "
+                "of groups such as GroupKFold, or let groups= keep these runs together"
+            )
 
 
 def _fit(model: Any, X: Any, y: RunList, purge: float) -> Any:
@@ -129,21 +147,23 @@ def _fit(model: Any, X: Any, y: RunList, purge: float) -> Any:
 
 
 def _purged(run: xr.DataArray, held_out: Sequence[xr.DataArray], purge: float) -> xr.DataArray:
-    """Return ``run`` with NaN, which is not fitted on, near held-out segments of the same run."""
-    mine = parent_run(str(run.coords["run"].values[0]))
-    near = (
-        [other for other in held_out if parent_run(str(other.coords["run"].values[0])) == mine]
-        if purge
-        else []
-    )
+    """Return ``run`` with NaN, which is not fitted on, near held-out segments of the same story."""
+    mine = _whole_story(run)
+    near = [other for other in held_out if _whole_story(other) == mine] if purge else []
     if not near:
         return run
     if any("seconds" not in rows.coords for rows in (run, *near)):
-        raise ValueError(f"purge={purge:g} s of run {mine!r} needs the coordinate seconds on time")
+        raise ValueError(f"purge={purge:g} s of {mine!r} needs the coordinate seconds on time")
     times = run.coords["seconds"].values
     others = np.concatenate([rows.coords["seconds"].values for rows in near])
     apart = np.abs(times[:, None] - others).min(axis=1)
     return run.where(xr.DataArray(apart > purge + _ROUNDING, dims="time"))
+
+
+def _whole_story(run: xr.DataArray) -> str:
+    """Return the story that a run or a segment is of, which may be heard in several runs."""
+    name = "stimulus" if "stimulus" in run.coords else "run"
+    return parent_run(str(run.coords[name].values[0]))
 
 
 def _by_run(rows: Any) -> Sequence[Any]:

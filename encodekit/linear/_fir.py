@@ -16,8 +16,9 @@ def fir(coef: Any, band: str | None = None) -> xr.DataArray:
 
     Parameters
     ----------
-    coef : DataArray (feature, target)
-        The ``coef_`` of a model that was fitted on the features of `encodekit.Delayer`.
+    coef : DataArray (feature, target), or (feature, delay, target)
+        The ``coef_`` of a model that was fitted on the features of `encodekit.Delayer`, its axes in
+        any order; or what this function has returned, which it returns again.
     band : str, optional
         The features of one band, at the delays of that band alone.
 
@@ -32,8 +33,8 @@ def fir(coef: Any, band: str | None = None) -> xr.DataArray:
     TypeError
         If ``coef`` is a plain array, which does not say which weight has which delay.
     ValueError
-        If it has no ``delay``, there is no such band, or two weights are of the same feature at the
-        same delay.
+        If its features have no ``delay`` or no ``name``, there is no such band, or two weights are
+        of the same feature at the same delay.
 
     Examples
     --------
@@ -52,9 +53,13 @@ def fir(coef: Any, band: str | None = None) -> xr.DataArray:
             f"fir got a {type(coef).__name__}, expected the coef_ of a model fitted on labelled "
             "features: a plain array does not say which weight has which delay"
         )
-    _check_coords(coef)
+    arranged = "delay" in coef.dims
+    _check_coords(coef, arranged)
     if band is not None:
         coef = _of_band(coef, band)
+    if arranged:
+        whole: xr.DataArray = coef if band is None else coef.dropna("delay", how="all")
+        return whole.transpose("feature", "delay", ...).sortby("delay")
     known = [name for name in _IDENTITY if name in coef.coords]
     keys = pd.MultiIndex.from_arrays([coef.coords[name].values for name in known])
     places, features = keys.factorize()
@@ -75,8 +80,18 @@ def fir(coef: Any, band: str | None = None) -> xr.DataArray:
     return xr.DataArray(values, dims=("feature", "delay", *rest), coords=coords, attrs=coef.attrs)
 
 
-def _check_coords(coef: xr.DataArray) -> None:
-    lacking = [name for name in ("delay", "name") if name not in coef.coords]
+def _check_coords(coef: xr.DataArray, arranged: bool) -> None:
+    if "feature" not in coef.dims:
+        raise ValueError(
+            f"coef has the dimensions {coef.dims}, expected feature and target: keep the dimension "
+            "of one feature with coef.isel(feature=[0])"
+        )
+    wanted = {"delay": "delay" if arranged else "feature", "name": "feature"}
+    lacking = [
+        name
+        for name, dim in wanted.items()
+        if name not in coef.coords or coef.coords[name].dims != (dim,)
+    ]
     if lacking:
         raise ValueError(
             f"the features of coef have no coordinate {' and '.join(lacking)}: fit the model on "

@@ -24,6 +24,7 @@ from encodekit.data._target_blocks import check_scheduler
 from encodekit.data._timing import t_r_of_runs
 from encodekit.linear._callers import refuse_lossy_callers
 from encodekit.linear._folds import expand
+from encodekit.linear._interrupted import refuse_interrupted
 from encodekit.linear._labels import Labelled, Labels, Unlabelled, coords_on
 from encodekit.linear._patterns import Problem
 from encodekit.regions import select_targets
@@ -73,7 +74,8 @@ def read_training(
     TypeError
         If one of X and y is labelled and the other is not.
     ValueError
-        If their rows differ, or X holds NaN or infinity.
+        If their rows differ, X holds NaN or infinity, or the TRs of a run are shuffled or
+        interrupted.
     RuntimeError
         If they are lazy, and the scheduler that would compute them is gone.
     """
@@ -85,12 +87,13 @@ def read_training(
     check_scheduler(y)
     if not is_labelled(X) and not is_labelled(y):
         return _plain(estimator, X, y, groups=groups, runs=runs, targets=targets)
+    refuse_lossy_callers()
     if not is_labelled(X):
         raise TypeError(
             f"X is a {type(X).__name__} without labels but the responses carry them, so the rows "
-            "cannot be joined. FeatureUnion and np.hstack lose the runs: join feature spaces "
-            "with ek.FeatureSpaces([(name, extractor), ...]). So do transformers such as PCA(50): "
-            "wrap them, ek.FeatureTransformer(PCA(50))"
+            "cannot be joined. FeatureUnion, ColumnTransformer and np.hstack lose the runs: join "
+            "feature spaces with ek.FeatureSpaces([(name, extractor), ...]). So do transformers "
+            "such as PCA(50): wrap them, ek.FeatureTransformer(PCA(50))"
         )
     if hasattr(y, "responses"):
         raise TypeError(f"y is a {type(y).__name__}: pass its .responses()")
@@ -100,6 +103,7 @@ def read_training(
             "joined: make responses with encodekit.data.make_response, or pass X.values with "
             "runs=X.run.values"
         )
+    refuse_interrupted(X, y, type(estimator).__name__)
     return _labelled(X, y, groups, runs, targets)
 
 

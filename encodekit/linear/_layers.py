@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from encodekit.core import unknown_name
 from encodekit.data import one_array
+from encodekit.linear._interrupted import refuse_interrupted
 from encodekit.linear._predictions import mean_defined, refuse_weights
 from encodekit.linear._ridge import RidgeCV
 from encodekit.regions import select_targets
@@ -75,10 +76,11 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has no layers, or ``by`` is unknown.
+            If X has no layers, ``by`` is unknown, or the TRs of a run are shuffled or interrupted.
         """
         if self.by not in _BY:
             raise ValueError(unknown_name("by", self.by, _BY))
+        refuse_interrupted(X, y, type(self).__name__)
         features = _layered(X)
         layers = np.unique(features.coords["layer"].values)
         estimators = [

@@ -157,8 +157,9 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not what it may be, the rows of X and y differ, X holds NaN, or
-            ``cv`` needs stimuli and none are known.
+            If a parameter is not what it may be, the rows of X and y differ, X holds NaN, the TRs
+            of a labelled run are shuffled or interrupted, or ``cv`` needs stimuli and none are
+            known.
         TypeError
             If one of X and y is labelled and the other is not.
 

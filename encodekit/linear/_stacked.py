@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from encodekit.data import join_rows, one_array, target_coords
 from encodekit.linear._arrays import power_of_two
 from encodekit.linear._cross_val import cross_val_predict
+from encodekit.linear._interrupted import refuse_interrupted
 from encodekit.linear._predictions import mean_defined, refuse_weights
 from encodekit.linear._ridge import RidgeCV
 from encodekit.regions import select_targets
@@ -73,8 +74,9 @@ class StackedRidge(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has no bands, or more than eight.
+            If X has no bands, or more than eight; if the TRs of a run are shuffled or interrupted.
         """
+        refuse_interrupted(X, y, type(self).__name__)
         features = _banded(X)
         bands = list(dict.fromkeys(features.coords["band"].values.tolist()))
         if len(bands) > _MAX_BANDS:

@@ -36,6 +36,16 @@ def encodekit_features() -> Iterator[FeatureSpec]:
         load="encodekit.features:WordValues",
         summary="columns of the words, such as surprisal",
     )
+    yield FeatureSpec(
+        "word-vectors",
+        load="encodekit.features:WordVectors",
+        summary="static vectors of the words, such as GloVe, fastText or word2vec",
+    )
+    yield FeatureSpec(
+        "array",
+        load="encodekit.features:ArrayFeatures",
+        summary="precomputed features, in arrays or files",
+    )
     yield FeatureSpec("phone-rate", load="encodekit.features:PhoneRate", summary="phones per TR")
     yield FeatureSpec(
         "text",

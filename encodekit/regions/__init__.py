@@ -4,6 +4,7 @@ from encodekit.regions._atlas import Atlas
 from encodekit.regions._by_region import by_region
 from encodekit.regions._fetched import destrieux_atlas, difumo_atlas, schaefer_atlas
 from encodekit.regions._files import read_atlas
+from encodekit.regions._meshes import mesh_name, mesh_of
 from encodekit.regions._nilearn import (
     from_masker,
     from_surface_image,
@@ -22,6 +23,8 @@ __all__ = [
     "difumo_atlas",
     "from_masker",
     "from_surface_image",
+    "mesh_name",
+    "mesh_of",
     "read_atlas",
     "schaefer_atlas",
     "select_targets",

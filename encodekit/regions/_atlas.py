@@ -1,5 +1,6 @@
 """Atlas: which area each vertex of a mesh belongs to."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,8 +31,8 @@ class Atlas:
     names : sequence of str
         The areas, in the order of their labels; the same areas in both hemispheres.
     space : str
-        The mesh: ``"fsaverage5"``, ``"fsaverage6"``, ``"fsaverage7"``, ``"fsLR-32k"``, or a name
-        of your own for another mesh.
+        The mesh: ``"fsaverage5"``, ``"fsaverage6"``, ``"fsaverage7"``, ``"fsLR-32k"``,
+        ``"fsLR-59k"``, ``"fsLR-164k"``, or a name of your own for another mesh.
     groups : mapping of str to sequences of area names, optional
         Sets of areas that can be asked for by one name.
     edition, terms, citation : str, optional
@@ -225,6 +226,9 @@ def _mistakes(atlas: Atlas) -> Iterable[str]:
     if set(atlas.labels) != set(HEMISPHERES):
         yield f"labels are for {sorted(atlas.labels)}, expected left and right"
         return
+    if re.sub(r"[^a-z]", "", atlas.space.lower()) == "fslr":
+        known = ", ".join(mesh for mesh in N_VERTICES if mesh.startswith("fsLR"))
+        yield f"space {atlas.space!r} does not say which of fsLR's meshes, expected {known}"
     for side, values in atlas.labels.items():
         if values.ndim != 1 or values.dtype.kind not in "iu":
             yield f"{side} labels are {values.dtype} {values.shape}, not integers (n_vertices,)"

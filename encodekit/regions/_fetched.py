@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from encodekit.core import import_extra
 from encodekit.regions._atlas import HEMISPHERES, Atlas, Names
-from encodekit.regions._files import BACKGROUND, _Side, assembled
+from encodekit.regions._labels import Side, assembled, named_values
 from encodekit.regions._selector import RegionSelector
-from encodekit.regions._volumes import projected_labels, projected_values
+from encodekit.regions._volumes import label_volume, loaded, projected_labels, projected_values
 
 _APPROXIMATE = "projected from MNI152 to fsaverage5: approximate"
 _DIFUMO_LEAST = 1e-5
@@ -49,19 +49,19 @@ def schaefer_atlas(
         "fetch_atlas_schaefer_2018", pattern, download, data_dir, n_rois=n_areas,
         yeo_networks=networks,
     )  # fmt: skip
-    names = dict(enumerate(_texts(fetched["labels"])))
-    if names[0].lower() not in BACKGROUND:  # older releases of nilearn leave the background out
-        names = {k + 1: name for k, name in names.items()}
-    sides = {side: _Side(v, names) for side, v in projected_labels(fetched["maps"]).items()}
+    called = f"Schaefer {n_areas}, {networks} networks"
+    sides = projected_labels(fetched["maps"], name=called)
+    stored = label_volume(loaded(fetched["maps"])).dataobj
+    names = named_values(called, _texts(fetched["labels"]), np.asarray(stored))
     groups: dict[str, list[str]] = {}
     for name in names.values():
         parts = name.split("_")  # 7Networks_LH_Vis_1, 17Networks_RH_DefaultA_PFCd_1
         if len(parts) > 3:
             groups.setdefault(parts[2], []).append(name)
-    present = {n for side in sides.values() for k, n in names.items() if k in side.values}
+    present = {n for values in sides.values() for k, n in names.items() if k in values}
     return assembled(
-        f"Schaefer {n_areas}, {networks} networks",
-        sides,
+        called,
+        {side: Side(values, names) for side, values in sides.items()},
         space="fsaverage5",
         groups={group: [a for a in of if a in present] for group, of in groups.items()},
         edition=_APPROXIMATE,
@@ -80,8 +80,8 @@ def destrieux_atlas(*, download: bool = False, data_dir: str | Path | None = Non
     """
     pattern = "destrieux_surface/*.annot"
     fetched = _fetch("fetch_atlas_surf_destrieux", pattern, download, data_dir)
-    names = dict(enumerate(_texts(fetched["labels"])))
-    sides = {side: _Side(np.asarray(fetched[f"map_{side}"]), names) for side in HEMISPHERES}
+    names = _texts(fetched["labels"])
+    sides = {side: Side(np.asarray(fetched[f"map_{side}"]), names) for side in HEMISPHERES}
     return assembled(
         "Destrieux",
         sides,
@@ -105,7 +105,7 @@ def difumo_atlas(
     fetched = _fetch("fetch_atlas_difumo", pattern, download, data_dir, dimension=dimension)
     names = _unique(_texts(fetched["labels"]["difumo_names"]))
     sides = {
-        side: _Side(_strongest(weights), dict(enumerate(names, start=1)))
+        side: Side(_strongest(weights), dict(enumerate(names, start=1)))
         for side, weights in projected_values(fetched["maps"]).items()
     }
     return assembled(

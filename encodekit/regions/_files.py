@@ -1,32 +1,27 @@
 """Atlases and masks in files that users have: annot, GIFTI, CIFTI, NIfTI."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from encodekit.core import import_extra
 from encodekit.regions._atlas import HEMISPHERES, Atlas
-from encodekit.regions._meshes import N_VERTICES
-from encodekit.regions._names import read_name
-from encodekit.regions._volumes import projected_labels, projected_values
-
-BACKGROUND = frozenset(
-    {"", "???", "unknown", "background", "medial_wall", "medial wall", "corpuscallosum"}
-    | {"background+freesurfer_defined_medial_wall"}
+from encodekit.regions._labels import BACKGROUND, OUTSIDE, Side, as_labels, assembled
+from encodekit.regions._meshes import family_in
+from encodekit.regions._tables import Table, read_table
+from encodekit.regions._volumes import (
+    label_volume,
+    n_volumes,
+    one_volume,
+    projected_labels,
+    projected_values,
 )
-Table = str | Path | pd.DataFrame | Mapping[int, str]
 
-
-class _Side(NamedTuple):
-    """What a file says of one hemisphere: a value per vertex, and names of values if it has any."""
-
-    values: NDArray[Any]
-    names: dict[int, str] | None
-    cortex: NDArray[np.bool_] | None = None
+Files = Path | Mapping[str, Path]
+_GEOMETRY = (1008, 1009)  # points, triangles: NIFTI_INTENT_POINTSET, NIFTI_INTENT_TRIANGLE
+_STRUCTURES = {"CIFTI_STRUCTURE_CORTEX_LEFT": "left", "CIFTI_STRUCTURE_CORTEX_RIGHT": "right"}
 
 
 def read_atlas(
@@ -37,6 +32,7 @@ def read_atlas(
     threshold: float | None = None,
     space: str | None = None,
     mesh: Any = None,
+    which: int | None = None,
     groups: Mapping[str, Iterable[str]] | None = None,
     edition: str | None = None,
     terms: str = "",
@@ -54,16 +50,23 @@ def read_atlas(
     path : path, or mapping of "left" and "right" to paths
     name : str, optional
         Of the atlas, and of the one area of a mask; from the file's name if not given.
-    table : path, DataFrame or mapping, optional
+    table : mapping, DataFrame, list of str, or path, optional
         Names of the values, where the file has none: ``{1: "A1"}``, a table with the columns
-        index and name (BIDS dseg.tsv), a text file of lines ``index name ...`` or of names.
+        index and name (BIDS dseg.tsv), a text of lines ``index name``, with colours as FreeSurfer's
+        or workbench's or without, or FSL's XML. A list of names without values, or a text of one
+        name a line, is of the values 1, 2, 3, ...; of 0, 1, 2, ... if it begins with the
+        background; and its last name must be that of the file's largest value.
     threshold : float, optional
         Make a mask of a map of numbers: where it is above.
     space : str, optional
-        The mesh; told by the number of vertices if not given.
+        The mesh; told by the number of vertices if not given. 163,842 are of fsaverage7 or of
+        fsLR-164k: CIFTI is taken for fsLR, ``.annot`` for fsaverage, and GIFTI for what its name
+        says (``164k_fs_LR``, ``fsaverage``); where none says it, ``space`` is needed.
     mesh : optional
         For NIfTI: what to project onto, mapping of "left" and "right" to a surface, with
         ``space``; nilearn's fsaverage5 if not given.
+    which : int, optional
+        Which of several maps in a file, counted from 0.
     groups, edition, terms, citation
         As in `Atlas`.
 
@@ -72,8 +75,15 @@ def read_atlas(
     FileNotFoundError
         If a file is not there.
     ValueError
-        If the kind of file is unknown, a hemisphere is missing, values have no names, or the
-        number of vertices fits no mesh.
+        If the kind of file is unknown, a hemisphere is missing, values have no names or are those
+        of a map of real numbers, several values of a hemisphere have one name, a list of names does
+        not fit the values, the file has several maps, or the number of vertices fits no mesh, or
+        two.
+
+    Warns
+    -----
+    UserWarning
+        If labels have no name, and so lie in no area. NaN and negative ones are taken for outside.
 
     Examples
     --------
@@ -82,17 +92,24 @@ def read_atlas(
     """
     files = {side: Path(p) for side, p in path.items()} if isinstance(path, Mapping) else Path(path)
     named = name or _stem(files)
-    sides = _read(files, mesh)
+    if threshold is not None and table is not None:
+        raise ValueError(
+            f"{named}: threshold= makes a mask of a map of numbers and table= names the labels of "
+            "an atlas: pass one of them"
+        )
+    kind = _kind(files)
+    sides = _read(files, kind, named, mesh, which)
     if table is not None:
         told = read_table(table)
         sides = {side: one._replace(names=told) for side, one in sides.items()}
     if threshold is not None or all(_is_mask(one) for one in sides.values()):
         sides = {side: _as_mask(one, threshold or 0.0, named) for side, one in sides.items()}
-    projected = _suffix(files) == ".nii"
+    projected = kind == "nifti"
     return assembled(
         named,
         sides,
         space=space or ("fsaverage5" if projected and mesh is None else None),
+        family=_family(files, kind),
         groups=groups,
         edition=edition or ("projected from a volume: approximate" if projected else None),
         terms=terms,
@@ -100,161 +117,158 @@ def read_atlas(
     )
 
 
-def assembled(name: str, sides: Mapping[str, _Side], *, space: str | None, **told: Any) -> Atlas:
-    """Return the atlas of named values per hemisphere; areas named alike are one area."""
-    for one in sides.values():
-        if one.names is None:
-            raise ValueError(
-                f"{name}: its values ({_some(one.values)}) have no names: pass table=, or "
-                "threshold= to make a mask"
-            )
-    area_of = {side: _areas(side, one) for side, one in sides.items()}
-    areas = list(dict.fromkeys(area for of in area_of.values() for area in of.values()))
-    number = {area: k for k, area in enumerate(areas, start=1)}
-    labels = {}
-    for side, one in sides.items():
-        codes = np.zeros(one.values.shape, dtype=np.int32)
-        for value, area in area_of[side].items():
-            codes[one.values == value] = number[area]
-        labels[side] = codes
-    cortex = {side: one.cortex for side, one in sides.items() if one.cortex is not None}
-    groups = {group: tuple(of) for group, of in (told.pop("groups") or {}).items()}
-    where = space or _mesh_of(name, {side: len(of) for side, of in labels.items()})
-    return Atlas(name, labels, tuple(areas), where, groups, cortex=cortex or None, **told)
+def _is_mask(one: Side) -> bool:
+    labels = as_labels(one.values)
+    if one.names is not None or labels is None:
+        return False
+    return set(np.unique(labels).tolist()) <= {OUTSIDE, 0, 1}
 
 
-def read_table(table: Table) -> dict[int, str]:
-    """Return value to name, from a mapping, a table with index and name, or a text file."""
-    if isinstance(table, pd.DataFrame):
-        lacking = {"index", "name"} - set(table.columns)
-        if lacking:
-            raise ValueError(f"table has the columns {list(table.columns)}, expected index, name")
-        return dict(zip(table["index"].astype(int), table["name"].astype(str), strict=True))
-    if isinstance(table, Mapping):
-        return {int(value): str(name) for value, name in table.items()}
-    path = Path(table)
-    if path.suffix in (".tsv", ".csv"):
-        return read_table(pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ","))
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-    kept = [words for words in lines if words and not words[0].startswith("#")]
-    if all(words[0].isdigit() and len(words) > 1 for words in kept):
-        return {int(words[0]): words[1] for words in kept}
-    return {k: " ".join(words) for k, words in enumerate(kept, start=1)}
-
-
-def _areas(side: str, one: _Side) -> dict[int, str]:
-    """Return value to area, without the background and without this hemisphere's prefix."""
-    found = {}
-    for value, written in (one.names or {}).items():
-        if written.lower() in BACKGROUND or value not in one.values:
-            continue
-        short = read_name(written)
-        found[value] = short.name if short.hemisphere == side else written
-    return found
-
-
-def _is_mask(one: _Side) -> bool:
-    return one.names is None and set(np.unique(one.values).tolist()) <= {0, 1}
-
-
-def _as_mask(one: _Side, threshold: float, name: str) -> _Side:
-    inside = np.nan_to_num(one.values, nan=-np.inf) > threshold
-    return one._replace(values=inside.astype(int), names={1: name})
-
-
-def _mesh_of(name: str, sizes: Mapping[str, int]) -> str:
-    fitting = [mesh for mesh, size in N_VERTICES.items() if set(sizes.values()) == {size}]
-    if not fitting:
-        known = ", ".join(f"{mesh} {size}" for mesh, size in N_VERTICES.items())
+def _as_mask(one: Side, threshold: float, name: str) -> Side:
+    if one.names is not None:
         raise ValueError(
-            f"{name}: {sizes} vertices fit no mesh ({known}): pass space= with a name of your own"
+            f"{name}: threshold= makes a mask of a map of numbers, but the file names its labels "
+            f"({', '.join(map(str, list(one.names)[:3]))}, ...): leave threshold= out, and choose "
+            "areas with RegionSelector"
         )
-    return fitting[0]
+    inside = np.nan_to_num(one.values, nan=-np.inf) > threshold
+    return Side(inside.astype(int), {1: name}, one.cortex)
 
 
-def _stem(files: Path | Mapping[str, Path]) -> str:
-    path = files["left"] if isinstance(files, Mapping) else files
+def _family(files: Files, kind: str) -> str | None:
+    """Return what is known of the mesh's family: by its kind, unless the name says otherwise."""
+    paths = files.values() if isinstance(files, Mapping) else [files]
+    written = family_in(path.name for path in paths)
+    of_kind = {"cifti": "fsLR", "annot": "fsaverage"}.get(kind)
+    return of_kind if written in (None, of_kind) else written if of_kind is None else None
+
+
+def _stem(files: Files) -> str:
+    path = files["left"] if isinstance(files, Mapping) and "left" in files else _first(files)
     return path.name.split(".")[1] if path.name.startswith("lh.") else path.name.split(".")[0]
 
 
-def _suffix(files: Path | Mapping[str, Path]) -> str:
-    path = next(iter(files.values())) if isinstance(files, Mapping) else files
-    name = path.name.removesuffix(".gz")
-    if name.endswith((".dlabel.nii", ".dscalar.nii", ".dseries.nii")):
-        return ".cifti"
-    return Path(name).suffix
+def _first(files: Files) -> Path:
+    return next(iter(files.values())) if isinstance(files, Mapping) else files
 
 
-def _read(files: Path | Mapping[str, Path], mesh: Any) -> dict[str, _Side]:
+def _kind(files: Files) -> str:
+    """Return annot, gifti, cifti or nifti."""
     paths = list(files.values()) if isinstance(files, Mapping) else [files]
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}: check the path")
-    kind = _suffix(files)
-    by_side: dict[str, Callable[[Path], _Side]] = {".annot": _annot, ".gii": _gifti}
-    if kind in by_side:
-        if not isinstance(files, Mapping) or set(files) != set(HEMISPHERES):
-            raise ValueError(
-                f"{paths[0].name} is of one hemisphere: pass {{'left': ..., 'right': ...}}"
-            )
-        return {side: by_side[kind](files[side]) for side in HEMISPHERES}
+    first = paths[0]
+    suffix = Path(first.name.lower().removesuffix(".gz")).suffix
+    kind = {".annot": "annot", ".gii": "gifti", ".nii": "nifti"}.get(suffix)
+    if kind is None:
+        raise ValueError(
+            f"{first.name} is of an unknown kind: expected .annot, .gii, .dlabel.nii, "
+            ".dscalar.nii, .nii or .nii.gz"
+        )
+    if kind == "nifti":
+        if isinstance(files, Mapping):
+            raise ValueError(f"{first.name} holds both hemispheres: pass one path")
+        return "cifti" if hasattr(_nibabel().load(first).header, "get_axis") else kind
+    if not isinstance(files, Mapping) or set(files) != set(HEMISPHERES):
+        raise ValueError(f"{first.name} is of one hemisphere: pass {{'left': ..., 'right': ...}}")
+    return kind
+
+
+def _read(files: Files, kind: str, name: str, mesh: Any, which: int | None) -> dict[str, Side]:
     if isinstance(files, Mapping):
-        raise ValueError(f"{paths[0].name} holds both hemispheres: pass one path")
-    if kind == ".cifti":
-        return _cifti(files)
-    if kind == ".nii":
-        return _nifti(files, mesh)
-    raise ValueError(
-        f"{files.name} is of an unknown kind: expected .annot, .gii, .dlabel.nii, .dscalar.nii, "
-        ".nii or .nii.gz"
-    )
+        if kind == "annot":
+            return {side: _annot(files[side]) for side in HEMISPHERES}
+        return {side: _gifti(files[side], which) for side in HEMISPHERES}
+    return _cifti(files, which) if kind == "cifti" else _nifti(files, name, mesh, which)
 
 
 def _nibabel() -> Any:
     return import_extra("nibabel", extra="report", purpose="an atlas in a file")
 
 
-def _annot(path: Path) -> _Side:
+def _annot(path: Path) -> Side:
     values, _, names = _nibabel().freesurfer.read_annot(path)
-    return _Side(values, {k: written.decode() for k, written in enumerate(names)})
+    return Side(values, {k: written.decode() for k, written in enumerate(names)})
 
 
-def _gifti(path: Path) -> _Side:
+def _gifti(path: Path, which: int | None) -> Side:
     image = _nibabel().load(path)
-    values = np.asarray(image.darrays[0].data)
-    names = image.labeltable.get_labels_as_dict()
-    return _Side(values, {int(k): str(v) for k, v in names.items()} if names else None)
+    maps = [one for one in image.darrays if one.intent not in _GEOMETRY]
+    if not maps:
+        raise ValueError(
+            f"{path.name} is a surface, with points and triangles alone: pass the file of labels "
+            "(.label.gii) on it"
+        )
+    named = [str(one.meta.get("Name", "")) for one in maps]
+    values = np.asarray(maps[_one_of(path, named, which)].data)
+    if values.ndim == 2:
+        values = values[:, _one_of(path, [""] * values.shape[1], which)]
+    names = {int(k): str(v) for k, v in image.labeltable.get_labels_as_dict().items()}
+    return Side(values, _told(names))
 
 
-def _cifti(path: Path) -> dict[str, _Side]:
+def _one_of(path: Path, names: list[str], which: int | None) -> int:
+    """Return the place of the map that is meant, or raise where it could be any of several."""
+    if which is not None and not 0 <= which < len(names):
+        raise ValueError(
+            f"{path.name} has {len(names)} maps: which={which}, expected 0 to {len(names) - 1}"
+        )
+    if which is None and len(names) > 1:
+        said = ", ".join(f"{k} {written!r}" for k, written in enumerate(names[:4]))
+        more = ", ..." if len(names) > 4 else ""
+        raise ValueError(
+            f"{path.name} holds {len(names)} maps ({said}{more}), an atlas has one label per "
+            "place: pass which= with the number of one, from 0"
+        )
+    return which or 0
+
+
+def _told(names: dict[int, str]) -> dict[int, str] | None:
+    """Return the names of a file, or None if it names the background alone (workbench does)."""
+    return names if any(written.lower() not in BACKGROUND for written in names.values()) else None
+
+
+def _cifti(path: Path, which: int | None) -> dict[str, Side]:
     image = _nibabel().load(path)
-    first, models = image.header.get_axis(0), image.header.get_axis(1)
+    first, models = (image.header.get_axis(k) for k in (0, 1))
+    if not hasattr(models, "iter_structures"):
+        raise ValueError(
+            f"{path.name} has a value per {type(models).__name__.removesuffix('Axis').lower()}, "
+            "expected one per grayordinate: pass a .dlabel.nii or a .dscalar.nii"
+        )
+    maps = [str(item) for item in getattr(first, "name", range(len(first)))]
+    place = _one_of(path, maps, which)
     names = None
     if hasattr(first, "label"):
-        names = {int(k): str(label[0]) for k, label in first.label[0].items()}
-    row = np.asarray(image.dataobj)[0]
+        names = _told({int(k): str(label[0]) for k, label in first.label[place].items()})
+    row = np.asarray(image.dataobj[place], dtype=np.float64)
     sides = {}
     for structure, columns, axis in models.iter_structures():
-        side = {"CIFTI_STRUCTURE_CORTEX_LEFT": "left", "CIFTI_STRUCTURE_CORTEX_RIGHT": "right"}
-        if structure not in side:
+        if structure not in _STRUCTURES:
             continue
-        values = np.zeros(axis.nvertices[structure], dtype=row.dtype)
+        values = np.full(axis.nvertices[structure], np.nan)
         cortex = np.zeros(values.shape, dtype=bool)
         values[axis.vertex], cortex[axis.vertex] = row[columns], True
-        whole = names is not None or not np.any(values % 1)
-        sides[side[structure]] = _Side(values.astype(int) if whole else values, names, cortex)
+        sides[_STRUCTURES[structure]] = Side(values, names, cortex)
     if set(sides) != set(HEMISPHERES):
         raise ValueError(f"{path.name} has cortex of {sorted(sides) or 'no hemisphere'}, "
                          "expected left and right")  # fmt: skip
     return sides
 
 
-def _nifti(path: Path, mesh: Any) -> dict[str, _Side]:
-    values = np.asarray(_nibabel().load(path).dataobj)
-    read = projected_values if np.any(values % 1) else projected_labels
-    return {side: _Side(found, None) for side, found in read(path, mesh).items()}
-
-
-def _some(values: NDArray[Any]) -> str:
-    found = np.unique(values)
-    return ", ".join(f"{value:g}" for value in found[:4]) + (", ..." if found.size > 4 else "")
+def _nifti(path: Path, name: str, mesh: Any, which: int | None) -> dict[str, Side]:
+    image = _nibabel().load(path)
+    place = _one_of(path, [""] * n_volumes(image), which)
+    if sum(size > 1 for size in image.shape[:3]) < 2:
+        raise ValueError(
+            f"{path.name} has the shape {image.shape}, expected a volume: save values per vertex "
+            "as GIFTI, one file per hemisphere"
+        )
+    labels = label_volume(image, place)
+    if labels is None:
+        values = projected_values(one_volume(image, place), mesh)
+        return {side: Side(found) for side, found in values.items()}
+    found = np.unique(np.asarray(labels.dataobj))
+    projected = projected_labels(labels, mesh, name)
+    return {side: Side(values, found=found) for side, values in projected.items()}

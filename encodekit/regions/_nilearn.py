@@ -1,6 +1,5 @@
 """Responses, scores, atlases and selectors as nilearn's surface objects, and back."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 from encodekit.core import import_extra
 from encodekit.data import make_response
 from encodekit.regions._atlas import HEMISPHERES, Atlas
-from encodekit.regions._files import _Side, assembled, read_table
-from encodekit.regions._meshes import mesh_name, mesh_size
+from encodekit.regions._labels import Names, Side, all_labels, assembled, checked_labels
+from encodekit.regions._meshes import N_VERTICES, mesh_name, mesh_of
 from encodekit.regions._selector import RegionSelector
+from encodekit.regions._tables import read_table
 from encodekit.regions._volumes import projected_labels, shipped_meshes
 
 
@@ -72,14 +72,15 @@ def from_surface_image(
     run, t_r : optional
         Needed where the image has several samples per vertex: they are then TRs.
     space : str, optional
-        The mesh's name; told by its size (fsaverage) if not given.
+        The mesh's name; told by its size if not given, which 163,842 vertices (fsaverage7 or
+        fsLR-164k) do not, and ``"native"`` where no mesh has the size.
     **response
         ``tr_times`` (multiples of ``t_r`` from 0 if not given) and others of `make_response`.
 
     Raises
     ------
     ValueError
-        If samples are given without ``run`` and ``t_r``.
+        If samples are given without ``run`` and ``t_r``, or the size does not tell the mesh.
     """
     parts = {side: np.asarray(image.data.parts[side]) for side in HEMISPHERES}
     sizes = [len(parts[side]) for side in HEMISPHERES]
@@ -99,7 +100,7 @@ def from_surface_image(
         t_r=seconds,
         hemisphere=np.repeat(HEMISPHERES, sizes),
         vertex=np.concatenate([np.arange(size) for size in sizes]),
-        space=space or _fsaverage_of(sizes),
+        space=mesh_name(space) if space else _space_of(sizes),
         **response,
     )
     if several or run is not None:
@@ -144,16 +145,25 @@ def to_masker(regions: RegionSelector | Atlas, mesh: Any = None, **options: Any)
     return maskers.SurfaceLabelsMasker(image, lut=lut, **options)
 
 
-def from_masker(masker: Any, name: str = "mask") -> RegionSelector:
+def from_masker(masker: Any, name: str = "mask", *, space: str | None = None) -> RegionSelector:
     """Return the selector that keeps what a nilearn masker keeps.
 
     Masks (SurfaceMasker, NiftiMasker) become one area, ``name``; labels (SurfaceLabelsMasker,
     NiftiLabelsMasker) an atlas. Volumes are projected onto fsaverage5, which is approximate.
 
+    Parameters
+    ----------
+    masker : nilearn masker
+    name : str
+        Of the atlas, and of the area of a mask.
+    space : str, optional
+        The mesh of a surface; told by its size if not given, which 163,842 vertices do not.
+
     Raises
     ------
     ValueError
-        If the masker has no image yet: fit it, or give it one.
+        If the masker has no image yet, or one of real numbers; if names do not fit the labels, or
+        the size does not tell the mesh.
     """
     image = _image_of(masker)
     if image is None:
@@ -161,17 +171,25 @@ def from_masker(masker: Any, name: str = "mask") -> RegionSelector:
             f"{type(masker).__name__} has no mask or labels yet: fit it first, or give it an image"
         )
     if hasattr(image, "data") and hasattr(image, "mesh"):
-        values = {side: np.asarray(image.data.parts[side]).squeeze() for side in HEMISPHERES}
+        raw = {side: np.asarray(image.data.parts[side]).squeeze() for side in HEMISPHERES}
+        values = {side: checked_labels(name, of) for side, of in raw.items()}
         edition = None
     else:
-        values, edition = projected_labels(image), "projected from a volume: approximate"
-    names = _names_of(masker, values, name)
-    sides = {side: _Side(of.astype(int), names) for side, of in values.items()}
-    space = _fsaverage_of([len(of) for of in values.values()])
-    return RegionSelector(assembled(name, sides, space=space, groups=None, edition=edition))
+        values = projected_labels(image, name=name)
+        edition = "projected from a volume: approximate"
+    sides = {side: Side(of) for side, of in values.items()}
+    names = _names_of(masker, all_labels(sides), name)
+    sides = {side: one._replace(names=names) for side, one in sides.items()}
+    where = space or _space_of([len(of) for of in values.values()])
+    return RegionSelector(assembled(name, sides, space=where, groups=None, edition=edition))
 
 
 def _image_of(masker: Any) -> Any:
+    if hasattr(masker, "maps_img"):
+        raise ValueError(
+            f"{type(masker).__name__} holds maps of real numbers, one per area, no labels: make "
+            "labels of the largest, or read each map by read_atlas(path, threshold=..., which=...)"
+        )
     for attribute in ("labels_img_", "mask_img_", "labels_img", "mask_img"):
         image = getattr(masker, attribute, None)
         if image is not None:
@@ -179,15 +197,14 @@ def _image_of(masker: Any) -> Any:
     return None
 
 
-def _names_of(masker: Any, values: Mapping[str, NDArray[Any]], name: str) -> dict[int, str]:
-    lut = getattr(masker, "lut_", None)
-    lut = getattr(masker, "lut", None) if lut is None else lut
-    if lut is not None:
-        return read_table(lut)
+def _names_of(masker: Any, found: NDArray[Any], name: str) -> Names | list[str]:
     if not hasattr(masker, "labels_img"):
         return {1: name}
-    found = np.unique(np.concatenate([np.ravel(of) for of in values.values()]))
-    return {int(k): str(int(k)) for k in found if k != 0}
+    for attribute in ("lut_", "lut", "labels"):
+        told = getattr(masker, attribute, None)
+        if told is not None:
+            return read_table(told)
+    return {int(k): str(int(k)) for k in found if k > 0}
 
 
 def _surface() -> Any:
@@ -209,8 +226,7 @@ def _points(surface: Any) -> Any:
     return _surface().load_surf_mesh(surface).coordinates
 
 
-def _fsaverage_of(sizes: list[int]) -> str:
-    for name in ("fsaverage5", "fsaverage6", "fsaverage7", "fsLR-32k"):
-        if set(sizes) == {mesh_size(name)}:
-            return name
-    return "native"
+def _space_of(sizes: list[int]) -> str:
+    """Return the mesh of two hemispheres; "native" where none has as many vertices."""
+    one = set(sizes) if len(set(sizes)) == 1 else set()
+    return mesh_of(sizes[0]) if one & set(N_VERTICES.values()) else "native"

@@ -68,7 +68,9 @@ class RegionSelector(TransformerMixin, BaseEstimator):
         ----------
         responses : DataArray with a dimension target, list of them, or array (..., target)
             An array is taken for whole cortex: both hemispheres of a mesh, left then right, or
-            grayordinates where the atlas knows them (59,412 of the cortex, or all 91,282).
+            grayordinates where the atlas knows them (59,412 of the cortex or all 91,282 of
+            den-91k; 108,441 or 170,494 of den-170k). 327,684 columns are of fsaverage7 or of
+            fsLR-164k, which only a DataArray can tell.
 
         Raises
         ------
@@ -133,8 +135,10 @@ class RegionSelector(TransformerMixin, BaseEstimator):
         )
 
     def _whole_cortex(self, n_columns: int) -> "_Places":
-        gray = self.atlas_in("fsLR-32k") if n_columns in GRAYORDINATES else None
-        if gray is not None and gray.cortex is not None:
+        known = next((mesh for mesh, n in GRAYORDINATES.items() if n_columns in n), None)
+        gray = self.atlas_in(known) if known else None
+        if known and gray is not None and gray.cortex is not None:
+            _check_grayordinates(gray, gray.cortex, GRAYORDINATES[known][0])
             return _from_grayordinates(gray, gray.cortex, n_columns)
         space = whole_cortex_mesh(n_columns)
         atlas = self.atlas_in(space)
@@ -189,6 +193,17 @@ def _from_vertices(atlas: Atlas, side: NDArray[Any], vertex: NDArray[Any]) -> _P
         checked_vertices(atlas, name, vertex[here])
         area[here] = atlas.region_of(name, vertex[here])
     return _Places(area.astype(str), side, atlas)
+
+
+def _check_grayordinates(
+    atlas: Atlas, cortex: Mapping[str, NDArray[np.bool_]], expected: int
+) -> None:
+    n_cortex = sum(int(cortex[side].sum()) for side in HEMISPHERES)
+    if n_cortex != expected:
+        raise ValueError(
+            f"{atlas.name} has {n_cortex} grayordinates of the cortex, those of {atlas.space} are "
+            f"{expected}: give a DataArray with the coordinates hemisphere and vertex"
+        )
 
 
 def _from_grayordinates(

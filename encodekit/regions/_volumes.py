@@ -1,5 +1,6 @@
 """Volumes brought to the surface, by nilearn's vol_to_surf."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ from numpy.typing import NDArray
 from encodekit.core import import_extra
 from encodekit.data import make_response
 from encodekit.regions._atlas import HEMISPHERES
+from encodekit.regions._labels import OUTSIDE, as_labels, some_values
 
 Sides = dict[str, NDArray[Any]]
+_LARGEST_STEP = 0.02  # of what a file can store: a coarser one leaves no labels to tell apart
 
 
 def volume_to_surface(
@@ -55,10 +58,67 @@ def projected_values(image: Any, mesh: Any = None) -> Sides:
     return _projected(image, mesh, "linear")
 
 
-def projected_labels(image: Any, mesh: Any = None) -> Sides:
-    """Return the most frequent label (n_vertices,) under each vertex; 0 outside."""
-    found = _projected(image, mesh, "nearest_most_frequent")
-    return {side: np.nan_to_num(values).round().astype(int) for side, values in found.items()}
+def projected_labels(image: Any, mesh: Any = None, name: str = "the image") -> Sides:
+    """Return the most frequent label (n_vertices,) under each vertex; `OUTSIDE` beside the image.
+
+    Raises
+    ------
+    ValueError
+        If the image has several volumes, or is a map of real numbers.
+    """
+    volume = loaded(image)
+    if n_volumes(volume) > 1:
+        raise ValueError(
+            f"{name} holds {n_volumes(volume)} volumes (shape {volume.shape}), and labels are one: "
+            "select one, or make labels of the largest"
+        )
+    labels = label_volume(volume)
+    if labels is None:
+        stored = np.asarray(volume.dataobj)
+        raise ValueError(
+            f"{name} holds real numbers ({some_values(stored)}), not labels: use "
+            "read_atlas(path, threshold=...) to make a mask of where they are above"
+        )
+    found = _projected(labels, mesh, "nearest_most_frequent")
+    return {
+        side: np.nan_to_num(values, nan=OUTSIDE).round().astype(int)
+        for side, values in found.items()
+    }
+
+
+def label_volume(volume: Any, which: int = 0) -> Any:
+    """Return labels (x, y, z) of one volume, `OUTSIDE` for NaN; None for real numbers."""
+    # Numbers that were scaled to fit into the file come back off by up to half a step.
+    slope = float(getattr(volume.dataobj, "slope", 1.0))
+    step = 0.0 if slope == 1.0 else min(abs(slope), _LARGEST_STEP)
+    labels = as_labels(_values(volume, which), step)
+    if labels is None:
+        return None
+    return _nibabel().Nifti1Image(labels.astype(np.int32), volume.affine)
+
+
+def one_volume(volume: Any, which: int) -> Any:
+    """Return one of an image's volumes as an image (x, y, z)."""
+    return _nibabel().Nifti1Image(_values(volume, which), volume.affine)
+
+
+def n_volumes(volume: Any) -> int:
+    """Return how many volumes an image has."""
+    return int(np.prod(volume.shape[3:]))
+
+
+def loaded(image: Any) -> Any:
+    """Return the image of a path, or of itself."""
+    return _nibabel().load(image) if isinstance(image, str | Path) else image
+
+
+def _values(volume: Any, which: int) -> NDArray[Any]:
+    values: NDArray[Any] = np.asarray(volume.dataobj)
+    return values.reshape(*values.shape[:3], -1)[..., which]
+
+
+def _nibabel() -> Any:
+    return import_extra("nibabel", extra="report", purpose="an image in a file")
 
 
 def _projected(image: Any, mesh: Any, interpolation: str) -> Sides:

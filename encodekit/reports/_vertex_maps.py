@@ -12,6 +12,7 @@ from encodekit.regions import by_region
 
 SIDES = ("left", "right")
 N_VERTICES = 10242
+_SIZES = (N_VERTICES, 40962)  # whose vertices begin with those of fsaverage5
 _NESTED = ("fsaverage5", "fsaverage6", "fsaverage7", "fsaverage")
 Maps = dict[str, NDArray[np.float64]]
 
@@ -46,8 +47,12 @@ def vertex_maps(scores: Any) -> Maps:
 
 def _map(values: Any, side: str) -> NDArray[np.float64]:
     found = np.asarray(values, dtype=float)
-    if found.ndim != 1 or len(found) < N_VERTICES:
-        raise ValueError(f"{side} has shape {found.shape}, expected ({N_VERTICES},) for fsaverage5")
+    if found.ndim != 1 or len(found) not in _SIZES:
+        raise ValueError(
+            f"{side} has shape {found.shape}, expected ({_SIZES[0]},) for fsaverage5 or "
+            f"({_SIZES[1]},) for fsaverage6: give a DataArray with hemisphere, vertex and "
+            "attrs['space'] for other meshes, as 163,842 vertices may be fsaverage7 or fsLR-164k"
+        )
     return found[:N_VERTICES]
 
 

@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
+from encodekit.data import places_heard
 from encodekit.scoring._groups import Groups
 from encodekit.scoring._jackknife import correlations_without, count_blocks
 from encodekit.scoring._null_statistics import RunRows
@@ -53,16 +54,11 @@ class Blocks:
 
 def make_blocks(rows: xr.DataArray) -> Blocks:
     """Cut what was heard into blocks of about 20 TRs, at least four to a stimulus."""
-    runs = rows.coords["run"].values
-    heard = rows.coords["stimulus"].values if "stimulus" in rows.coords else runs
-    place = np.zeros(runs.size, np.intp)  # TR of each row within its run
-    for run in dict.fromkeys(runs.tolist()):
-        here = np.flatnonzero(runs == run)
-        place[here] = rows.coords["tr"].values[here] if "tr" in rows.coords else range(here.size)
-    of_row = np.zeros(runs.size, np.intp)
+    story, place = places_heard(rows)
+    of_row = np.zeros(story.size, np.intp)
     stimulus: list[int] = []
-    for number, name in enumerate(dict.fromkeys(heard.tolist())):
-        here = np.flatnonzero(heard == name)
+    for number in dict.fromkeys(story.tolist()):
+        here = np.flatnonzero(story == number)
         first, length = place[here].min(), int(np.ptp(place[here])) + 1
         n = count_blocks(length, _SHORTEST)
         of_row[here] = len(stimulus) + (place[here] - first) * n // length

@@ -9,7 +9,15 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from encodekit.core import unknown_name
-from encodekit.data import concat_runs, is_labelled, one_array, participants_of, target_coords
+from encodekit.data import (
+    as_floats,
+    by_stimulus,
+    concat_runs,
+    is_labelled,
+    one_array,
+    participants_of,
+    target_coords,
+)
 from encodekit.scoring._ceiling_groups import with_groups
 from encodekit.scoring._ceiling_spread import folded, share_limits, squared_pieces
 from encodekit.scoring._intersubject import IntersubjectCorrelation, intersubject_correlation
@@ -140,9 +148,9 @@ def noise_ceiling(
         interval = _THIS if method == "repeats" else _OTHERS
     _check_options(n, method, standardise, gains, interval, scored)
     if method == _PEOPLE:
-        return _from_people(one_array(repeats, "responses"))
+        return _from_people(_heard_alike(repeats))
     if method == _GROUPS:
-        return _from_groups(one_array(repeats, "responses"), n, scored)
+        return _from_groups(_heard_alike(repeats), n, scored)
     rows = _rows(repeats, runs)
     participants = participants_of(rows.coords, rows.sizes["target"])
     ceiling = _Ceiling(rows.sizes["target"])
@@ -224,6 +232,13 @@ def _warn_of_gains(share: Share, who: object) -> None:
     )
 
 
+def _heard_alike(responses: Any) -> xr.DataArray:
+    """Return responses with the rows of one story together, whatever run somebody heard it in."""
+    rows = one_array(responses, "responses")
+    merged = by_stimulus(rows, "noise_ceiling")
+    return rows if len(merged) == np.unique(rows.coords["run"].values).size else concat_runs(merged)
+
+
 def _from_people(rows: xr.DataArray) -> xr.Dataset:
     found = intersubject_correlation(rows)
     ceiling = _of_places(found, np.ones(found.n_people.size), 1, rows, _PEOPLE)
@@ -283,7 +298,8 @@ def _rows(repeats: Any, runs: ArrayLike | None) -> xr.DataArray:
             f"noise_ceiling: repeats has dims {rows.dims}, expected (repeat, time, target): the "
             "mean over repeats has no ceiling, pass study.repeats()"
         )
-    return rows.transpose("repeat", "time", "target")
+    floats: xr.DataArray = as_floats(rows, "noise_ceiling: repeats")
+    return floats.transpose("repeat", "time", "target")
 
 
 def _n_of_mean(n_repeats: dict[Any, int], participant: object) -> int:

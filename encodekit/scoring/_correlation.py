@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from encodekit.data import (
     N_TARGETS_AT_ONCE,
+    as_floats,
     check_same_targets,
     column_blocks,
     group_targets,
@@ -50,7 +51,8 @@ def correlation(true: Any, predicted: Any, *, runs: ArrayLike | None = None) -> 
     ValueError
         If a row or target is missing on either side; the message says what is missing where.
     TypeError
-        If one side is labelled and the other is not.
+        If one side is labelled and the other is not, or values are not real numbers. Whole numbers
+        are scored as float64.
 
     Examples
     --------
@@ -97,7 +99,10 @@ def _plain_pair(
             f"{metric}: runs has shape {names.shape} but the arrays have {len(truth)} rows: give "
             "the run of each row"
         )
-    truth, guess = (_as_float(side) for side in (truth, guess))
+    truth, guess = (
+        as_floats(side, f"{metric}: {name}")
+        for side, name in ((truth, "true"), (guess, "predicted"))
+    )
     coords = {"run": ("time", names)}
     shape = (len(truth), -1)
     rows = (
@@ -105,10 +110,6 @@ def _plain_pair(
         for side in (truth, guess)
     )
     return next(rows), next(rows)
-
-
-def _as_float(values: NDArray[Any]) -> NDArray[Any]:
-    return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
 def finish(

@@ -5,9 +5,20 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 
 from encodekit.core import unknown_name
-from encodekit.data import RunList, is_constant, is_labelled, one_array, split_runs
+from encodekit.data import (
+    RunList,
+    by_stimulus,
+    is_constant,
+    is_labelled,
+    one_array,
+    places_heard,
+    split_runs,
+)
+from encodekit.scoring._groups import Groups
 from encodekit.scoring._intersubject import places
 
 
@@ -33,9 +44,9 @@ def group_mean(responses: Any, *, participants: Iterable[str] | None = None) -> 
     -------
     RunList of DataArray (time, target)
         As ``responses``, float64. The mean is over those who have a row, and a living channel (one
-        that varies in the run); NaN where nobody does. A target that is NaN in some of its rows
-        only, because everybody else's channel is dead in one run, is fitted by no ridge: leave such
-        places out.
+        that varies in the run), in whatever run they heard the same; NaN where nobody does. A
+        target that is NaN in some of its rows only, because everybody else's channel is dead in one
+        run, is fitted by no ridge: leave such places out.
 
     Raises
     ------
@@ -71,21 +82,39 @@ def group_mean(responses: Any, *, participants: Iterable[str] | None = None) -> 
     if not members:
         raise ValueError("group_mean: participants= names nobody: name the people of the group")
     in_group = np.isin(people, members)
-    runs = []
-    for run in split_runs(rows):
-        values = np.asarray(run.data, dtype=np.float64)
-        # A dead channel is constant, whatever it is scaled to: no response, and no part of a mean.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of targets without a row
-            most, least = np.nanmax(values, axis=0), np.nanmin(values, axis=0)
-        there = np.isfinite(values) & in_group & ~is_constant(most, least, np.float32)
-        known_values = np.where(there, values, 0.0)
-        total, n = (groups.sum(side)[:, groups.codes] for side in (known_values, there * 1.0))
-        # A member's own part is taken out of the sum, so that nobody is in the mean of others.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = (total - known_values) / (n - there)
-        runs.append(run.copy(data=np.where(n - there > 0, mean, np.nan)))
-    return RunList(runs)
+    runs, merged = split_runs(rows), by_stimulus(rows, "group_mean")
+    means = [_of_others(run, groups, in_group) for run in merged]
+    # Of a story that was heard in several runs, a target has the mean where it has a response; in
+    # the first run if it has none, so that no story counts twice.
+    answered = [np.isfinite(run.values).any(axis=0) for run in runs]
+    numbers, places_in = places_heard(rows)
+    first = [int(np.flatnonzero(rows.coords["run"].values == run.run.values[0])[0]) for run in runs]
+    story = numbers[first].tolist()
+    made = []
+    for number, (run, here) in enumerate(zip(runs, answered, strict=True)):
+        same = [k for k, other in enumerate(story) if other == story[number]]
+        nowhere = ~np.any([answered[k] for k in same], axis=0)
+        at = places_in[rows.coords["run"].values == run.run.values[0]]
+        at = at - places_in[numbers == story[number]].min()
+        wanted = here | (nowhere & (number == same[0]))
+        made.append(run.copy(data=np.where(wanted, means[story[number]][at], np.nan)))
+    return RunList(made)
+
+
+def _of_others(run: xr.DataArray, groups: Groups, in_group: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return the mean (time, target) of those of the group who are not whose the target is."""
+    values = np.asarray(run.data, dtype=np.float64)
+    # A dead channel is constant, whatever it is scaled to: no response, and no part of a mean.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of targets without a row
+        most, least = np.nanmax(values, axis=0), np.nanmin(values, axis=0)
+    there = np.isfinite(values) & in_group & ~is_constant(most, least, np.float32)
+    known_values = np.where(there, values, 0.0)
+    total, n = (groups.sum(side)[:, groups.codes] for side in (known_values, there * 1.0))
+    # A member's own part is taken out of the sum, so that nobody is in the mean of others.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (total - known_values) / (n - there)
+    return np.where(n - there > 0, mean, np.nan)
 
 
 def _named(participants: Iterable[str]) -> list[str]:

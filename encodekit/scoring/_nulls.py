@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from encodekit.core import unknown_name
+from encodekit.data import places_heard
 
 Floats = NDArray[np.float32]
 
@@ -28,8 +29,8 @@ class Null(Protocol):
     def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> NDArray[Any]:
         """Return ``1 + n`` scramblings of ``n_trs`` rows; the first changes nothing."""
 
-    def cut(self, draws: NDArray[Any], n_trs: int) -> NDArray[Any]:
-        """Return ``draws`` of a longer run for one of ``n_trs`` rows that heard the same."""
+    def cut(self, draws: NDArray[Any], start: int, n_trs: int) -> NDArray[Any]:
+        """Return ``draws`` of a story for a run that has ``n_trs`` of its rows, from ``start``."""
 
     def statistics(self, true: Floats, predicted: Floats, draws: NDArray[Any]) -> Floats:
         """Return (1 + n, target) from columns (time, target) of mean 0 and norm 1."""
@@ -54,7 +55,7 @@ class PhaseNull:
             angles[1:, -1] = np.pi * rng.integers(0, 2, n)  # the highest stays real
         return np.hstack([np.cos(angles), -np.sin(angles)]).astype(np.float32)
 
-    def cut(self, draws: Floats, n_trs: int) -> Floats:
+    def cut(self, draws: Floats, start: int, n_trs: int) -> Floats:
         """Return the angles of the lowest frequencies."""
         # Lengths differ by a few TRs, so that the k-th frequencies of both are nearly the same.
         cosines, sines = (part[:, : n_trs // 2].copy() for part in np.split(draws, 2, axis=1))
@@ -92,7 +93,7 @@ class SignNull:
         signs[1:] -= 2 * rng.integers(0, 2, (n, n_trs - 1), dtype=np.int8)
         return signs
 
-    def cut(self, draws: Floats, n_trs: int) -> Floats:
+    def cut(self, draws: Floats, start: int, n_trs: int) -> Floats:
         """Return the signs of the lowest coefficients."""
         return draws[:, : n_trs - 1]
 
@@ -121,9 +122,10 @@ class BlockNull:
         rows = (np.concatenate([blocks[i] for i in order]) for order in orders)
         return np.stack([np.arange(n_trs), *rows])
 
-    def cut(self, draws: NDArray[np.intp], n_trs: int) -> NDArray[np.intp]:
+    def cut(self, draws: NDArray[np.intp], start: int, n_trs: int) -> NDArray[np.intp]:
         """Return the orders without the rows that are lacking."""
-        return np.stack([order[order < n_trs] for order in draws])
+        kept = [order[(order >= start) & (order < start + n_trs)] for order in draws]
+        return np.stack(kept) - start
 
     def statistics(self, true: Floats, predicted: Floats, draws: NDArray[np.intp]) -> Floats:
         """Return r of each order."""
@@ -149,7 +151,7 @@ class ShiftNull:
         lags = lags[(np.abs(lags) >= self.shortest) | (lags == 0)]
         return np.concatenate([[0], rng.choice(lags, n)])
 
-    def cut(self, draws: NDArray[np.intp], n_trs: int) -> NDArray[np.intp]:
+    def cut(self, draws: NDArray[np.intp], start: int, n_trs: int) -> NDArray[np.intp]:
         """Return the lags, at most half of ``n_trs``."""
         return np.clip(draws, -(n_trs // 2), n_trs // 2)
 
@@ -205,9 +207,9 @@ class ProductNull:
         signs[1:] -= 2 * rng.integers(0, 2, (n, n_blocks))
         return signs[:, np.arange(n_trs) * n_blocks // n_trs]
 
-    def cut(self, draws: Floats, n_trs: int) -> Floats:
-        """Return the signs of the first rows."""
-        return draws[:, :n_trs]
+    def cut(self, draws: Floats, start: int, n_trs: int) -> Floats:
+        """Return the signs of these rows."""
+        return draws[:, start : start + n_trs]
 
     def statistics(self, true: Floats, predicted: Floats, draws: Floats) -> Floats:
         """Return r of each set of signs."""
@@ -247,12 +249,14 @@ class Scramblings:
     heard : mapping of run to stimulus
         Runs that heard the same are scrambled alike: people who heard the stories in another order
         share them nevertheless.
+    starts : mapping of run to the row of the stimulus that is its first
     lengths : mapping of run to number of rows
     seed : int
     """
 
     null: Null
     heard: Mapping[Any, Any]
+    starts: Mapping[Any, int]
     lengths: Mapping[Any, int]
     seed: int
 
@@ -261,20 +265,28 @@ class Scramblings:
         rng = np.random.default_rng([self.seed, chunk])
         longest: dict[Any, int] = {}
         for run, stimulus in self.heard.items():
-            longest[stimulus] = max(longest.get(stimulus, 0), self.lengths[run])
+            longest[stimulus] = max(longest.get(stimulus, 0), self.starts[run] + self.lengths[run])
         # By name, so that another order of the runs draws the same.
         whole = {name: self.null.draw(rng, longest[name], n) for name in sorted(longest, key=str)}
         return {run: self._of_run(run, whole[heard], longest) for run, heard in self.heard.items()}
 
     def _of_run(self, run: Any, draws: NDArray[Any], longest: Mapping[Any, int]) -> NDArray[Any]:
         n_trs = self.lengths[run]
-        return draws if n_trs == longest[self.heard[run]] else self.null.cut(draws, n_trs)
+        if n_trs == longest[self.heard[run]]:
+            return draws
+        return self.null.cut(draws, self.starts[run], n_trs)
 
 
 def scramblings(null: str | Null, rows: xr.DataArray, seed: int) -> Scramblings:
     """Return the scramblings of these ``rows``, which say their ``run``, and what was heard."""
     runs = rows.coords["run"].values.tolist()
     heard = rows.coords["stimulus"].values.tolist() if "stimulus" in rows.coords else runs
+    story, place = places_heard(rows)
+    first = np.full(story.max(initial=-1) + 1, np.iinfo(np.intp).max)
+    np.minimum.at(first, story, place)
+    starts: dict[Any, int] = {}
+    for run, row in zip(runs, (place - first[story]).tolist(), strict=True):
+        starts[run] = min(row, starts.get(run, row))
     return Scramblings(
-        make_null(null), dict(zip(runs, heard, strict=True)), dict(Counter(runs)), seed
+        make_null(null), dict(zip(runs, heard, strict=True)), starts, dict(Counter(runs)), seed
     )

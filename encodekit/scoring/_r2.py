@@ -45,7 +45,8 @@ def r2(true: Any, predicted: Any, *, mean: Any | None = None, runs: ArrayLike | 
     ValueError
         If rows or targets differ, or no training mean is known.
     TypeError
-        If one side is labelled and the other is not.
+        If one side is labelled and the other is not, or values are not real numbers. Whole numbers
+        are scored as float64.
 
     Examples
     --------

@@ -271,24 +271,68 @@ def write_bids(root, *, n_trs=20, t_r=1.5, space="MNI152NLin2009cAsym", people=(
                 values = bold_values(seed, n_trs, 6)
                 name = f"{stem}_hemi-{side}_space-fsaverage5_bold.func.gii"
                 write_gifti(func / name, values, side, t_r)
-            _write_volume(nibabel, func / f"{stem}_space-{space}", seed, n_trs, t_r)
+            write_volume(nibabel, func / f"{stem}_space-{space}", seed, n_trs, t_r)
             cifti = f"{stem}_space-fsLR_den-91k_bold.dtseries.nii"
             _write_cifti(nibabel, func / cifti, seed, n_trs, t_r)
 
 
-def _write_volume(nibabel, stem, seed, n_trs, t_r):
-    """Write a volume of 3 x 4 x 2 voxels; run 2's mask lacks one of run 1's."""
+def write_scan(root, name, *, n_trs=40, t_r=2.0, seed=0, values=None, sound="a.wav",
+               onset=0.0, duration=None, events=True, space="fsaverage5", more="",
+               confounds=None):  # fmt: skip
+    """Write one scan, ``name`` such as "sub-01_task-story_acq-a": 3 + 3 vertices or 24 voxels.
+
+    Returns its values (time, target), as the study should have them. ``more`` are entities of the
+    derivative alone (``_res-1``), ``events`` rows of the events file, or whether there is one.
+    """
+    import nibabel
+
+    person = name.split("_")[0]
+    func = root / "derivatives" / "fmriprep" / person / "func"
+    func.mkdir(parents=True, exist_ok=True)
+    if space.startswith("fsaverage"):
+        values = bold_values(seed, n_trs, 6) if values is None else values.astype("float32")
+        half = values.shape[1] // 2
+        for side, part in (("L", values[:, :half]), ("R", values[:, half:])):
+            write_gifti(func / f"{name}_hemi-{side}_space-{space}{more}_bold.func.gii", part, side)
+    else:
+        values = bold_values(seed, n_trs, 24) if values is None else values.astype("float32")
+        write_volume(nibabel, func / f"{name}_space-{space}{more}", seed, n_trs, t_r, values)
+        values = values[:, _voxels(seed)]
+    sidecar = func / f"{name}_space-{space}{more}_bold.json"
+    sidecar.write_text(json.dumps({"RepetitionTime": t_r}))
+    length = n_trs * t_r - onset if duration is None else duration
+    if events:
+        rows = [(onset, length, "story", sound)] if events is True else events
+        write_events(root / person / "func" / f"{name}_events.tsv", rows)
+    table = func / f"{name}_desc-confounds_timeseries.tsv"
+    if confounds is None:
+        write_confounds(table, n_trs)
+    elif confounds is not False:
+        confounds.to_csv(table, sep="\t", index=False, na_rep="n/a")
+        table.with_suffix(".json").write_text("{}")
+    if sound and not (root / "stimuli" / sound).exists():
+        seeded = sum(map(ord, sound))
+        write_wav(root / "stimuli" / sound, int((n_trs * t_r + 10) * 100), 100, seeded)
+    return values
+
+
+def write_volume(nibabel, stem, seed, n_trs, t_r, values=None):
+    """Write a volume of 3 x 4 x 2 voxels; the mask of an even seed lacks one of the others'."""
     affine = np.diag([3.0, 3.0, 3.0, 1.0])
-    values = bold_values(seed, n_trs, 24).T.reshape(3, 4, 2, n_trs)
-    image = nibabel.Nifti1Image(values, affine)
+    values = bold_values(seed, n_trs, 24) if values is None else values.astype("float32")
+    image = nibabel.Nifti1Image(values.T.reshape(3, 4, 2, n_trs), affine)
     image.header.set_xyzt_units("mm", "sec")
     image.header.set_zooms((3, 3, 3, t_r))
     nibabel.save(image, f"{stem}_desc-preproc_bold.nii.gz")
     mask = np.zeros(24, np.uint8)
-    mask[[1, 5, 7, 20] if seed % 2 else [1, 5, 20]] = 1
+    mask[_voxels(seed)] = 1
     nibabel.save(
         nibabel.Nifti1Image(mask.reshape(3, 4, 2), affine), f"{stem}_desc-brain_mask.nii.gz"
     )
+
+
+def _voxels(seed):
+    return [1, 5, 7, 20] if seed % 2 else [1, 5, 20]
 
 
 def _write_cifti(nibabel, path, seed, n_trs, t_r):

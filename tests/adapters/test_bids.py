@@ -40,7 +40,7 @@ class TestSpaces:
         assert response.seconds.values[0] == 0.0
         assert response.hemisphere.values.tolist() == ["left"] * 6 + ["right"] * 6
         assert response.attrs["space"] == "fsaverage5"
-        assert study.runs == ["part1_run-1", "part2_run-2"]
+        assert study.runs == ["part1", "part2"]
 
     def test_a_volume_is_read_at_the_voxels_of_every_mask(self, whole, layouts):
         response = load(whole, MNI).select("part1", "sub-01").responses()[0].compute()
@@ -174,10 +174,10 @@ FAULTS = {
         MNI, lambda r: _sidecar(r, '{"RepetitionTime": 2.0}'),
         "its sidecar says RepetitionTime 2 s but the header.*says 1.5 s"),
     "sidecar that is no JSON": (MNI, lambda r: _sidecar(r, "{"), "is not JSON"),
-    "no sound named": (MNI, lambda r: _events(r, HEAD), "names 0 sounds"),
+    "no sound named": (MNI, lambda r: _events(r, HEAD), "name 0 sounds"),
     "two sounds": (
         MNI, lambda r: _events(r, f"{HEAD}0\t5\ts\ta.wav\n5\t5\ts\tb.wav\n"),
-        "names 2 sounds .a.wav, b.wav."),
+        "name 2 sounds .a.wav, b.wav."),
     "a column lacks": (MNI, lambda r: _events(r, "onset\tduration\n0\t5\n"),
                        "unknown column 'stim_file'"),
     "an onset that is no number": (
@@ -229,7 +229,7 @@ def test_what_is_asked_wrongly_is_answered(whole, asked, message):
 class TestConfoundFaults:
     def test_no_confounds_are_named(self, broken):
         _func(broken, "run-1_desc-confounds_timeseries.tsv").unlink()
-        with pytest.raises(ValueError, match="cannot be loaded .*or pass confounds=None"):
+        with pytest.raises(FileNotFoundError, match="confounds_timeseries.tsv .*confounds=None"):
             load(broken, MNI, confounds=("motion",))
 
     def test_confounds_of_another_length_are_named(self, broken):

@@ -2,6 +2,7 @@ import hashlib
 import http.server
 import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,3 +204,41 @@ class TestCommand:
     def test_a_wrong_word_is_answered(self, asked, message, capsys):
         assert run(*asked) == 2
         assert message in capsys.readouterr().err
+
+
+class TestCheck:
+    """What a lab is told of its own folder."""
+
+    @pytest.fixture
+    def folder(self, load_module, tmp_path):
+        lab = load_module(Path(__file__).with_name("lab_folder.py"))
+        rng = np.random.default_rng(0)
+        arrays = {p: {"a": rng.standard_normal((n, 5))} for p, n in (("P1", 36), ("P2", 20))}
+        return lab.write_lab(tmp_path / "lab", {"a": 60.0}, arrays,
+                             stimuli={"a": {"scan_starts": -6}})  # fmt: skip
+
+    def test_it_ends_with_what_the_study_is(self, folder, capsys):
+        assert run("check", folder) in (0, None)
+        out = capsys.readouterr().out
+        assert f"{folder}: a whole study" in out
+        assert out.rstrip().endswith(ek.load_study(folder).describe())
+        assert "P1: 3 rows before the sound and 3 after its end are left out, of 36" in out
+        assert "P2: 5 targets, 1 runs, 17 of 30 TRs in a" in out
+
+    def test_the_description_may_be_named(self, folder, capsys):
+        assert run("check", folder / "study.json") in (0, None)
+        assert "a whole study" in capsys.readouterr().out
+
+    def test_raw_values_that_are_called_z_are_shown(self, folder, capsys):
+        text = (folder / "study.json").read_text().replace('"t_r"', '"units": "z", "t_r"')
+        (folder / "study.json").write_text(text)
+        np.save(folder / "P2_a.npy", 500 + np.random.default_rng(1).standard_normal((20, 5)))
+        assert run("check", folder) in (0, None)
+        assert "run 'a', P2: units are \"z\" but the values have mean 5" in capsys.readouterr().out
+
+    def test_one_problem_is_one(self, folder, capsys):
+        np.save(folder / "P2_a.npy", np.zeros((5, 20)))
+        assert run("check", folder) == 2
+        told = capsys.readouterr().err
+        assert "has 1 problem:" in told
+        assert '"transposed": true' in told

@@ -92,11 +92,11 @@ class TestWhole:
 def test_every_problem_comes_in_one_message(folder, described, capsys):
     described["t_r"] = -2
     described["colour"] = "red"
-    del described["stimuli"]["two"]["tr_times"]
+    described["stimuli"]["two"]["scan_starts"] = 4
     (folder / "study.json").write_text(json.dumps(described))
     problems = "\n".join(check_folder(folder))
     for told in ("t_r: Input should be greater than 0 (got -2)", "colour: unknown field",
-                 "stimuli.two: Value error, give one of first_onset"):  # fmt: skip
+                 "stimuli.two: give one of scan_starts and tr_times"):  # fmt: skip
         assert told in problems
     with pytest.raises(SystemExit) as ended:
         main(["data", "check", str(folder)])
@@ -123,14 +123,14 @@ FAULTS = {
         lambda f: (f / "P1_two.npy").write_text("/annex/objects/MD5E-s9--0.npy\n"),
         "is not downloaded: it is a git-annex pointer.*datalad get"),
     "TRs that differ": (
-        lambda f: np.save(f / "P1_two.npy", np.zeros((8, 3))),
-        "P1.responses.two: has 8 TRs but run 'two' has 9"),
+        lambda f: np.save(f / "P1_two.npy", np.zeros((10, 3))),
+        "stimuli.two: the file of P1 has 10 rows but tr_times has 9: .* such as rows: .1, 10."),
     "targets that differ": (
         lambda f: np.save(f / "P1_two.npy", np.zeros((9, 4))),
         "P1.responses.two: has 4 targets but run 'one' has 3"),
     "words without a time": (
         lambda f: (f / "two.csv").write_text("word,onset,duration\nfox,,0.1\n"),
-        "1 rows have no time, the first is row 1"),
+        "column .onset.: 1 rows have no number, the first is row 1"),
     "words in Latin-1": (
         lambda f: (f / "two.csv").write_bytes("word,onset,duration\nfür,5,0.1\n".encode("latin-1")),
         "two.csv.*is not UTF-8 .byte 21.*iconv"),
@@ -145,7 +145,9 @@ FAULTS = {
         lambda f: np.save(f / "P1_one.npy", np.zeros(12)), "has shape .12,., expected .TR, target"),
     "a key that lacks": (
         lambda f: _edit(f, '"key": "b"', '"key": "c"'), "unknown array 'c'"),
-    "no key": (lambda f: _edit(f, '"key": "runs", ', ""), "holds arrays by name: say which one"),
+    "no key": (
+        lambda f: _edit(f, '{"file": "P2.npz", "key": "a"}', '{"file": "P2.npz"}'),
+        "holds arrays by name: say which one"),
     "an index outside": (lambda f: _edit(f, '"index": 1', '"index": 5'), "index 5 but the first"),
     "repeats that differ": (
         lambda f: np.savez(f / "P2.npz", a=np.zeros((12, 3)), b=np.zeros((11, 3))),
@@ -158,7 +160,8 @@ FAULTS = {
     "confounds of other length": (
         lambda f: (f / "motion.tsv").write_text("x\n1\n2\n"), "a table has 2 rows"),
     "TRs outside the sound": (
-        lambda f: _edit(f, '"first_onset": 0.0', '"first_onset": 20.0'), "lie outside the audio"),
+        lambda f: _edit(f, '"first_onset": 0.0', '"first_onset": 40.0'),
+        "one: 0 of 12 rows lie in the sound .within 0 to 30 s"),
     "no repeats": (lambda f: _edit(f, '"one": "P1_one.npy"', '"one": []'), "names no file"),
 }  # fmt: skip
 

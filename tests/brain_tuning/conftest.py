@@ -97,7 +97,7 @@ def make_story():
     def make(name="story-1", seconds=40, seed=0, **keywords):
         rng = np.random.default_rng(seed)
         level = np.repeat(loudness(seconds, rng), RATE)
-        audio = (rng.standard_normal(seconds * RATE) * np.exp(level)).astype("float32")
+        audio = (0.02 * rng.standard_normal(seconds * RATE) * np.exp(level)).astype("float32")
         return Stimulus(name, audio, RATE, **({"t_r": 2.0} | keywords))
 
     return make

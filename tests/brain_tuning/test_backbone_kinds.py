@@ -4,8 +4,18 @@ import torch
 from transformers import (
     AutoFeatureExtractor,
     AutoModel,
+    Data2VecAudioConfig,
+    Data2VecAudioModel,
     HubertConfig,
     HubertModel,
+    SEWConfig,
+    SEWModel,
+    UniSpeechConfig,
+    UniSpeechModel,
+    UniSpeechSatConfig,
+    UniSpeechSatModel,
+    Wav2Vec2ConformerConfig,
+    Wav2Vec2ConformerModel,
     Wav2Vec2FeatureExtractor,
     WavLMConfig,
     WavLMModel,
@@ -27,7 +37,9 @@ from encodekit_brain_tuning import (
 from encodekit_brain_tuning.backbones import load_backbone, stem_outputs, trained_state
 
 RATE = 2000
-KINDS = ["wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper"]
+KINDS = ["wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper", "conformer", "unispeech",
+         "unispeech-sat", "data2vec"]  # fmt: skip
+SCALED_LAST = ("whisper", "wav2vec2-stable", "conformer")  # by a last norm, above the last block
 AUDIO = np.random.default_rng(0).standard_normal(RATE * 4).astype("float32")
 
 
@@ -40,12 +52,17 @@ def folders(save_backbone, save_whisper, tmp_path_factory):
     for name, model, config in (
         ("hubert", HubertModel, HubertConfig),
         ("wavlm", WavLMModel, WavLMConfig),
+        ("conformer", Wav2Vec2ConformerModel, Wav2Vec2ConformerConfig),
+        ("unispeech", UniSpeechModel, UniSpeechConfig),
+        ("unispeech-sat", UniSpeechSatModel, UniSpeechSatConfig),
+        ("data2vec", Data2VecAudioModel, Data2VecAudioConfig),
     ):
         torch.manual_seed(0)
         small = dict(  # noqa: C408
             hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64,
             conv_dim=(8, 16), conv_kernel=(10, 8), conv_stride=(10, 8),
-            num_feat_extract_layers=2, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+            num_feat_extract_layers=2, num_conv_pos_embedding_groups=4,
+            num_conv_pos_embeddings=2 if name == "data2vec" else 8,  # that many convolutions there
         )  # fmt: skip
         model(config(**small)).save_pretrained(made[name])
         Wav2Vec2FeatureExtractor(sampling_rate=RATE).save_pretrained(made[name])
@@ -79,7 +96,8 @@ def test_every_adapter_of_every_kind_acts_and_learns(folders, kind):
     frames = stem_of(backbone)
     adapters = dict(backbone.named_parameters())
     adapters = {name: p for name, p in adapters.items() if p.requires_grad}
-    assert len(adapters) == 3 * 6 * 2
+    # a block of a Conformer has two pairs of feed-forward maps
+    assert len(adapters) == 3 * (8 if kind == "conformer" else 6) * 2
     before = backbone(frames).detach()
     with torch.no_grad():
         for weight in adapters.values():
@@ -117,7 +135,7 @@ def test_recomputing_in_the_backward_pass_changes_no_gradient(folders, kind):
         Lora(rank=2).prepare(backbone)
         calls = []
         block = transformer_blocks(backbone.model)[0]
-        attention = block.self_attn if kind == "whisper" else block.attention
+        attention = block.attention if hasattr(block, "attention") else block.self_attn
         attention.register_forward_hook(lambda *_, calls=calls: calls.append(0))
         backbone(stem_of(backbone)).square().mean().backward()
         assert len(calls) == 1 + recompute
@@ -136,6 +154,32 @@ def test_adapters_go_to_the_linear_maps_that_are_named(folders, modules, n):
 def test_an_unknown_linear_map_is_named_with_what_there_is(folders):
     with pytest.raises(ValueError, match="unknown modules 'q_prj'.*'q_proj'"):
         Lora(modules=["q_prj"]).prepare(load_backbone(folders["hubert"]))
+
+
+@pytest.mark.parametrize("modules", ["attention", "attention+feed_forward"])
+def test_attention_under_other_names_is_refused_with_the_names_there_are(folders, modules):
+    backbone = load_backbone(folders["hubert"])
+    for block in transformer_blocks(backbone.model):
+        block.attention.query = block.attention.q_proj
+        del block.attention.q_proj
+    found = r"modules='attention.*' finds \[.*'k_proj'.*\] of q, k, v and out in the blocks of "
+    with pytest.raises(ValueError, match=rf"{found}HubertModel.*'query'.*Lora\(modules="):
+        Lora(modules=modules).prepare(backbone)
+    Lora(modules=["query"]).prepare(backbone)
+    assert len(trained_state(backbone)) == 3 * 2
+
+
+def test_blocks_of_squeezed_frames_are_not_tuned(tmp_path):
+    config = SEWConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        conv_dim=(8,) * 13, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
+    )  # fmt: skip
+    SEWModel(config).save_pretrained(tmp_path)
+    Wav2Vec2FeatureExtractor(sampling_rate=RATE).save_pretrained(tmp_path)
+    with pytest.raises(
+        TypeError, match=r"SEWModel of .* \(squeeze_factor=2\).*SpeechFeatures reads"
+    ):
+        load_backbone(str(tmp_path))
 
 
 @pytest.mark.parametrize("layer", [0, 4])
@@ -187,7 +231,7 @@ def plain_hidden_states(kind, folder):
     with torch.no_grad():
         states = encoder(**given, output_hidden_states=True).hidden_states
     # Whisper and models with stable norms scale the last one, which the tuned layers are before
-    return states[:-1] if kind in ("whisper", "wav2vec2-stable") else states
+    return states[:-1] if kind in SCALED_LAST else states
 
 
 def test_any_program_reads_the_tuned_hidden_states_of_a_merged_model(merged, folders):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,10 @@ import xarray as xr
 from encodekit.data import RunList, make_response
 from encodekit_brain_tuning.losses import l2
 from encodekit_brain_tuning.targets import (
+    AgreementSelector,
     RunTargets,
     align,
+    match_runs,
     plain_mean,
     run_list,
     select_targets,
@@ -55,6 +59,47 @@ def test_a_run_that_a_participant_lacks_is_the_others():
     shared = aligned([together(response("P1", [3]), response("P2", [3])),
                       response("P1", [3], run="b")])  # fmt: skip
     assert shared.runs["b"].weights[:, :, 0].sum(axis=1).tolist() == [4, 0]
+
+
+def test_people_who_hear_the_stories_in_other_orders_tune_as_in_one_order(
+    tuned, stories, responses
+):
+    """Runs named by session, two per story, each of one person: the same weights to the bit."""
+    apart, runs = [], RunList()
+    for person in ("P1", "P2"):
+        for story, run in zip(stories[:3], responses[:3], strict=True):
+            name = f"{person}-{story.name}"
+            apart.append(replace(story, run=name, tr_times=story.grid))
+            own = run.assign_coords(run=("time", np.full(run.sizes["time"], name)))
+            runs.append(own.isel(target=run.participant.values == person))
+    together = tuned().fit(stories[:3], responses[:3])
+    found = tuned().fit(apart, runs)
+    assert found.participants_ == together.participants_ == ("P1", "P2")
+    assert found.tuned_.facts.tuned_seconds == together.tuned_.facts.tuned_seconds
+    assert found.tuned_.facts.weights_hash == together.tuned_.facts.weights_hash
+    everywhere = [run.where(run.participant == run.run[0].item()[:2]) for run in runs]
+    assert all(np.isfinite(run.values).all() for run in everywhere)
+
+
+def test_two_hearings_of_one_person_are_z_scored_and_averaged(stories, responses):
+    first = responses[0].isel(target=responses[0].participant.values == "P1")
+    again = (first * -3 + 50).assign_attrs(first.attrs)
+    again = again.assign_coords(run=("time", np.full(again.sizes["time"], "again")))
+    heard = [stories[0], replace(stories[0], run="again", tr_times=stories[0].grid)]
+    runs = match_runs(heard, RunList([first, again]), None, "tuning")
+    assert [s.run_name for s in runs.stimuli] == ["story-0"]
+    np.testing.assert_allclose(runs.responses[0].values, 0, atol=1e-5)  # z and -z
+
+
+def test_agreement_is_over_what_was_heard(stories, responses):
+    by_person = RunList()
+    for person in ("P1", "P2"):
+        for run in responses:
+            own = run.isel(target=run.participant.values == person)
+            name = f"{person}-{run.run.values[0]}"
+            by_person.append(own.assign_coords(run=("time", np.full(run.sizes["time"], name))))
+    expected = AgreementSelector(top=0.5).fit(responses).agreement_
+    assert AgreementSelector(top=0.5).fit(by_person).agreement_ == pytest.approx(expected)
 
 
 def test_rows_are_placed_by_tr():

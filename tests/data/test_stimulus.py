@@ -214,19 +214,129 @@ class TestTables:
             (words().drop(columns="onset"), r"lacks the columns \['onset'\]"),
             (words(onset=["x", "y"]), "onset and duration are not numbers"),
             (words(word=("a", 3)), "1 entries are not text, the first is 3"),
-            (words(onset=(0.5, np.nan)), "an onset or duration is NaN"),
+            (
+                words(onset=(0.5, np.nan)),
+                "an onset is NaN or infinite in 1 rows, the first is row 1",
+            ),
             (words(onset=(1.0, 0.5)), "row 1 begins at 0.5 s, before the row above"),
             (words(duration=(1.0, -0.5)), "1 durations are negative"),
-            (words(onset=(500, 1000)), r"2 onsets lie outside .*first at 500 s.*within 0..4 s"),
+            (words(onset=(1.0, 500)), r"1 onsets lie outside .*first at 500 s.*within 0..4 s"),
+            (words(onset=(-3, -2)), r"2 onsets lie outside .*first at -3 s.*within 0..4 s"),
         ],
     )
     def test_a_table_that_cannot_be_right_is_refused(self, table, message):
         with pytest.raises(ValueError, match=message):
             Stimulus("a", np.zeros(4 * RATE), RATE, words=table)
 
+    @pytest.mark.parametrize(
+        ("table", "message"),
+        [
+            (words().rename(columns={"onset": "Onset"}), r"lacks the columns \['onset'\].*'Onset'"),
+            (words(onset=["0,5", "1,0"]), "'onset' is '0,5' in row 0: give them in seconds"),
+            (words(onset=["0.5", "n/a"]), "'onset' is 'n/a' in row 1: give them in seconds"),
+            (words(duration=[0.2, "n/a"]), "'duration' is 'n/a' in row 1"),
+            (words(duration=(0.2, np.nan)),
+             "duration is NaN or infinite in 1 rows, the first is row 1.*0 where it is not known"),
+            (words(onset=(0.5, np.inf)), "onset is NaN or infinite in 1 rows, the first is row 1"),
+            (words(word=("a", float("nan"))), "nan in row 1 .pandas reads null and nan so"),
+            (words().assign(x=1.0).rename(columns={"x": "onset"}), r"several columns \['onset'"),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_is_told_with_its_row(self, table, message):
+        with pytest.raises(ValueError, match=message):
+            Stimulus("a", np.zeros(4 * RATE), RATE, words=table)
+
+    def test_a_duration_that_is_not_known_is_0(self):
+        assert len(Stimulus("a", words=words(duration=(0.2, 0.0))).words) == 2
+
+    def test_a_table_of_no_words_is_one(self):
+        empty = words().iloc[:0]
+        assert len(Stimulus("a", np.zeros(4 * RATE), RATE, words=empty).words) == 0
+
     def test_phones_are_checked_too(self):
         with pytest.raises(ValueError, match=r"phones lacks the columns \['phone'\]"):
             Stimulus("a", phones=words())
+
+
+def spoken(n=400, seconds=120.0, seed=0):
+    """Return the onsets and durations of words at the pace of speech, s."""
+    rng = np.random.default_rng(seed)
+    onset = np.sort(rng.uniform(0, seconds - 1, n))
+    return onset, rng.uniform(0.05, 0.6, n)
+
+
+def table_of(onset, duration):
+    return pd.DataFrame({"word": ["a"] * len(onset), "onset": onset, "duration": duration})
+
+
+UNITS = {
+    "milliseconds": (1000, "are these milliseconds. Then divide onset and duration by 1000$"),
+    "samples": (16000, "are these samples at 16000 Hz. Then divide .* by 16000$"),
+    "hundredths": (100, "are these hundredths of a second. Then divide .* by 100$"),
+    "microseconds": (1e6, "are these microseconds.* by 1e.06$"),
+    "HTK": (1e7, "are these units of 100 ns, as HTK writes them.* by 1e.07$"),
+}
+
+
+class TestUnitsOfTime:
+    @pytest.mark.parametrize(("factor", "message"), UNITS.values(), ids=UNITS)
+    @pytest.mark.parametrize(
+        "heard",
+        [
+            {"audio": np.zeros(120 * 16000, np.float32), "sampling_rate": 16000},
+            {"t_r": 2.0, "duration": 120.0},
+            {"tr_times": np.arange(60) * 2.0},
+            {"tr_times": 20.0 + np.arange(50) * 2.0},
+        ],
+        ids=["sound", "duration", "TRs", "late TRs"],
+    )
+    def test_other_units_than_seconds_are_refused(self, heard, factor, message):
+        onset, duration = spoken()
+        told = Stimulus("a", words=table_of(onset, duration), **heard)
+        assert len(told.words) == 400
+        where = "its words begin at .* s but the (sound lasts|run ends at) 120 s: "
+        with pytest.raises(ValueError, match=where + message):
+            Stimulus("a", words=table_of(onset * factor, duration * factor), **heard)
+        phones = table_of(onset * factor, duration * factor).rename(columns={"word": "phone"})
+        with pytest.raises(ValueError, match="its phones begin at"):
+            Stimulus("a", phones=phones, **heard)
+
+    @pytest.mark.parametrize("n_words", [2, 5, 30])
+    def test_few_words_in_milliseconds_are_refused_too(self, n_words):
+        onset, duration = spoken(n_words, 30.0)
+        heard = {"audio": np.zeros(30 * 100), "sampling_rate": 100}
+        with pytest.raises(ValueError, match="are these milliseconds"):
+            Stimulus("a", words=table_of((onset + 0.1) * 1000, duration * 1000), **heard)
+
+    @pytest.mark.parametrize(("factor", "what"), [(1000, "ms"), (0, "ends")])
+    def test_durations_in_other_units_and_ends_for_durations_are_refused(self, factor, what):
+        onset, duration = spoken()
+        wrong = duration * factor if what == "ms" else onset + duration
+        with pytest.raises(ValueError, match=r"its words last .* s .median. but begin .* s apart"):
+            Stimulus("a", np.zeros(120 * 100), 100, words=table_of(onset, wrong))
+
+    @pytest.mark.parametrize("part", [0, 10, 19])
+    def test_a_part_of_a_run_keeps_the_words_of_the_whole(self, part):
+        onset, duration = spoken(4000, 1200.0)
+        grid = 60.0 * part + np.arange(30) * 2.0
+        assert Stimulus("a", words=table_of(onset, duration), tr_times=grid).n_trs == 30
+
+    @pytest.mark.parametrize(
+        ("onset", "duration"),
+        [
+            ([5.0, 40.0, 90.0], [0.4, 0.5, 0.3]),  # some words of a story
+            ([0.0, 30.0, 60.0], [30.0, 30.0, 30.0]),  # passages
+            ([0.1, 0.2, 0.3], [0.0, 0.0, 0.0]),
+            ([3.0], [0.2]),
+            ([0.0, 0.0, 0.1], [2.0, 2.0, 2.0]),  # several voices
+        ],
+    )
+    def test_tables_of_another_pace_are_taken(self, onset, duration):
+        for heard in (
+            {"audio": np.zeros(12000), "sampling_rate": 100},
+            {"t_r": 2.0, "duration": 120},
+        ):
+            assert len(Stimulus("a", words=table_of(onset, duration), **heard).words) == len(onset)
 
 
 class TestHashes:

@@ -140,7 +140,7 @@ class TestRepeats:
         xr.testing.assert_identical(again.repeats(), repeats)
 
     def test_without_a_repeated_run_it_says_so(self, study):
-        with pytest.raises(ValueError, match="has no run that P1, P2 heard more than once"):
+        with pytest.raises(ValueError, match="has nothing that P1, P2 heard more than once"):
             study.select(stimuli=["story-00"]).repeats()
 
 

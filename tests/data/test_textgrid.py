@@ -90,7 +90,7 @@ def test_both_formats_are_read_in_every_encoding_of_praat(grid, text, encoding):
         (SHORT, "<exists>\n2", "<exists>\n1", "it states 1 tiers but holds 2"),
         (SHORT, '1\n2\n"sp"\n', "", "tier 1 states 3 intervals but holds 2"),
         (LONG, '"TextGrid"', '"Pitch"', "it does not begin as a TextGrid does"),
-        (LONG, "xmax = 0.5", "xmax = x.5", "cannot be read .ParsingError.*save it with Praat"),
+        (LONG, "xmax = 0.5", "xmax = x.5", "interval 1 cannot be read.*save it with Praat"),
     ],
 )
 def test_what_a_parser_would_pass_over_is_named(grid, text, old, new, message):

@@ -10,7 +10,10 @@ from encodekit.testing._features import FEATURE_CHECKS
 
 STUDY = small_study(n_stories=2, seconds=8.0, missing=False)
 SHORT = small_study(n_stories=2, seconds=4.0, missing=False)  # pYIN is slow
-OWN = {"speech", "mel", "word-rate", "word-values", "phone-rate", "text", "articulation", "pitch"}
+OWN = {
+    "speech", "mel", "word-rate", "word-values", "word-vectors", "array", "phone-rate", "text",
+    "articulation", "pitch",
+}  # fmt: skip
 
 
 def passes(name, study=STUDY, **parameters):

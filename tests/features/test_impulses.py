@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
 
+import encodekit as ek
 from encodekit.data import Stimulus
 from encodekit.features import CanonicalHRF, PhoneRate, WordRate
 
@@ -82,3 +84,57 @@ def test_lanczos_gives_the_number_of_words_even_if_they_are_evenly_spaced(
     stimulus = make_stimulus(seconds=60.0, words=make_words(*onsets))
     total = WordRate().transform([stimulus]).values.sum()
     np.testing.assert_allclose(total, onsets.size, rtol=0.02)
+
+
+class TestWhereInTheWord:
+    """Rows are 2 s long; a word from 1.9 to 4.5 s begins in row 0, is halfway in 1, ends in 2."""
+
+    @pytest.fixture
+    def story(self):
+        spoken = pd.DataFrame({"word": ["long"], "onset": [1.9], "duration": [2.6]})
+        sounds = spoken.rename(columns={"word": "phone"})
+        return Stimulus("a", words=spoken, phones=sounds, t_r=2.0, duration=8.0)
+
+    @pytest.mark.parametrize("extractor", [WordRate, PhoneRate])
+    @pytest.mark.parametrize(("at", "row"), [("onset", 0), ("middle", 1), ("end", 2)])
+    def test_the_impulse_is_where_it_is_asked_for(self, story, extractor, at, row):
+        rate = extractor(at=at, resample="sum", history=0).transform([story])
+        assert rate.values.ravel().tolist() == [float(k == row) for k in range(4)]
+        assert extractor(at=at).frames(story)["seconds"].item() == pytest.approx(
+            {"onset": 1.9, "middle": 3.2, "end": 4.5}[at]
+        )
+
+    def test_words_that_overlap_are_put_in_order(self):
+        words = pd.DataFrame(
+            {"word": list("abc"), "onset": [0.0, 0.5, 1.0], "duration": [5.0, 0.5, 0.5]}
+        )
+        story = Stimulus("a", words=words, t_r=2.0, duration=8.0)
+        for at, expected in (("middle", [0.75, 1.25, 2.5]), ("end", [1.0, 1.5, 5.0])):
+            assert WordRate(at=at).frames(story)["seconds"].values.tolist() == expected
+            rate = WordRate(at=at, resample="sum", history=0).transform([story])
+            counts = np.histogram(expected, [0, 2, 4, 6, 8])[0]
+            assert rate.values.ravel().tolist() == counts.tolist()
+
+    @pytest.mark.parametrize("at", ["middle", "end"])
+    def test_words_without_a_duration_are_refused_unless_at_onsets(self, at):
+        words = pd.DataFrame({"word": list("ab"), "onset": [0.5, 3.0], "duration": [0.2, 0.0]})
+        story = Stimulus("a", words=words, t_r=2.0, duration=6.0)
+        assert WordRate(resample="sum").transform([story]).values.ravel().tolist() == [1, 1, 0]
+        with pytest.raises(ValueError, match=r"has 1 words without a duration, the first is 'b' at "
+                           rf"3 s: at='{at}'.*pass at='onset'"):  # fmt: skip
+            WordRate(at=at).transform([story])
+
+    def test_another_place_is_named(self, story):
+        with pytest.raises(ValueError, match="unknown at 'onsets': did you mean 'onset'"):
+            WordRate(at="onsets").transform([story])
+
+    def test_it_is_part_of_what_names_a_cache_and_of_what_is_saved(self, story, tmp_path):
+        rates = {
+            at: WordRate(at=at, resample="sum", history=0, cache=tmp_path).transform([story])
+            for at in ("onset", "middle", "end", "onset")
+        }
+        assert [int(rate.values[:, 0].argmax()) for rate in rates.values()] == [0, 1, 2]
+        assert len(list(tmp_path.rglob("*.safetensors"))) == 3
+        assert '"at": "middle"' in rates["middle"].attrs["parameters"]
+        ek.save(WordRate(at="middle"), tmp_path / "rate")
+        assert ek.load(tmp_path / "rate").at == "middle"

@@ -14,7 +14,7 @@ class Loudness(ek.FeatureExtractor):
     resample = "mean"
 
     def frames(self, stimulus):
-        sound = stimulus.load_audio(40)
+        sound = 10 * stimulus.load_audio(40)
         values = sound[: sound.size // 20 * 20].reshape(-1, 5, 4).mean(axis=2)
         seconds = 0.25 + 0.5 * np.arange(len(values))
         return xr.DataArray(values, dims=("time", "feature"), coords={"seconds": ("time", seconds)})
@@ -31,7 +31,7 @@ def extractor():
 
 
 def story(name, n_trs, seed, run=None, start=10.0):
-    sound = 10 * np.random.default_rng(seed).standard_normal(int((start + n_trs * T_R) * 40))
+    sound = np.random.default_rng(seed).standard_normal(int((start + n_trs * T_R) * 40))
     onsets = start + T_R * np.arange(n_trs)
     return Stimulus(name, sound.astype("f4"), 40, tr_times=onsets, t_r=T_R, run=run)
 

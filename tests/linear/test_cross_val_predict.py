@@ -106,12 +106,12 @@ def test_all_trs_of_a_cut_run_are_predicted_and_their_neighbours_not_fitted_on(l
     np.testing.assert_allclose(predicted.values[test], fitted.predict(whole_x[test]), rtol=1e-6)
 
 
-def test_other_runs_and_no_purge_are_left_as_they_are(long_run):
+def test_other_stories_and_no_purge_are_left_as_they_are(long_run):
     features, y = long_run
     model = ek.RidgeCV([1.0])
-    names = [("time", [f"run-{k}"] * 30) for k in range(4)]
+    names = [("time", [f"story-{k}"] * 30) for k in range(4)]
     renamed = [
-        [run.assign_coords(run=name) for run, name in zip(of, names, strict=True)]
+        [run.assign_coords(run=name, stimulus=name) for run, name in zip(of, names, strict=True)]
         for of in (features, y)
     ]
     apart = ek.cross_val_predict(model, *renamed, purge="10s")
@@ -121,7 +121,7 @@ def test_other_runs_and_no_purge_are_left_as_they_are(long_run):
 def test_a_purge_needs_to_know_the_seconds(long_run):
     features, y = long_run
     blind = [run.drop_vars("seconds") for run in y]
-    with pytest.raises(ValueError, match="purge=10 s of run 'long' needs the coordinate seconds"):
+    with pytest.raises(ValueError, match="purge=10 s of 'long' needs the coordinate seconds"):
         ek.cross_val_predict(ek.RidgeCV([1.0]), features, blind, purge=10)
 
 

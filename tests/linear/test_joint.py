@@ -13,7 +13,7 @@ LENGTHS = {1.5: (36, 44), 2.0: (30, 40)}
 
 
 def hear(name, t_r, n_trs, seed):
-    sound = 10 * np.random.default_rng(seed).standard_normal(int((12 + n_trs * t_r) * 40))
+    sound = np.random.default_rng(seed).standard_normal(int((12 + n_trs * t_r) * 40))
     onsets = 10.0 + t_r * np.arange(n_trs)
     words = pd.DataFrame({"word": list("abcdefgh"), "onset": 4.0 * np.arange(1, 9) + 0.3 * seed})
     return ek.Stimulus(name, sound.astype("f4"), 40, tr_times=onsets, t_r=t_r,

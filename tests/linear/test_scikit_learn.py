@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import sklearn
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.ensemble import StackingRegressor
+from sklearn.ensemble import StackingRegressor, VotingRegressor
+from sklearn.exceptions import DataConversionWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GridSearchCV,
@@ -14,8 +15,10 @@ from sklearn.model_selection import (
     LeaveOneGroupOut,
     cross_val_predict,
     cross_validate,
+    permutation_test_score,
     train_test_split,
 )
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -212,25 +215,89 @@ def test_a_metric_of_scikit_learn_is_refused_by_name(pipeline, cohort, scoring, 
         )
 
 
-def test_a_stacking_regressor_is_refused_by_name(pipeline, cohort):
-    stories, runs = cohort()
-    with pytest.raises(TypeError, match=r"ek\.LayerSelector for StackingRegressor"):
-        StackingRegressor([("ridge", pipeline)]).fit(stories, runs)
+INSTEAD = {
+    VotingRegressor: r"VotingRegressor.*: .* ek\.StackedRidge on ek\.FeatureSpaces",
+    StackingRegressor: r"StackingRegressor.*: .* ek\.StackedRidge .* ek\.LayerSelector",
+}
 
 
-def test_a_transformed_target_regressor_is_refused(pipeline, cohort):
+@pytest.mark.parametrize("kind", [VotingRegressor, StackingRegressor])
+def test_averages_of_regressors_are_refused_by_name(pipeline, labelled, cohort, kind):
     stories, runs = cohort()
-    with pytest.raises(TypeError, match="a list of runs does not become one array"):
-        TransformedTargetRegressor(pipeline, transformer=StandardScaler()).fit(stories, runs)
+    with pytest.raises(TypeError, match=INSTEAD[kind]):
+        kind([("ridge", pipeline)]).fit(stories, runs)
+    X, Y = labelled()
+    with pytest.warns(DataConversionWarning), pytest.raises(TypeError, match=INSTEAD[kind]):
+        kind([("ridge", ek.RidgeCV(ALPHAS))]).fit(X, Y[:, :1])
+
+
+def test_a_transformed_target_regressor_is_refused_by_name(pipeline, labelled, cohort):
+    told = r"TransformedTargetRegressor.*: transform the responses before the fit, .*ek\.RunScaler"
+    for X, y, model in ((*cohort(), pipeline), (*labelled(), ek.RidgeCV(ALPHAS))):
+        with pytest.raises(TypeError, match=told):
+            TransformedTargetRegressor(model, transformer=StandardScaler()).fit(X, y)
+
+
+@pytest.mark.parametrize("as_list", [RunList, list])
+def test_permutation_test_score_is_refused_by_name(pipeline, cohort, as_list):
+    stories, runs = cohort()
+    with pytest.raises(TypeError, match=r"permutation_test_score .*: use ek\.permutation_test\("):
+        permutation_test_score(pipeline, stories, as_list(runs), cv=KFold(4), n_permutations=2)
+
+
+def test_permutation_test_score_of_labelled_rows_is_refused_by_name(labelled):
+    X, Y = labelled()
+    with pytest.raises(TypeError, match=r"permutation_test_score .*: use ek\.permutation_test\("):
+        permutation_test_score(
+            ek.RidgeCV(ALPHAS), X, Y, cv=GroupKFold(2), groups=Y.run.values, n_permutations=2
+        )
+
+
+def test_a_regressor_for_each_target_is_refused_by_name(pipeline, labelled, cohort):
+    for X, y, model in ((*cohort(), pipeline), (*labelled(), ek.RidgeCV(ALPHAS))):
+        with pytest.raises(TypeError, match=r"MultiOutputRegressor.*ek\.RidgeCV fits all targets"):
+            MultiOutputRegressor(model).fit(X, y)
+
+
+def test_tools_of_scikit_learn_take_plain_arrays():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 3)), rng.standard_normal(60)
+    ridge = ek.RidgeCV([10.0], cv=KFold(3))
+    for model in (
+        VotingRegressor([("a", ridge)]),
+        TransformedTargetRegressor(ridge, transformer=StandardScaler()),
+    ):
+        assert np.isfinite(model.fit(X, y).predict(X)).all()
+    assert permutation_test_score(ridge, X, y, cv=KFold(3), n_permutations=3)[2] > 0
+
+
+def test_whole_numbers_are_fitted_as_floats(labelled):
+    X, Y = labelled()
+    X, Y = (10 * X).round(), (10 * Y).round()
+    expected = ek.RidgeCV(ALPHAS).fit(X.astype("f8"), Y.astype("f8"))
+    for dtype in ("int16", "int64"):
+        found = ek.RidgeCV(ALPHAS).fit(X.astype(dtype), Y.astype(dtype))
+        np.testing.assert_allclose(found.coef_.values, expected.coef_.values, rtol=1e-6)
+        plain = ek.RidgeCV(ALPHAS).fit(
+            X.values.astype(dtype), Y.values.astype(dtype), runs=X.run.values
+        )
+        np.testing.assert_allclose(plain.coef_, expected.coef_.values, rtol=1e-6)
 
 
 def test_a_feature_union_is_refused_by_name(extractor, cohort):
     stories, runs = cohort()
     union = FeatureUnion([("one", extractor), ("two", sklearn.clone(extractor))])
     with pytest.raises(
-        TypeError, match=r"FeatureUnion and np\.hstack lose the runs: .*ek\.FeatureSpaces"
+        TypeError, match=r"FeatureUnion, ColumnTransformer and np\.hstack lose .*ek\.FeatureSpaces"
     ):
         make_pipeline(union, ek.RidgeCV(ALPHAS)).fit(stories, runs)
+
+
+def test_a_column_transformer_is_refused_by_name(extractor, cohort):
+    stories, runs = cohort()
+    columns = ColumnTransformer([("some", PCA(1), slice(0, 2))])
+    with pytest.raises(TypeError, match=r"ColumnTransformer and np\.hstack lose .*FeatureSpaces"):
+        make_pipeline(extractor, columns, ek.RidgeCV(ALPHAS)).fit(stories, runs)
 
 
 def test_a_pca_that_loses_the_runs_is_refused_by_name(extractor, cohort):

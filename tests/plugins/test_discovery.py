@@ -88,8 +88,8 @@ def test_builtins_are_there_even_if_every_plugin_is_disabled(monkeypatch):
         monkeypatch, ENCODEKIT_PLUGINS="",
     )  # fmt: skip
     assert names == [
-        "articulation", "mel", "phone-rate", "pitch", "speech", "text", "word-rate",
-            "word-values",
+        "array", "articulation", "mel", "phone-rate", "pitch", "speech", "text", "word-rate",
+        "word-values", "word-vectors",
     ]  # fmt: skip
 
 

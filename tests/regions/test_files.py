@@ -86,7 +86,7 @@ def test_values_without_names_take_them_from_a_table(tmp_path, form):
 def test_values_without_names_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"toy: its values \(0, 1, 2\) have no names: pass table="):
         read_atlas(gifti(tmp_path, VALUES))
-    with pytest.raises(ValueError, match="table has the columns"):
+    with pytest.raises(ValueError, match="a list of 1 names .* the file has 2 labels"):
         read_atlas(gifti(tmp_path, VALUES), table=pd.DataFrame({"name": ["A1"]}))
 
 

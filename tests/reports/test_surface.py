@@ -167,3 +167,15 @@ def test_wrong_views_layouts_and_limits_are_refused():
         plot_surface(values, layout="rows")
     with pytest.raises(ValueError, match=r"vmin 0\.5 is not below vmax 0\.1"):
         plot_surface(values, vmin=0.5, vmax=0.1)
+
+
+@pytest.mark.parametrize("n_vertices", [32492, 163842, 5000])
+def test_arrays_of_another_mesh_are_not_cut_to_fsaverage5(n_vertices):
+    with pytest.raises(ValueError, match=rf"\({n_vertices},\), expected \(10242,\) .*space"):
+        vertex_maps({"left": np.zeros(n_vertices), "right": np.zeros(n_vertices)})
+
+
+def test_fsaverage6_begins_with_fsaverage5():
+    values = np.arange(40962.0)
+    maps = vertex_maps({"left": values, "right": values})
+    np.testing.assert_array_equal(maps["left"], values[:10242])

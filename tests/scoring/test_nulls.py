@@ -65,18 +65,27 @@ def test_products_are_flipped_by_blocks():
 
 
 @pytest.mark.parametrize("null", NULLS, ids=lambda null: null.name)
-@pytest.mark.parametrize("n_trs", [38, 39])
-def test_draws_of_a_longer_run_serve_a_shorter_one(null, n_trs):
+@pytest.mark.parametrize(("start", "n_trs"), [(0, 38), (0, 39), (4, 38), (4, 39)])
+def test_draws_of_a_longer_run_serve_a_shorter_one(null, start, n_trs):
     """They are draws of that length, and where nothing is scrambled, nothing is."""
     longer = null.draw(np.random.default_rng(1), 43, 30)
     y, p = columns(n_trs)
-    cut = null.cut(longer, n_trs)
+    cut = null.cut(longer, start, n_trs)
     assert cut.shape == null.draw(np.random.default_rng(1), n_trs, 30).shape
     found = null.statistics(y, p, cut)
     unchanged = null.statistics(y, p, null.draw(np.random.default_rng(1), n_trs, 0))
     np.testing.assert_allclose(found[0], unchanged[0], rtol=1e-5)
     own = null.statistics(y, p, null.draw(np.random.default_rng(2), n_trs, 30))
     assert found[1:].std() == pytest.approx(own[1:].std(), rel=0.4)
+
+
+def test_a_run_that_begins_later_is_cut_where_it_begins():
+    """Rows of the story that both have are scrambled alike: signs by place, blocks by place."""
+    signs = ProductNull(10).draw(np.random.default_rng(1), 43, 9)
+    np.testing.assert_array_equal(ProductNull(10).cut(signs, 5, 30), signs[:, 5:35])
+    orders = BlockNull(10).draw(np.random.default_rng(1), 43, 9)
+    for whole, cut in zip(orders, BlockNull(10).cut(orders, 5, 30), strict=True):
+        assert [row for row in whole if 5 <= row < 35] == (cut + 5).tolist()
 
 
 def test_blocks_keep_their_inside_and_every_row_comes_once():

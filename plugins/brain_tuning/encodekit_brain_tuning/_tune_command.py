@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-_StudyName = Annotated[str, typer.Argument(help="A saved study's folder, or a name: simulated.")]
+_StudyName = Annotated[str, typer.Argument(help="The folder of a study, or a name: simulated.")]
 _Output = Annotated[Path, typer.Argument(help="The folder to save the tuned model in.")]
 _Validate = Annotated[
     list[str], typer.Option(help="A story to stop early by; give it again for more.")

@@ -26,10 +26,11 @@ from encodekit_brain_tuning.backbones._windows import FrameGrid
 
 _DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout",
              "dropout")  # fmt: skip
+_LAST_NORM = ("whisper", "wav2vec2-conformer")
 
 
 class Backbone(nn.Module):
-    """The transformer of wav2vec2, HuBERT, WavLM or Whisper, fed with what its frozen stem made.
+    """The transformer of wav2vec2, HuBERT, WavLM, Whisper or the like, fed by its frozen stem.
 
     ``stem`` (the model's ``feature_extractor``) is never trained: it is kept outside the module's
     parameters, in eval mode, and its output can be computed once and kept. Layer 0 is the input
@@ -53,6 +54,14 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.n_layers = len(transformer_blocks(model))
+        if getattr(model.config, "squeeze_factor", 1) > 1:
+            raise TypeError(
+                f"{type(model).__name__} of {name!r} takes means of frames before its first block "
+                f"(squeeze_factor={model.config.squeeze_factor}), and only models whose blocks "
+                "have the frames of their stem are tuned: wav2vec2 (also Conformer), HuBERT, "
+                "WavLM, UniSpeech, UniSpeech-SAT, Data2VecAudio or Whisper. SpeechFeatures reads "
+                "this one as it is"
+            )
         self.pooled_layer = self._checked_layer(pooled_layer)
         self.pretrained_hash = weights_hash(model)
         stem: Any = model.feature_extractor
@@ -106,11 +115,15 @@ class Backbone(nn.Module):
     def never_reached(self) -> Iterator[Any]:
         """Yield parts that the pooled layer does not depend on, and positions that are fixed."""
         yield from transformer_blocks(self.model)[self.pooled_layer :]
-        whisper = self.model.config.model_type == "whisper"
-        if whisper:
-            yield self.model.encoder.embed_positions
-        if whisper or getattr(self.model.config, "do_stable_layer_norm", False):
-            yield self.model.encoder.layer_norm  # above the last block
+        config, encoder = self.model.config, self.model.encoder
+        if config.model_type == "whisper":
+            yield encoder.embed_positions
+        if config.model_type == "wav2vec2-conformer":
+            yield encoder.pos_conv_embed  # which transformers makes and never calls
+        if config.model_type in _LAST_NORM or getattr(config, "do_stable_layer_norm", False):
+            yield encoder.layer_norm  # above the last block
+        if getattr(self.model, "adapter", None) is not None:
+            yield self.model.adapter  # of Wav2Vec2(add_adapter=True), above it too
         if hasattr(self.model, "masked_spec_embed"):
             yield self.model.masked_spec_embed
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from encodekit.data import RunList, Stimulus, check_run_names, runs_heard_in
+from encodekit.data import RunList, Stimulus, check_run_names, hearings, runs_heard_in
 from encodekit_brain_tuning.targets._align import (
     TargetWeights,
     run_list,
@@ -33,6 +33,8 @@ class Runs:
 def match_runs(stimuli: Iterable[Stimulus], responses: Any, targets: Any, what: str) -> Runs:
     """Return stimuli with the selected targets of their responses, in the order of the stimuli.
 
+    What was heard in several runs, as where people hear the stories in other orders, is one run.
+
     Raises
     ------
     ValueError
@@ -52,7 +54,7 @@ def match_runs(stimuli: Iterable[Stimulus], responses: Any, targets: Any, what: 
     if mistakes:
         raise ValueError(f"{what}: {'; '.join(mistakes)}: pass both for every run")
     runs = select_targets(RunList(measured[name] for name in heard), targets)
-    return Runs(list(heard.values()), runs)
+    return Runs(*hearings(list(heard.values()), runs))
 
 
 def validation_runs(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from encodekit.data import by_stimulus
 from encodekit_brain_tuning.targets._align import (
     SharedTargets,
     align,
@@ -71,7 +72,7 @@ class AgreementSelector(TransformerMixin, BaseEstimator):
         """Measure the agreement over runs (time, target) of two participants or more."""
         if not 0 < self.top <= 1:
             raise ValueError(f"top={self.top}: expected a share of the targets above 0, up to 1")
-        runs = select_targets(run_list(responses), self.selector)
+        runs = by_stimulus(select_targets(run_list(responses), self.selector))
         n_trs = {run_name(run): int(run.coords["tr"].values.max()) + 1 for run in runs}
         shared = align(runs, n_trs, z_score=True)
         if len(shared.participants) < 2:

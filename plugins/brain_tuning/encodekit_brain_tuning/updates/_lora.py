@@ -10,11 +10,15 @@ from encodekit.features import transformer_blocks
 from encodekit_brain_tuning.backbones import Backbone
 from encodekit_brain_tuning.updates._base import Update
 
-_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+_ATTENTION = (
+    "q_proj", "k_proj", "v_proj", "out_proj",
+    "linear_q", "linear_k", "linear_v", "linear_out",  # of a Conformer
+)  # fmt: skip
 MODULES = {
     "attention": _ATTENTION,
     "attention+feed_forward": (*_ATTENTION, "intermediate_dense", "output_dense", "fc1", "fc2"),
 }
+_PARTS = 4  # of attention: q, k, v and out
 
 
 class Lora(Update):
@@ -24,8 +28,8 @@ class Lora(Update):
     ----------
     rank : int
     modules : str or list of str
-        Linear maps that get adapters: ``"attention"`` (q, k, v and out),
-        ``"attention+feed_forward"``, or names of the backbone's own, such as ``["q_proj"]``.
+        Linear maps that get adapters: ``"attention"`` (q, k, v and out, as the backbone names
+        them), ``"attention+feed_forward"``, or names of its own, such as ``["q_proj"]``.
     alpha : float, optional
         4 x rank if not given, so that another rank keeps the scale (as published: 32 at rank 8).
     dropout : float, optional
@@ -48,7 +52,7 @@ class Lora(Update):
         Raises
         ------
         ValueError
-            If a name is no linear map of the blocks.
+            If a name is no linear map of the blocks, or those of attention have other names.
         """
         from peft import LoraConfig, inject_adapter_in_model
 
@@ -71,7 +75,14 @@ def linear_maps(backbone: Backbone, modules: str | Sequence[str]) -> list[str]:
     inside = transformer_blocks(backbone.model)[0].named_modules()
     maps = {name.rpartition(".")[2] for name, part in inside if isinstance(part, nn.Linear)}
     if isinstance(modules, str) and modules in MODULES:
-        return sorted(maps.intersection(MODULES[modules]))
+        known = sorted(maps.intersection(MODULES[modules]))
+        if len(maps.intersection(_ATTENTION)) < _PARTS:
+            raise ValueError(
+                f"modules={modules!r} finds {known or 'none'} of q, k, v and out in the blocks of "
+                f"{type(backbone.model).__name__}, whose linear maps are {sorted(maps)}: name "
+                "those that get adapters, Lora(modules=[...])"
+            )
+        return known
     asked = [modules] if isinstance(modules, str) else list(modules)
     for name in asked:
         if name not in maps:
