@@ -151,13 +151,30 @@ def _only_key(path: Path, key: str | None, names: Collection[str]) -> str:
         if key not in names:
             raise ValueError(f"{str(path)!r}: {unknown_name('array', key, names)}")
         return key
+    if not names:
+        raise ValueError(
+            f"{str(path)!r} holds no array of numbers (structures, cells and text are none): save "
+            "the array itself, (TR, target)"
+        )
     if len(names) != 1:
-        shown = ", ".join(sorted(names)[:8]) or "none"
+        shown = ", ".join(sorted(names)[:8])
         raise ValueError(f"{str(path)!r} holds arrays by name: say which one with key ({shown})")
     return next(iter(names))
 
 
 def _open_numpy(path: Path, key: str | None) -> NDArray[Any]:
+    try:
+        return _read_numpy(path, key)
+    except ValueError as error:
+        if "bject" not in str(error.__cause__):  # of what NumPy says of objects that it pickled
+            raise
+    raise ValueError(
+        f"{str(path)!r} holds Python objects, expected numbers: save one array of numbers, "
+        "np.stack(...).astype(float); runs of several lengths in a file for each"
+    )
+
+
+def _read_numpy(path: Path, key: str | None) -> NDArray[Any]:
     with reading(path, path.suffix):
         if path.suffix.lower() == ".npy":
             array: Any = np.load(path, mmap_mode="r", allow_pickle=False)

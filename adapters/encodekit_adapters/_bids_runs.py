@@ -1,5 +1,6 @@
 """Which files are a run: all that the names say, and what the user chooses among them."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +155,25 @@ def _chosen(files: list[BidsFile], chosen: Mapping[str, set[str | None]]) -> lis
                 for value in _sorted(values - known)
             ]
     refuse("bids", mistakes)
+    # A run of which no file has the variant has nothing to choose: echo=2 keeps who has one echo.
+    varied = {(_run_key(file), key) for file in files for key in VARIANTS if key in file.entities}
     kept = [
         file
         for file in files
-        if all(file.entities.get(key) in values for key, values in chosen.items())
+        if all(
+            file.entities.get(key) in values
+            or (key in VARIANTS and (_run_key(file), key) not in varied)
+            for key, values in chosen.items()
+        )
     ]
+    people = {file.entities["sub"] for file in kept}
+    lost = sorted({f"sub-{file.entities['sub']}" for file in files} - {f"sub-{p}" for p in people})
+    if kept and lost:
+        warnings.warn(
+            f"bids: entities={ {key: _sorted(values) for key, values in chosen.items()} } leaves "
+            f"no run of {', '.join(lost)}: the study is without them",
+            stacklevel=4,
+        )
     if not kept:
         said = {key: _sorted(values) for key, values in chosen.items()}
         raise ValueError(

@@ -31,7 +31,7 @@ class Tiers:
 
 
 def find_sounds(folder: Path, heard: Mapping[str, str]) -> dict[str, Path]:
-    """Return the sound of each stim_file: at its path below ``folder``, or there by its name.
+    """Return the sound of each stim_file: at its path below ``folder``, or the end of its path.
 
     ``heard`` says of each where it is named, for messages.
 
@@ -40,7 +40,7 @@ def find_sounds(folder: Path, heard: Mapping[str, str]) -> dict[str, Path]:
     FileNotFoundError
         Where a sound is at neither place.
     ValueError
-        Where several stim_files lead to one sound by its name alone.
+        Where several stim_files lead to one sound, not being at their own paths.
     """
     found = {name: _find_sound(folder, name, where) for name, where in heard.items()}
     by_sound: dict[Path, list[str]] = {}
@@ -60,11 +60,12 @@ def find_sounds(folder: Path, heard: Mapping[str, str]) -> dict[str, Path]:
 
 
 def _find_sound(folder: Path, heard: str, where: str) -> Path:
-    places = list(dict.fromkeys([folder / heard, folder / PurePosixPath(heard).name]))
+    parts = PurePosixPath(heard).parts
+    places = [folder.joinpath(*parts[k:]) for k in range(len(parts))]
     for place in places:
         if place.exists() or place.is_symlink():
             return place
-    nor = f", nor is {str(places[1])!r}" if len(places) > 1 else ""
+    nor = f", nor is {str(places[-1])!r}" if len(places) > 1 else ""
     raise FileNotFoundError(
         f"{where}: its sound {str(places[0])!r} is not there{nor}: put it there, or name the "
         "folder of the sounds by stimuli="

@@ -204,7 +204,7 @@ def _values(plan: StudyPlan, run: _Run, scan: Placed, rows: range) -> Any:
     if plan.confounds is None:
         taken = values[own] if weights is None else weighted(weights, values)
     else:
-        table, mask = load_confounds(part.run, plan.confounds, n_volumes)
+        table, mask = load_confounds(part.run, plan.confounds, n_volumes, part.t_r)
         if weights is None:
             taken, table, mask = values[own], table[own], mask[own]
         else:

@@ -28,7 +28,10 @@ _FILES = (
     ("ICA", ("mixing",), "mixing"),
     ("tedana", ("metrics",), "metrics"),
 )
+# The images that nilearn asks for by name in a strategy; confounds of any other are the run's.
+_OF_STRATEGIES = ("smoothAROMAnonaggr", "optcom")
 _PLAIN = "sub-x_desc-"
+_HAS_COSINES = 128.0  # s; a run of twice the shortest that has one
 
 Confounds = str | Sequence[str] | Mapping[str, Any]
 
@@ -76,7 +79,7 @@ class Strategy:
 
 
 def load_confounds(
-    run: BoldRun, strategy: Strategy, n_volumes: int
+    run: BoldRun, strategy: Strategy, n_volumes: int, t_r: float
 ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     """Return (table, True where a TR is kept) of all volumes of a run, by nilearn.
 
@@ -101,6 +104,14 @@ def load_confounds(
         raise ValueError(
             f"{run.where}: the confounds have {len(table)} rows but the run has {n_volumes} TRs: "
             "one of the two was cut short"
+        )
+    # fMRIPrep's cosines are of periods above 128 s, and a run of less than 64 s has none.
+    drifts = any(str(name).startswith("cosine") for name in table)
+    if strategy.has_high_pass and not drifts and n_volumes * t_r > _HAS_COSINES:
+        raise ValueError(
+            f"{run.where}: the strategy has high_pass, but its confounds have no cosine columns, "
+            "so that drifts would stay: get the table that fMRIPrep wrote, or leave high_pass out "
+            "and drifts are taken out by cosines of our own"
         )
     mask = np.ones(n_volumes, dtype=bool)
     if kept is not None:
@@ -133,7 +144,8 @@ def _plainly_named(run: BoldRun) -> Iterator[tuple[str, Path]]:
                 f"{run.where}: no desc-confounds_timeseries.tsv of it is in {str(func)!r}: get "
                 "it, or pass confounds=None"
             )
-        desc = run.entities.get("desc", "preproc")
+        own = run.entities.get("desc")
+        desc = own if own in _OF_STRATEGIES else "preproc"
         yield str(folder / f"{_PLAIN}{desc}_bold.nii.gz"), folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

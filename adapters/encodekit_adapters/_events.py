@@ -17,6 +17,7 @@ _IMAGES = "png jpg jpeg bmp gif tif tiff svg webp pdf eps ppm tga"
 _TEXTS = "txt csv tsv json xml html py m mat"
 _VIDEOS = "mp4 m4v mov avi mkv webm mpg mpeg wmv flv ogv"
 # Endings of files that are seen, not heard; whatever else a row names counts as a sound.
+_ADDRESS = re.compile("bids:[^:/]*:|[a-zA-Z][a-zA-Z0-9+.-]+://")  # before the path of a URI
 SEEN = frozenset(f".{ending}" for ending in f"{_IMAGES} {_TEXTS} {_VIDEOS}".split())
 
 
@@ -62,14 +63,15 @@ def read_heard(run: BoldRun, raw: Path, trial_type: str | None) -> Heard:
             f"{str(path)!r}: an onset or duration of a sound is no number (row {row + 1}: onset "
             f"{table['onset'][row]!r}, duration {table['duration'][row]!r}): give seconds"
         )
-    ends = numbers["onset"] + numbers["duration"]
-    counted = counting[own]
-    return Heard(
-        files[0],
-        float(numbers["onset"].min()),
-        float(numbers["onset"][counted].min()),
-        float(ends[counted].max()),
-    )
+    counted = numbers[counting[own]]
+    start = float(counted["onset"].min())
+    stop = float((counted["onset"] + counted["duration"]).max())
+    if stop <= start:
+        raise ValueError(
+            f"{str(path)!r}: {files[0]!r} is said to last {stop - start:g} s (column duration): "
+            "give how long it was heard, in seconds"
+        )
+    return Heard(files[0], float(numbers["onset"].min()), start, stop)
 
 
 def plain_path(stim_file: str) -> str:
@@ -80,7 +82,7 @@ def plain_path(stim_file: str) -> str:
     >>> plain_path(r"stimuli\audio\a 1.wav")
     'audio/a 1.wav'
     """
-    path = stim_file.strip().replace("\\", "/")
+    path = _ADDRESS.sub("/", stim_file.strip().replace("\\", "/"))
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     drive = re.match("[a-zA-Z]:", path) is not None
     if "stimuli" in parts[:-1] and (drive or path.startswith("/") or parts[0] == "stimuli"):

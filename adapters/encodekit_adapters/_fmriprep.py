@@ -58,7 +58,7 @@ def repetition_time(run: BoldRun, header: float | None, raw: Path, stated: float
     ValueError
         Where sidecar and header disagree, or nothing says it.
     """
-    sidecar: float | None = _sidecar(run, raw).get("RepetitionTime")
+    sidecar = _seconds(run, raw, "RepetitionTime")
     where = run.where
     if sidecar is not None and header is not None and abs(sidecar - header) > _CLOSE:
         raise ValueError(
@@ -73,10 +73,33 @@ def repetition_time(run: BoldRun, header: float | None, raw: Path, stated: float
     return float(known[0])
 
 
-def start_time(run: BoldRun, raw: Path) -> float | None:
-    """Return which second of a TR its volume stands for (StartTime of a sidecar), if stated."""
-    value = _sidecar(run, raw).get("StartTime")
-    return None if value is None else float(value)
+def start_time(run: BoldRun, raw: Path, t_r: float) -> float | None:
+    """Return which second of a TR its volume stands for (StartTime of a sidecar), if stated.
+
+    Raises
+    ------
+    ValueError
+        Where it is not within a TR.
+    """
+    value = _seconds(run, raw, "StartTime")
+    if value is not None and not 0 <= value <= t_r + _CLOSE:
+        raise ValueError(
+            f"{run.where}: its sidecar says StartTime {value:g} s, expected a time within one TR "
+            f"of {t_r:g} s (what slice timing was corrected to): mend the sidecar"
+        )
+    return value
+
+
+def _seconds(run: BoldRun, raw: Path, key: str) -> float | None:
+    """Return a number of seconds in a run's sidecars, if stated."""
+    value = _sidecar(run, raw).get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(
+            f"{run.where}: its sidecar says {key} {value!r}, expected a number of seconds: mend it"
+        )
+    return float(value)
 
 
 def _sidecar(run: BoldRun, raw: Path) -> dict[str, Any]:
@@ -202,7 +225,8 @@ def _open_cifti(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
         source=[path],
         label=label,
     )
-    return Bold(values, places, float(series.step), float(series.start), grid=(columns.size,))
+    grid = (columns.size, *(tuple(place.tolist()) for place in places.values()))
+    return Bold(values, places, float(series.step), float(series.start), grid=grid)
 
 
 def _open_volume(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
@@ -217,14 +241,19 @@ def _open_volume(run: BoldRun, dtype: DTypeLike, label: str) -> Bold:
             f"{str(mask_path)!r} has another grid (shape {mask_image.shape}) than {path.name} "
             f"(shape {image.shape[:3]}) or another affine: take the mask of this run"
         )
-    mask = np.asarray(mask_image.dataobj) != 0
+    with reading(mask_path, "an image", advice=_AGAIN):
+        voxels = np.flatnonzero(np.asarray(mask_image.dataobj))
+    if voxels.size == 0:
+        raise ValueError(
+            f"{str(mask_path)!r} is 0 everywhere: a mask without a voxel; get it again"
+        )
     t_r = float(image.header.get_zooms()[3])
     units = image.header.get_xyzt_units()[1]
     values = lazy_rows(
-        partial(_read_image, path, None), (image.shape[3], mask.size), dtype,
-        source=[path], label=label,
+        partial(_read_volume, path, voxels), (image.shape[3], voxels.size), dtype,
+        source=[path, mask_path], label=label,
     )  # fmt: skip
-    places = {"voxel": np.flatnonzero(mask.ravel())}
+    places = {"voxel": voxels}
     seconds = t_r / 1000 if units == "msec" else t_r
     grid = (image.shape[:3], *image.affine.ravel().round(4).tolist())
     return Bold(values, places, seconds or None, 0.0, image.affine, grid)
@@ -245,7 +274,7 @@ def _mask_path(run: BoldRun) -> Path:
     return next(iter(masks), path.with_name(f"{stem}_mask.nii.gz"))
 
 
-def common_voxels(runs: dict[str, Bold]) -> dict[str, Bold]:
+def common_voxels(runs: dict[str, Bold], participant: str) -> dict[str, Bold]:
     """Return the runs of a participant at the voxels that the masks of all of them hold.
 
     Raises
@@ -255,10 +284,10 @@ def common_voxels(runs: dict[str, Bold]) -> dict[str, Bold]:
     """
     first = next(iter(runs))
     refuse(
-        "runs",
+        f"runs of {participant}",
         [
             f"{name} has another grid than {first}: {_grid_text(bold)} against "
-            f"{_grid_text(runs[first])}; bring all runs of a participant into one space"
+            f"{_grid_text(runs[first])}, or other vertices; bring all runs into one space"
             for name, bold in runs.items()
             if bold.grid != runs[first].grid
         ],
@@ -268,15 +297,21 @@ def common_voxels(runs: dict[str, Bold]) -> dict[str, Bold]:
     shared = runs[first].places["voxel"]
     for bold in runs.values():
         shared = np.intersect1d(shared, bold.places["voxel"])
+    if shared.size == 0:
+        raise ValueError(f"runs of {participant}: their masks have no voxel in common")
     return {
-        name: Bold(bold.values[:, shared], {"voxel": shared}, bold.t_r, bold.start, bold.affine)
+        name: Bold(
+            bold.values[:, np.searchsorted(bold.places["voxel"], shared)],
+            {"voxel": shared}, bold.t_r, bold.start, bold.affine,
+        )
         for name, bold in runs.items()
-    }
+    }  # fmt: skip
 
 
 def _grid_text(bold: Bold) -> str:
     if bold.affine is None:
-        return f"{' and '.join(map(str, bold.grid))} targets"
+        counts = [str(item) for item in bold.grid if isinstance(item, int)]
+        return f"{' and '.join(counts)} targets"
     return f"shape {bold.grid[0]}, affine {np.round(bold.affine[:3], 2).tolist()}"
 
 
@@ -296,7 +331,18 @@ def _check_size(image: Any, size: int) -> None:
         raise ValueError(f"it has {size} bytes, its header needs {needed}")
 
 
-def _read_image(path: Path, columns: NDArray[Any] | None) -> NDArray[Any]:
+def _read_image(path: Path, columns: NDArray[Any]) -> NDArray[Any]:
+    values: NDArray[Any] = _whole_image(path)[:, columns]
+    return values
+
+
+def _read_volume(path: Path, voxels: NDArray[Any]) -> NDArray[Any]:
+    image = _whole_image(path)
+    values: NDArray[Any] = image.reshape(-1, image.shape[3])[voxels].T
+    return values
+
+
+def _whole_image(path: Path) -> NDArray[Any]:
     with reading(path, "an image", advice=_AGAIN):
         image = _nibabel().load(path)
         size = path.stat().st_size
@@ -305,8 +351,8 @@ def _read_image(path: Path, columns: NDArray[Any] | None) -> NDArray[Any]:
             with gzip.open(path) as file:
                 size = sum(len(piece) for piece in iter(partial(file.read, 1 << 22), b""))
         _check_size(image, size)
-        values = np.asarray(image.dataobj)
-    return values.reshape(-1, values.shape[3]).T if columns is None else values[:, columns]
+        values: NDArray[Any] = np.asarray(image.dataobj)
+        return values
 
 
 def _nibabel() -> Any:

@@ -51,7 +51,7 @@ def _numbers(path: Path, columns: list[str] | None) -> pd.DataFrame:
 
 
 def of_rows(table: pd.DataFrame, n_rows: int, first: int, stop: int) -> tuple[pd.DataFrame, str]:
-    """Return the rows of a response that count, and what was filled in.
+    """Return the rows of a response that count, and what was filled in or is doubtful.
 
     What is not there in row 0 alone is that of row 1, as nilearn's ``load_confounds`` has it:
     differences from one TR to the next have no value there.
@@ -85,4 +85,10 @@ def of_rows(table: pd.DataFrame, n_rows: int, first: int, stop: int) -> tuple[pd
         )
     shown = ", ".join(map(str, filled[:_SHOWN]))
     more = f" and {len(filled) - _SHOWN} more" if filled[_SHOWN:] else ""
-    return kept, f"{shown}{more}: n/a in row 0, taken to be as in row 1" if filled else ""
+    told = [f"{shown}{more}: n/a in row 0, taken to be as in row 1"] if filled else []
+    told += [
+        f'column {name!r} counts the rows; if it is no confound, name the others by "columns"'
+        for name, column in table.items()
+        if n_rows > 2 and (column.diff().iloc[1:] == 1).all()
+    ]
+    return kept, "; ".join(told)

@@ -1,10 +1,11 @@
 """Where the targets of a folder study are: lists in its description, or a table."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from encodekit.core import unknown_name
+from encodekit.core import refuse, unknown_name
 from encodekit_adapters._study_file import Targets
 from encodekit_adapters._tables import read_table
 
@@ -45,6 +46,13 @@ def _of_table(path: Path, person: str) -> dict[str, list[str]]:
             known = dict.fromkeys(table["participant"])
             raise ValueError(f"{str(path)!r}: {unknown_name('participant', person, known)}")
         table = table[rows]
+    columns = [*_PLACES, "participant"]
+    close = [
+        unknown_name("column", str(name), columns)
+        for name in table
+        if name not in columns and get_close_matches(str(name).lower(), columns)
+    ]
+    refuse(repr(str(path)), close)
     found = {name: table[name].tolist() for name in _PLACES if name in table}
     if not found:
         raise ValueError(

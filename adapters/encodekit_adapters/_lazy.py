@@ -48,7 +48,17 @@ def _checked(read: Read, shape: tuple[int, ...], dtype: Any, label: str) -> NDAr
             f"{label} has shape {values.shape} but had {shape} when it was opened: open it again"
         )
     refuse_gaps(values, label)
-    return np.ascontiguousarray(values, dtype=dtype)
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(values, dtype=dtype)
+    if dtype.kind == "f" and values.dtype.itemsize > dtype.itemsize and not np.isfinite(cast).all():
+        beyond = np.isinf(cast)
+        if beyond.any():
+            raise ValueError(
+                f"{label} holds {int(beyond.sum())} values beyond what {dtype} can hold, the "
+                f"largest {np.abs(values[beyond]).max():.3g}: mend it, or load it with "
+                "dtype='float64'"
+            )
+    return cast
 
 
 def refuse_gaps(values: NDArray[Any], label: str) -> None:

@@ -75,6 +75,12 @@ def read_labels(
             f"{str(path)!r}: {back.size} rows end before they begin, the first is row "
             f"{words.index[back[0]] + 1} ({words[kind].iloc[back[0]]!r}): are columns exchanged?"
         )
+    twice = np.flatnonzero(times[names[1:]].assign(label=words[kind]).duplicated())
+    if twice.size:
+        raise ValueError(
+            f"{str(path)!r}: {twice.size} rows are there twice, the first is row "
+            f"{words.index[twice[0]] + 1} ({words[kind].iloc[twice[0]]!r}): remove one of the two"
+        )
     made = pd.DataFrame({kind: words[kind], "onset": times[onset], "duration": spans.clip(lower=0)})
     made.attrs["left_out"] = words.attrs["left_out"]
     return made.reset_index(drop=True)

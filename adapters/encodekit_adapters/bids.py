@@ -25,7 +25,7 @@ from encodekit_adapters._fmriprep import (
     repetition_time,
     start_time,
 )
-from encodekit_adapters._store import as_list, through_store
+from encodekit_adapters._store import as_list, loaded_with, through_store
 
 STRATEGY = ("high_pass", "motion", "wm_csf")
 _CLOSE = 1e-6  # s
@@ -120,6 +120,10 @@ def load_bids(
     people = as_list(participants)
     runs = by_participant(find_runs(folder.derivatives, task, space, entities, people), people)
     words = partial(stimulus_words, tiers=Tiers(word_tier, phone_tier, silence))
+    asked = loaded_with(
+        task=task, space=space, entities=entities, trial_type=trial_type, confounds=confounds,
+        onset_tolerance=onset_tolerance, resample=resample, segments=segments,
+    )  # fmt: skip
 
     def load() -> ek.Study:
         parts = {
@@ -127,12 +131,12 @@ def load_bids(
             for person, theirs in runs.items()
         }
         name = f"{folder.raw.name} {task}"
-        text = f"{described(folder.raw, folder.derivatives)}: task {task}, space {space}."
+        text = f"{described(folder.raw, folder.derivatives)}. {asked}"
         plan = StudyPlan(name, text, folder.stimuli, space, words, strategy, onsets)
         study = make_study(plan, parts)
         return study if segments is None else cut_one(study, segments, gap)
 
-    return through_store(load, store, list(runs))
+    return through_store(load, store, list(runs), asked=asked)
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ def place(
 
     ``begin`` says at which second of the scan the sound file began.
     """
-    opened = common_voxels({run.label: open_run(run, dtype) for run in runs})
+    opened = common_voxels({run.label: open_run(run, dtype) for run in runs}, runs[0].participant)
     return [
         _part(run, opened[run.label], raw, read_heard(run, raw, trial_type), t_r, begin)
         for run in runs
@@ -202,7 +206,7 @@ def _part(
     begin: Callable[[BoldRun, Heard], float],
 ) -> Part:
     t_r = repetition_time(run, bold.t_r, raw, stated)
-    within = start_time(run, raw)
+    within = start_time(run, raw, t_r)
     offset = t_r / 2 if within is None else within
     onsets = np.arange(bold.values.shape[0]) * t_r + bold.start  # s of the scan
     began = begin(run, heard)
@@ -213,7 +217,8 @@ def _part(
             f"{run.where}: no TR is sampled between {heard.start:g} and {heard.stop:g} s of the "
             f"scan, where {heard.stim_file!r} counts; it has {onsets.size} TRs of {t_r:g} s"
         )
-    expected = int(np.floor((heard.stop - heard.start) / t_r + _CLOSE))
+    first = max(heard.start, float(onsets[0]))  # of a scan that began within the sound, its own
+    expected = int(np.floor((heard.stop - first) / t_r + _CLOSE))
     if part.kept.size < expected - 1:
         raise ValueError(
             f"{run.where}: {part.kept.size} TRs cover {heard.stim_file!r}, expected {expected}: "

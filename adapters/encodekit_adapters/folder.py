@@ -34,6 +34,7 @@ from encodekit_adapters._sums import changed_files, unlisted_files
 from encodekit_adapters._tables import read_labels
 
 FILE = "study.json"
+_MANY = 30  # repeats; more are another axis
 _SAMPLED = 200  # targets, of which units are guessed
 
 
@@ -70,7 +71,8 @@ def load_folder(
     """
     reader = _Reader(Path(root), description, as_list(participants), dtype)
     reader.raise_problems()
-    return through_store(reader.study, store, list(reader.people))
+    text = reader.study().description or ""
+    return through_store(reader.study, store, list(reader.people), asked=text)
 
 
 def check_folder(root: str | Path, description: str | Path | None = None) -> list[str]:
@@ -243,6 +245,12 @@ class _Reader:
             )
         if len(shapes[0]) not in ((2,) if len(files) > 1 else (2, 3)):
             raise ValueError(f"has shape {shapes[0]}, expected (TR, target)")
+        if len(shapes[0]) == 3 and shapes[0][0] > min(shapes[0][1], _MANY):
+            raise ValueError(
+                f"has shape {shapes[0]}, which would be {shapes[0][0]} repeats of {shapes[0][1]} "
+                "TRs, expected (repeat, TR, target): save it with the repeats first, "
+                "np.moveaxis(array, -1, 0) if they are last; or name one array for each repeat"
+            )
         if len({(item.scan_starts, str(item.rows)) for item in files}) > 1:
             raise ValueError(
                 "its repeats have other scan_starts or rows: write the same for each, or make "
@@ -276,7 +284,7 @@ class _Reader:
         )
 
     def _check_axes(self) -> None:
-        """Tell the arrays that are stored (target, time); they take no further part."""
+        """Tell the arrays that are or may be stored (target, time); they take no further part."""
         shapes = {key: self._shape(*key) for key in self.arrays}
         swapped, undecided = judge(shapes)
         for (name, run), why in swapped.items():
@@ -295,11 +303,14 @@ class _Reader:
             )
             del self.arrays[name, run]
         for name, run in undecided:
-            shape = shapes[name, run]
-            self.notes.append(
-                f"run {run!r}, {name}: either axis of shape ({shape.rows}, {shape.columns}) may be "
-                'time; it is taken for (TR, target): write "transposed": true, or false, to say so'
+            shape, entry = shapes[name, run], self._entry(name, run)
+            stated = json.dumps(entry.model_dump(exclude_none=True) | {"transposed": False})
+            self.problems.append(
+                f"participants.{name}.responses.{run}: either axis of shape ({shape.rows}, "
+                f"{shape.columns}) may be time: write {stated} if it is (TR, target), or true if "
+                "it is (target, TR)"
             )
+            del self.arrays[name, run]
 
     def _shape(self, name: str, run: str) -> Shape:
         rows, columns = self.arrays[name, run][0].shape[-2:]

@@ -66,7 +66,7 @@ def load_lebel2023(
         For a file that is damaged, or whose TRs, voxels or repeats are not those of the data set.
     """
     folder = Path(root)
-    heard, everything = facts.chosen(as_list(participants), as_list(stories))
+    heard, everything = facts.chosen(as_list(participants), as_list(stories, "stories"))
 
     def load() -> ek.Study:
         stimuli = {story: _stimulus(folder, story, audio=audio) for story in everything}

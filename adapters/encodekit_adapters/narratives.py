@@ -14,7 +14,7 @@ from encodekit_adapters._bids_runs import BoldRun, find_runs
 from encodekit_adapters._bids_study import StudyPlan, make_study
 from encodekit_adapters._confounds import Confounds, Strategy
 from encodekit_adapters._events import Heard
-from encodekit_adapters._store import as_list, through_store
+from encodekit_adapters._store import as_list, loaded_with, through_store
 from encodekit_adapters._tables import read_table
 from encodekit_adapters.bids import (
     STRATEGY,
@@ -100,18 +100,23 @@ def load_narratives(
         )
     runs = by_participant(kept, as_list(participants))
 
+    asked = loaded_with(
+        task=task, space=space, entities=entities, confounds=confounds, segments=segments,
+        onset_tolerance=onset_tolerance, resample=resample, excluded=excluded,
+    )  # fmt: skip
+
     def load() -> ek.Study:
         parts = {
             person: place(theirs, folder.raw, "story", T_R, dtype, _sound_began)
             for person, theirs in runs.items()
         }
-        text = _description(task, len(found) - len(kept))
+        text = f"{_description(task, len(found) - len(kept))} {asked}"
         name = f"narratives {task}"
         plan = StudyPlan(name, text, folder.stimuli, space, _gentle, strategy, onsets)
         study = make_study(plan, parts)
         return study if segments is None else cut_one(study, segments, gap)
 
-    return through_store(load, store, list(runs))
+    return through_store(load, store, list(runs), asked=asked)
 
 
 def _scan(run: BoldRun) -> str:

@@ -9,7 +9,7 @@ from encodekit.data._exact_joins import (
     target_coords,
 )
 from encodekit.data._fitted_on import FittedOnWarning, say_chosen_on, say_fitted_on, say_runs
-from encodekit.data._heard import by_stimulus, hearings, places_heard
+from encodekit.data._heard import by_stimulus, hearings, moments_heard, places_heard
 from encodekit.data._not_words import PHONE_SILENCE, SILENCE, Silence, drop_marks
 from encodekit.data._numbers import as_floats
 from encodekit.data._response import (
@@ -70,6 +70,7 @@ __all__ = [
     "join_rows",
     "load_columns",
     "make_response",
+    "moments_heard",
     "one_array",
     "over_blocks",
     "participants_of",

@@ -56,7 +56,7 @@ def _counts(counter: Counter[str]) -> str:
 
 def _onsets(study: StudyContents) -> str:
     """Say when the runs begin, relative to their sound: responses to an onset are not to speech."""
-    after = [round(float(s.grid[0]) - s.sound_onset, 1) for s in study.stimuli]
+    after = [round(float(s.grid[0]) - s.sound_onset, 1) + 0.0 for s in study.stimuli]  # no -0
     first, last = min(after), max(after)
     when = f"{first:g} s" if first == last else f"{first:g} to {last:g} s"
     advice = " (study.trim() leaves out the first 20 s)" if first < ONSET - NEARLY else ""

@@ -101,6 +101,25 @@ def _heard_in(row: xr.DataArray) -> tuple[str, str, float, float]:
     return run, name, float(t_r[0]), float(row.coords["seconds"].values[0] - before + within)
 
 
+def moments_heard(
+    rows: xr.DataArray,
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Return of each row (time,) its stimulus, when in it it was sampled, and its t_r; s.
+
+    Whatever the grid of a run: rows of several grids lie between each other. Where rows do not say
+    ``seconds`` and ``t_r``, TRs stand for seconds.
+    """
+    runs = rows.coords["run"].values
+    heard = rows.coords["stimulus"].values if "stimulus" in rows.coords else runs
+    seconds, t_r = np.zeros(runs.size), np.ones(runs.size)
+    for run in dict.fromkeys(runs.tolist()):
+        here = np.flatnonzero(runs == run)
+        _, _, step, start = _heard_in(rows.isel(time=here[:1]))
+        t_r[here] = step
+        seconds[here] = start + step * _trs(rows.isel(time=here))
+    return heard, seconds, t_r
+
+
 def places_heard(rows: xr.DataArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the number of the story of each row (time,), and the TR of the row on its grid."""
     runs = rows.coords["run"].values.astype(str)

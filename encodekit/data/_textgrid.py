@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -117,6 +118,13 @@ def _table(tier: Tier, kind: str, where: str) -> pd.DataFrame:
         )
     left_out = Counter(label for label, start, end in tier.entries if end <= start)
     lasting = sorted((entry for entry in tier.entries if entry[2] > entry[1]), key=lambda e: e[1])
+    for (before, _, stop), (label, start, _) in pairwise(lasting):
+        if start < stop - _ROUNDING:
+            raise ValueError(
+                f"{where}: in tier {tier.name!r}, {label!r} begins at {start:g} s, before "
+                f"{before!r} ends at {stop:g} s: the intervals of a tier do not overlap; mend them "
+                "with Praat"
+            )
     rows = [(label, start, end - start) for label, start, end in lasting]
     table = pd.DataFrame(rows, columns=[kind, "onset", "duration"])
     table.attrs["left_out"] = dict(left_out)

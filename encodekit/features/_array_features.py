@@ -17,6 +17,7 @@ from encodekit.features._extractor import FeatureExtractor, Tick, check_stimuli
 from encodekit.features._lanczos import Lanczos
 
 _BEFORE = ("raise", "zero")
+_FAR = 100  # times the length of a run, where times are in no seconds; a whole film is within
 _CLOSE = 0.01  # s; how far apart the same TR may be in two grids
 
 
@@ -35,7 +36,8 @@ class ArrayFeatures(FeatureExtractor):
         one archive with an array for each. Formats: ``.npy``, ``.npz``, and HDF5 (``.h5``,
         ``.hdf5``, ``.hf5``, ``.hdf``; ``pip install 'encodekit[arrays]'``). A DataArray
         (time, feature) with ``tr`` and ``seconds`` on time, as what ``transform`` of an extractor
-        gives, meets the run's TRs by their seconds; with ``seconds`` alone its rows are frames.
+        gives, meets the run's TRs by their seconds. With ``seconds`` alone its rows are frames, and
+        with ``tr`` alone those from ``tr`` 0 on are the run's TRs, after those of history.
     key : str, optional
         The array's name in an archive that holds several; may hold ``{stimulus}`` or ``{run}``.
     times : mapping, path or str, optional
@@ -169,6 +171,13 @@ class ArrayFeatures(FeatureExtractor):
                 f"shape {seconds.shape}, but {found.place} has {n_rows} frames: give the seconds "
                 "of each frame"
             )
+        end = float(stimulus.grid[-1])
+        if not found.of_parent and seconds.max() > _FAR * max(end, 1.0):
+            raise ValueError(
+                f"ArrayFeatures: times of run {shown(stimulus.run_name)} ({times.place}) go up to "
+                f"{seconds.max():g} s, but its last TR begins at {end:g} s: give seconds, not "
+                "milliseconds or samples"
+            )
         return seconds
 
     def _checked(self, stimulus: Stimulus) -> Found:
@@ -220,8 +229,11 @@ class ArrayFeatures(FeatureExtractor):
         rows = slice(None) if self.rows is None else self.rows
         if not isinstance(rows, slice) or rows.step not in (None, 1):
             raise ValueError(f"ArrayFeatures: rows={rows!r}, expected a slice such as slice(10,-5)")
-        here = places[rows]
+        trs = found.values.coords["tr"].values if "tr" in found.values.coords else None
+        here = places[rows] if trs is None or self.rows is not None else places[trs >= 0]
         mistakes = list(_count_mistakes(found, stimulus, here.size, self.rows))
+        if trs is not None and not mistakes:
+            mistakes += _order_mistakes(found, trs[here], any_first=self.rows is not None)
         refuse(f"ArrayFeatures: run {shown(stimulus.run_name)}", mistakes)
         return places[: here[0]], here
 
@@ -311,20 +323,31 @@ def _count_mistakes(
         chosen = "" if rows is None else f", of which rows={rows} takes {n_rows}"
         yield (
             f"{found.place} has {shape[0]} rows{chosen}, but the run has {n_trs} TRs: give one row "
-            f"for each TR. {_advice(shape, n_trs)}"
+            f"for each TR. {_advice(shape, n_rows, n_trs)}"
         )
 
 
-def _advice(shape: tuple[int, ...], n_trs: int) -> str:
+def _order_mistakes(found: Found, trs: NDArray[Any], *, any_first: bool) -> Iterator[str]:
+    first = int(trs[0]) if any_first else 0
+    if (trs != first + np.arange(trs.size)).any():
+        yield (
+            f"{found.place} has tr from {trs[0]} to {trs[-1]}, expected {first} to "
+            f"{first + trs.size - 1} in this order: sort its rows, say which are the run's TRs by "
+            "rows=, or give it seconds on time"
+        )
+
+
+def _advice(shape: tuple[int, ...], n_rows: int, n_trs: int) -> str:
     if shape[1] == n_trs:
         return f"The array is {shape}, so it lies on its side: pass its transpose, array.T"
-    if shape[0] > n_trs:
+    if n_rows > n_trs:
         return (
-            f"If its {shape[0] - n_trs} more rows are TRs that the run was trimmed of, say which "
-            "rows are left, such as rows=slice(10, -5)"
+            f"If its {n_rows - n_trs} more rows are TRs that the run was trimmed of, say which "
+            "rows are left, such as rows=slice(10, -5); if rows are frames, say when each was by "
+            "times="
         )
     return (
-        f"If it lacks the {n_trs - shape[0]} TRs at the ends of the run, trim the study too, such "
+        f"If it lacks the {n_trs - n_rows} TRs at the ends of the run, trim the study too, such "
         "as study.trim(start='20s', end='10s')"
     )
 
@@ -333,8 +356,9 @@ def _hash(found: Found) -> str:
     """Return the sha256 of the values of a run, their names and their seconds."""
     values = found.values
     seconds = values.coords["seconds"].values if "seconds" in values.coords else "no seconds"
+    trs = [values.coords["tr"].values] if "tr" in values.coords else []
     names = "\x1f".join(map(str, values.coords["name"].values))
-    return make_key(values.shape, np.ascontiguousarray(values.values), names, seconds)
+    return make_key(values.shape, np.ascontiguousarray(values.values), names, seconds, *trs)
 
 
 def _where(given: Any) -> Any:

@@ -70,7 +70,11 @@ def find_array(given: Any, stimulus: Stimulus, *, key: str | None, who: str) -> 
     if isinstance(value, str | Path):
         path = Path(value)
         return Found(read_array(path, _key(key, stimulus, cut)), str(path), cut, path)
-    return Found(value, f"{who}[{name!r}]", cut)
+    return Found(value, f"{_parameter(who)}[{name!r}]", cut)
+
+
+def _parameter(who: str) -> str:
+    return who.rpartition(" ")[2]
 
 
 def _names(stimulus: Stimulus) -> Iterator[tuple[str, bool]]:
@@ -183,7 +187,8 @@ def _of_rows(given: xr.DataArray, stimulus: Stimulus, who: str) -> Found:
                 mine = of_name[runs[of_name] == stimulus.run_name]
                 first = of_name[runs[of_name] == runs[of_name[0]]]
                 rows = mine if mine.size else first
-                return Found(given.isel(time=rows), f"{who}, run {shown(runs[rows[0]])}", cut)
+                place = f"{_parameter(who)}, run {shown(runs[rows[0]])}"
+                return Found(given.isel(time=rows), place, cut)
     raise ValueError(
         f"{who}: {unknown_name('stimulus', stimulus.name, list(dict.fromkeys(heard.tolist())))}"
     )

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
 from encodekit.core import unknown_name
+from encodekit.data import as_floats
 from encodekit.features._containers import LabelledOrArray, is_labelled_rows
 from encodekit.features._runs import Run, runs_of, runs_of_array
 
@@ -103,8 +104,7 @@ class ConfoundRemover(LabelledOrArray, OneToOneFeatureMixin, BaseEstimator):
         return first.copy(data=clean.reshape(values.shape)).transpose(*X.dims)
 
     def _cleaned(self, values: Floats, runs: list[Run], confounds: Any, mask: Any) -> Floats:
-        if not np.issubdtype(values.dtype, np.floating):
-            values = values.astype(np.float64)
+        values = as_floats(values, "ConfoundRemover")
         out = np.full_like(values, np.nan)
         n_rows = values.shape[0]
         for run in runs:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from encodekit.data import as_floats
 from encodekit.data._timing import say_seconds
 from encodekit.features._containers import LabelledOrArray
 from encodekit.features._runs import (
@@ -112,7 +113,7 @@ class Delayer(LabelledOrArray, BaseEstimator):
         return np.asarray([f"{name}_delay{lag:g}" for lag in lags for name in names], dtype=object)
 
     def _delayed(self, X: xr.DataArray) -> xr.DataArray:
-        values = X.values
+        values = as_floats(X, "Delayer").values
         runs = runs_of(X)
         delays = self._seconds(runs)
         kept = np.concatenate([run.rows[run.tr >= 0] for run in runs])

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from encodekit.core import unknown_name
+from encodekit.data import as_floats
 from encodekit.features._runs import earlier_rows, needed_t_r, runs_of, take_rows
 
 # delay and dispersion of the peak, of the undershoot (s), and the undershoot's share
@@ -103,6 +104,7 @@ class CanonicalHRF(TransformerMixin, BaseEstimator):
                 f"CanonicalHRF takes the DataArray of an extractor, got {type(X).__name__}: an "
                 "array carries neither a TR nor a history"
             )
+        X = as_floats(X, "CanonicalHRF")
         parts = []
         for run in runs_of(X):
             t_r = needed_t_r(run)

@@ -148,7 +148,8 @@ class WordVectors(FeatureExtractor):
         if lacking:
             self._check_missing(stimulus, lacking, len(words), known)
         values = np.zeros((len(words), known.width), dtype=np.float32)
-        values[there] = [vector for vector in vectors if vector is not None]
+        for row, vector in zip(values, vectors, strict=True):
+            row[:] = 0.0 if vector is None else vector
         if self.missing == "mean" and lacking:
             values[~there] = values[there].mean(axis=0, dtype=np.float64)
         kept = there if self.missing == "ignore" else np.ones(len(words), dtype=bool)

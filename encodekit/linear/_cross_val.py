@@ -103,15 +103,36 @@ def out_of_fold(
         )
     given = expand(groups, "groups", None, len(runs_y))
     heard = _stimuli(runs_y) if given is None else given
-    splits = folds_of(resolve_cv(cv, heard, "the runs"), np.arange(len(runs_y)), heard, "the runs")
+    splitter = _over_runs(resolve_cv(cv, heard, "the runs"), len(runs_y))
+    splits = folds_of(splitter, np.arange(len(runs_y)), heard, "the runs")
     seconds = read_seconds(purge, "purge")
     if not seconds:
         _refuse_heard_twice(_stimuli(runs_y), runs_y, splits)
     for train, test in splits:
         held_out = [runs_y[i] for i in test]
         fitted_on = RunList(_purged(runs_y[i], held_out, seconds) for i in train)
-        model = _fit(clone(estimator), _take(runs_x, train), fitted_on, seconds)
+        try:
+            model = _fit(clone(estimator), _take(runs_x, train), fitted_on, seconds)
+        except ValueError as error:
+            names = ", ".join(str(run.coords["run"].values[0]) for run in held_out)
+            error.add_note(f"It was raised by the fit of the fold that holds out {names}.")
+            raise
         yield from split_runs(drop_history(model.predict(_take(runs_x, test))))
+
+
+def _over_runs(cv: Any, n_runs: int) -> Any:
+    """Return the splitter, or the list of (train, test), if these are positions of runs."""
+    if hasattr(cv, "split"):
+        return cv
+    pairs = list(cv)
+    for places in (np.asarray(part) for pair in pairs for part in pair):
+        last = places.size - 1 if places.dtype == bool else int(np.max(places, initial=0))
+        if last >= n_runs:
+            raise ValueError(
+                f"cv has the position {last}, but there are {n_runs} runs: (train, test) are "
+                "positions of runs, 0 to n_runs - 1, not of TRs"
+            )
+    return pairs
 
 
 def _refuse_heard_twice(heard: Any, runs: Sequence[xr.DataArray], splits: Any) -> None:

@@ -15,6 +15,13 @@ _SCATTER = (
     "RepeatedKFold",
     "RepeatedStratifiedKFold",
 )
+_SCATTERED = (
+    "neighbouring TRs share noise and features, so held-out TRs would lie between training TRs and "
+    "any score would be too good. Use cv=None (leave stimuli out), GroupKFold, or "
+    "KFold(shuffle=False). To compare with published searches that hold out random chunks of TRs: "
+    "ek.RandomChunks"
+)
+_Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
 _KEEP_GROUPS = ("GroupKFold", "GroupShuffleSplit", "StratifiedGroupKFold")
 
 
@@ -53,7 +60,9 @@ def leave_stimuli_out(groups: NDArray[Any], who: str) -> LeaveOneGroupOut | Grou
     if n_groups < 2:
         raise ValueError(
             f"{who}: only one stimulus ({str(groups[0])!r}) to cross-validate over: cut it with "
-            "study.segment(run, n, gap='16s'), or pass an unshuffled cv= such as KFold(3)"
+            "study.segment(run, n, gap='16s'), or pass an unshuffled cv= such as KFold(3) to the "
+            "estimator, RidgeCV(cv=KFold(3), purge=8), which chooses its penalty by it; or leave "
+            "out who heard no more, study.select(participants=...)"
         )
     return LeaveOneGroupOut() if n_groups <= N_FOLDS else GroupKFold(N_FOLDS)
 
@@ -66,7 +75,7 @@ def resolve_cv(cv: Any, groups: NDArray[Any] | None, who: str) -> Any:
     Raises
     ------
     ValueError
-        If ``cv`` is None or a number and no groups are known, or ``cv`` scatters single TRs.
+        If ``cv`` is None or a number and no groups are known.
     TypeError
         If ``cv`` is nothing that splits.
     """
@@ -78,7 +87,6 @@ def resolve_cv(cv: Any, groups: NDArray[Any] | None, who: str) -> Any:
                 "explicit unshuffled splitter such as cv=KFold(3)"
             )
         return leave_stimuli_out(groups, who) if cv is None else GroupKFold(int(cv))
-    _refuse_shuffled(cv)
     # A string has a method split of its own.
     if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise TypeError(
@@ -88,17 +96,30 @@ def resolve_cv(cv: Any, groups: NDArray[Any] | None, who: str) -> Any:
     return cv
 
 
-def _refuse_shuffled(cv: Any) -> None:
+def refuse_shuffled(cv: Any) -> None:
+    """Refuse a splitter over TRs that scatters single ones."""
     kind = type(cv).__name__
     # A splitter that keeps groups whole may shuffle these: it scatters no single TR.
     shuffled = bool(getattr(cv, "shuffle", False)) and kind not in _KEEP_GROUPS
     if shuffled or kind in _SCATTER:
-        raise ValueError(
-            f"cv={cv!r} shuffles single TRs: neighbouring TRs share noise and features, so "
-            "held-out TRs would lie between training TRs and any score would be too good. Use "
-            "cv=None (leave stimuli out), GroupKFold, or KFold(shuffle=False). To compare with "
-            "published searches that hold out random chunks of TRs: ek.RandomChunks"
-        )
+        raise ValueError(f"cv={cv!r} shuffles single TRs: {_SCATTERED}")
+
+
+def refuse_scattered(pairs: Iterable[_Pair], runs: NDArray[Any] | None, cv: Any) -> None:
+    """Refuse folds over TRs most of whose held-out stretches are one TR between training TRs."""
+    for train, test in pairs:
+        held_out = np.sort(test)
+        begins = np.diff(held_out, prepend=-2) > 1
+        n_stretches = int(begins.sum())
+        alone = held_out[begins & np.append(begins[1:], True)]
+        near = alone[np.isin(alone - 1, train) & np.isin(alone + 1, train)]
+        if runs is not None:
+            near = near[(runs[near - 1] == runs[near]) & (runs[near + 1] == runs[near])]
+        if n_stretches > 1 and 2 * near.size > n_stretches:
+            raise ValueError(
+                f"cv={reprlib.repr(cv)} holds out {near.size} single TRs between training TRs, the "
+                f"first in row {near[0]}: {_SCATTERED}"
+            )
 
 
 def folds_of(
@@ -109,7 +130,7 @@ def folds_of(
     *,
     runs: NDArray[Any] | None = None,
     purge: int = 0,
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+) -> list[_Pair]:
     """Return (train, held-out) positions within all rows, for those ``rows`` that are present.
 
     A splitter splits the present rows alone, so that what one participant lacks never changes the

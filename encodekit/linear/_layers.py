@@ -120,7 +120,7 @@ class LayerSelector(RegressorMixin, BaseEstimator):
             one.predict(_of_layer(features, layer))
             for one, layer in zip(self.estimators_, self.fitted_layers_, strict=True)
         ]
-        predicted: xr.DataArray = parts[0]
+        predicted: xr.DataArray = parts[0].astype(np.result_type(*(part.dtype for part in parts)))
         for layer, part in zip(self.fitted_layers_[1:], parts[1:], strict=True):
             mine = np.flatnonzero(np.asarray(self.best_layer_) == layer)
             predicted[:, mine] = part[:, mine]

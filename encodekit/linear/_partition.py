@@ -24,7 +24,7 @@ from encodekit.scoring._blocks import (
 from encodekit.scoring._correlation import pair
 from encodekit.scoring._doubts import BOTH_WAYS, refuse_disorder
 from encodekit.scoring._explained import EXPLAINED, Explained
-from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._groups import Groups, in_areas, make_groups
 from encodekit.scoring._p_values import adjust
 
 _MOST = 5  # spaces whose every combination is fitted
@@ -131,6 +131,7 @@ def variance_partition(
         for subset in subsets:
             some = features.isel(feature=np.isin(space_of, list(subset)))
             truth, guess = _out_of_fold(estimator, some, responses, metric, cv, groups, purge)
+            truth, guess = in_areas(by, truth, guess)
             named, blocks = make_groups(truth, by), make_blocks(truth)
             found[subset] = EXPLAINED[metric](truth, guess, named, blocks)
             tick(1.0)

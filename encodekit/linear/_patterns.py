@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from encodekit.data import group_targets
 from encodekit.linear._criteria import CRITERIA
-from encodekit.linear._folds import folds_of, resolve_cv
+from encodekit.linear._folds import folds_of, refuse_scattered, refuse_shuffled, resolve_cv
 
 Pair = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -84,12 +84,14 @@ def folds_of_pattern(
     Raises
     ------
     ValueError
-        If the folds cannot be made, or hold out too little for the score.
+        If the folds cannot be made, scatter single TRs, or hold out too little for the score.
     """
     rows, runs = pattern.rows, problem.runs
     some = None if problem.groups is None else problem.groups[rows]
+    refuse_shuffled(cv)
     splits = resolve_cv(cv, some, pattern.who)
     pairs = folds_of(splits, rows, problem.groups, pattern.who, runs=runs, purge=purge)
+    refuse_scattered(pairs, runs, cv)
     criterion = CRITERIA[scoring]
     if criterion.correlates or criterion.by_fold:
         within = None if criterion.by_fold else runs

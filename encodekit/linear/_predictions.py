@@ -10,6 +10,8 @@ from encodekit.linear._inputs import Training, read_features, read_true
 from encodekit.linear._labels import array_of
 from encodekit.scoring import correlation
 
+_COARSE = 1e-3  # of a prediction's range: rounding steps above it are seen in r
+
 
 class LinearPredictions:
     """``X @ coef_ + intercept_``, with the labels of X and of the targets.
@@ -27,6 +29,9 @@ class LinearPredictions:
     def predict(self, X: Any) -> Any:
         """Return predictions (time, target), labelled as X is; NaN for degenerate targets.
 
+        In the dtype of the fit; in float64 where the means of the responses are so large, as those
+        of raw BOLD, that float32 would round away what varies.
+
         Raises
         ------
         ValueError
@@ -36,7 +41,7 @@ class LinearPredictions:
         """
         check_is_fitted(self)
         rows = read_features(self, X)
-        predicted = rows.values @ array_of(self.coef_) + np.asarray(self.intercept_)
+        predicted = _sum(rows.values @ array_of(self.coef_), np.asarray(self.intercept_))
         mean = np.atleast_1d(np.asarray(self.training_mean_))
         return rows.labels.wrap(predicted, "time", "target", training_mean=("target", mean))
 
@@ -65,6 +70,21 @@ class LinearPredictions:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
+
+
+def _sum(product: NDArray[Any], intercept: NDArray[Any]) -> NDArray[Any]:
+    """Return ``product + intercept``, wide enough that a large intercept rounds no variation away.
+
+    A target that features do not predict gets a large penalty, and its prediction varies by a
+    millionth of its mean: in float32 that is a few rounding steps, whose r is noise.
+    """
+    if product.dtype != np.float32 or not product.size:
+        return np.asarray(product + intercept)
+    varies = product.max(axis=0) - product.min(axis=0)
+    steps = np.finfo(np.float32).eps * np.abs(intercept)
+    coarse = (varies > 0) & (steps > _COARSE * varies)
+    wide = product.astype(np.float64) if coarse.any() else product
+    return np.asarray(wide + intercept)
 
 
 def refuse_weights(sample_weight: Any) -> None:

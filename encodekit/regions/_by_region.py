@@ -28,6 +28,8 @@ def by_region(
 ) -> pd.DataFrame:
     """Return the mean score over the targets of each region and participant.
 
+    By region, targets in no area (region "") are left out.
+
     For plain scores, ``score`` is the mean over defined targets. For scores that were divided by
     a noise ceiling, ``score = mean(raw) / sqrt(mean(ceiling_squared))`` over targets where both are
     defined: the signed squares are unbiased, while estimated ceilings, clipped at 0, are too low
@@ -104,7 +106,9 @@ def _check_keys(scores: xr.DataArray, keys: list[str], groups: Groups | None) ->
     known = [str(name) for name in scores.coords] + ["group"] * (groups is not None)
     unknown = [key for key in keys if key not in known]
     if unknown:
-        raise ValueError(unknown_name("coordinate of scores", unknown[0], known))
+        said = unknown_name("coordinate of scores", unknown[0], known)
+        more = ": atlas.annotate(scores) writes the region of each vertex"
+        raise ValueError(said + (more if unknown[0] == "region" else ""))
     left = [str(dim) for dim in scores.dims if dim != "target" and dim not in keys]
     if left:
         raise ValueError(
@@ -115,6 +119,8 @@ def _check_keys(scores: xr.DataArray, keys: list[str], groups: Groups | None) ->
 
 def _table(scores: xr.DataArray, keys: list[str]) -> pd.DataFrame:
     flat = scores.rename("score").to_dataframe().reset_index()
+    if "region" in keys:
+        flat = flat[flat["region"].astype(str) != ""]
     normalised = {"raw", "ceiling"} <= set(flat.columns)
     counted = flat.assign(n_targets=1, n_undefined=flat["score"].isna().astype(int))
     means = ["raw", "ceiling"] if normalised else ["score"]

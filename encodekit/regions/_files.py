@@ -1,5 +1,6 @@
 """Atlases and masks in files that users have: annot, GIFTI, CIFTI, NIfTI."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from encodekit.regions._volumes import (
     projected_values,
 )
 
+_SIDE = re.compile(r"(?:^|[._-])(?:(l|lh|left)|(?:r|rh|right))(?=[._-])", re.IGNORECASE)
 Files = Path | Mapping[str, Path]
 _GEOMETRY = (1008, 1009)  # points, triangles: NIFTI_INTENT_POINTSET, NIFTI_INTENT_TRIANGLE
 _STRUCTURES = {"CIFTI_STRUCTURE_CORTEX_LEFT": "left", "CIFTI_STRUCTURE_CORTEX_RIGHT": "right"}
@@ -75,7 +77,8 @@ def read_atlas(
     FileNotFoundError
         If a file is not there.
     ValueError
-        If the kind of file is unknown, a hemisphere is missing, values have no names or are those
+        If the kind of file is unknown, a hemisphere is missing or its file is named for the other
+        one, values have no names or are those
         of a map of real numbers, several values of a hemisphere have one name, a list of names does
         not fit the values, the file has several maps, or the number of vertices fits no mesh, or
         two.
@@ -172,6 +175,13 @@ def _kind(files: Files) -> str:
         return "cifti" if hasattr(_nibabel().load(first).header, "get_axis") else kind
     if not isinstance(files, Mapping) or set(files) != set(HEMISPHERES):
         raise ValueError(f"{first.name} is of one hemisphere: pass {{'left': ..., 'right': ...}}")
+    for side, path in files.items():
+        written = {"left" if of_left else "right" for of_left in _SIDE.findall(path.name)}
+        if written and side not in written:
+            raise ValueError(
+                f"{path.name} is given for the {side} hemisphere, and its name says the other: "
+                "exchange the two paths, or rename the file"
+            )
     return kind
 
 

@@ -56,9 +56,11 @@ def as_labels(values: NDArray[Any], step: float = 0.0) -> NDArray[np.int64] | No
         return values.astype(np.int64)
     there = ~np.isnan(values)
     known = values[there].astype(np.float64)
+    if not np.isfinite(known).all():
+        return None
     whole = np.round(known)
     off = np.abs(known - whole)
-    if not np.isfinite(known).all() or (off > np.maximum(1e-6 * np.abs(whole), 1e-6) + step).any():
+    if (off > np.maximum(1e-6 * np.abs(whole), 1e-6) + step).any():
         return None
     labels = np.full(values.shape, OUTSIDE, dtype=np.int64)
     labels[there] = whole.astype(np.int64)
@@ -68,6 +70,11 @@ def as_labels(values: NDArray[Any], step: float = 0.0) -> NDArray[np.int64] | No
 def checked_labels(name: str, values: NDArray[Any], step: float = 0.0) -> NDArray[np.int64]:
     """Return `as_labels`, or raise ValueError for a map of real numbers."""
     labels = as_labels(values, step)
+    if labels is None and np.isinf(values).any():
+        raise ValueError(
+            f"{name}: {np.count_nonzero(np.isinf(values))} of its values are infinite, which is no "
+            "label: set them to 0, or NaN, where there is no area"
+        )
     if labels is None:
         raise ValueError(
             f"{name}: its values ({some_values(values)}) are real numbers, not the labels of an "

@@ -23,6 +23,8 @@ _NAME = ("name", "names", "labels", "regions", "full_name", "fullname", "long_na
          *(f"{part}name" for part in _PARTS))  # fmt: skip
 _WHOLE = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
+_HEX = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
+_COLOUR = re.compile(f"{_NUMBER.pattern}|{_HEX.pattern}")
 _QUOTED = re.compile(r'"([^"]*)"')
 
 
@@ -66,10 +68,13 @@ def read_table(table: Table) -> Found:
 
 
 def _delimiter(path: Path, lines: list[str]) -> str | None:
-    """Return what separates columns: of CSV and TSV, or commas in a text; None for spaces."""
+    """Return what separates columns: of CSV and TSV, and of texts like them; None for spaces."""
     if path.suffix.lower() in (".tsv", ".csv"):
         counts = {mark: lines[0].count(mark) for mark in ("\t", ";", ",")}
         return max(counts, key=lambda mark: counts[mark])
+    header = [_plain(cell) for cell in lines[0].split("\t")]
+    if len(header) > 1 and set(header) & set(_INDEX) and set(header) & set(_NAME):
+        return "\t"
     numbered = [re.match(r"\s*[+-]?\d+\s*,", line) is not None for line in lines]
     if "," in lines[0] and all(numbered[1:]) and (numbered[0] or len(lines) > 1):
         return ","
@@ -93,7 +98,7 @@ def _of_cells(name: str, rows: list[list[str]]) -> Found:
     for row in rows:
         if _WHOLE.fullmatch(row[0]) is None:
             raise ValueError(f"{name}: the line {row} does not begin with a value, as others do")
-        texts = [cell for cell in row[1:] if not _NUMBER.fullmatch(cell)] or row[1:2]
+        texts = [cell for cell in row[1:] if not _COLOUR.fullmatch(cell)] or row[1:2]
         pairs.append((int(row[0]), ", ".join(texts)))
     return _once(name, pairs)
 
@@ -156,6 +161,7 @@ def _of_lines(name: str, lines: list[str]) -> Found:
     words = [_split(line) for line in lines]
     numbered = [_WHOLE.fullmatch(row[0]) is not None and len(row) > 1 for row in words]
     if not any(numbered):
+        _refuse_values_at_the_end(name, words, lines)
         return [" ".join(row) for row in words]
     if not numbered[0] and all(numbered[1:]) and _plain(words[0][0]) in _INDEX:
         words, numbered, lines = words[1:], numbered[1:], lines[1:]
@@ -164,9 +170,24 @@ def _of_lines(name: str, lines: list[str]) -> Found:
             f"{name}: the line {lines[numbered.index(False)].strip()!r} has no value before the "
             f"name, and {lines[numbered.index(True)].strip()!r} has one: give every line one"
         )
-    rows = _without_colours(name, [row[1:] for row in words], lines)
+    rows = [row[1:] for row in words]
+    if all(len(row) > 1 and _HEX.fullmatch(row[-1]) for row in rows):
+        rows = [row[:-1] for row in rows]
+    rows = _without_colours(name, rows, lines)
     pairs = zip(words, rows, lines, strict=True)
     return _once(name, [(int(row[0]), _written(rest, line)) for row, rest, line in pairs])
+
+
+def _refuse_values_at_the_end(name: str, rows: list[list[str]], lines: list[str]) -> None:
+    """Raise where the numbers that all names end in may be their values, in another order."""
+    ends = [int(row[-1]) if len(row) > 1 and _WHOLE.fullmatch(row[-1]) else None for row in rows]
+    # In the order of the lines, both readings give each value the same name.
+    in_order = ends == list(range(1, len(ends) + 1))
+    if len(ends) > 1 and None not in ends and len(set(ends)) == len(ends) and not in_order:
+        raise ValueError(
+            f"{name}: each line ends in a number, as {lines[0].strip()!r}, which may be the value "
+            "or part of the name: write the value first, or pass table={value: name}"
+        )
 
 
 def _split(line: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from encodekit.plugins import load_spec, registry
 
 DESCRIPTION = "study.json"  # of a lab's own arrays; a saved study has a file of this name, too
 _MARK = "encodekit_study"  # which the first has
+_VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def load_study(
@@ -73,10 +74,16 @@ def _loaded(name_or_path: str | Path, parameters: dict[str, Any]) -> Study:
             UserWarning,
         )
     load = load_spec("studies", name)
-    if "root" in parameters and "root" not in signature(load).parameters:
+    known = signature(load).parameters
+    if "root" in parameters and "root" not in known:
         raise TypeError(
             f"the study {name!r} is read from no folder: leave out root={parameters['root']!r}"
         )
+    needed = [key for key, given in known.items() if given.default is Parameter.empty
+              and given.kind not in _VARIABLE and key not in parameters]  # fmt: skip
+    if needed:
+        shown = ", ".join(f"{key}=..." for key in needed)
+        raise TypeError(f"the study {name!r} needs {shown}: load_study({name!r}, {shown})")
     study: Study = load(**parameters)
     return study
 
@@ -122,6 +129,13 @@ def _opened(path: Path, parameters: dict[str, Any]) -> Study:
         return found
     if kind is None and path.is_dir() and not (path / MANIFEST).exists():
         raise FileNotFoundError(_no_study(path))
+    other = [key for key in parameters if key != "verify"]
+    if other:
+        raise TypeError(
+            f"{str(path)!r} is a saved study, which takes verify= alone: leave out "
+            f"{', '.join(f'{key}=' for key in other)}, and choose of what it holds by "
+            ".select(stimuli=, participants=)"
+        )
     return Study._of(read_study(path, **parameters))
 
 

@@ -15,10 +15,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from encodekit.data import places_heard
+from encodekit.data import moments_heard
 from encodekit.scoring._groups import Groups
 from encodekit.scoring._jackknife import correlations_without, count_blocks
 from encodekit.scoring._null_statistics import RunRows
+from encodekit.scoring._nulls import nearest_place
 
 _SHORTEST = 3  # TRs of a block
 _ENOUGH = 3  # blocks in all; of two, the spread is a guess
@@ -54,14 +55,15 @@ class Blocks:
 
 def make_blocks(rows: xr.DataArray) -> Blocks:
     """Cut what was heard into blocks of about 20 TRs, at least four to a stimulus."""
-    story, place = places_heard(rows)
-    of_row = np.zeros(story.size, np.intp)
+    heard, seconds, t_r = moments_heard(rows)
+    of_row = np.zeros(heard.size, np.intp)
     stimulus: list[int] = []
-    for number in dict.fromkeys(story.tolist()):
-        here = np.flatnonzero(story == number)
-        first, length = place[here].min(), int(np.ptp(place[here])) + 1
+    for number, name in enumerate(dict.fromkeys(heard.tolist())):
+        here = np.flatnonzero(heard == name)
+        place = nearest_place(seconds[here] - seconds[here].min(), float(t_r[here].min()))
+        length = int(place.max()) + 1
         n = count_blocks(length, _SHORTEST)
-        of_row[here] = len(stimulus) + (place[here] - first) * n // length
+        of_row[here] = len(stimulus) + place * n // length
         stimulus += [number if n > 1 else -1] * n
     return Blocks(of_row, np.asarray(stimulus, np.intp))
 

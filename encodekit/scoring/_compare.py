@@ -22,7 +22,7 @@ from encodekit.scoring._blocks import (
 )
 from encodekit.scoring._correlation import pair, score
 from encodekit.scoring._doubts import Loudness, chance_spread, refuse_disorder, warn_of_onsets
-from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._groups import Groups, in_areas, make_groups
 from encodekit.scoring._null_statistics import Block, each_run, group_means, pieces
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
 from encodekit.scoring._p_values import count_p
@@ -110,7 +110,7 @@ def compare_models(
     if n_permutations < 1:
         raise ValueError(f"compare_models: n_permutations={n_permutations}, expected 1 or more")
     truth, one = pair(true, first, runs, "compare_models")
-    other = pair(true, second, runs, "compare_models")[1]
+    truth, one, other = in_areas(by, truth, one, pair(true, second, runs, "compare_models")[1])
     refuse_disorder(truth, "compare_models")
     warn_of_onsets(truth, "compare_models")
     of_row = truth.coords["run"].values
@@ -207,7 +207,8 @@ def _scrambled(
                 # The difference of standardised predictions goes with the response as r does:
                 # y' (p_1 - p_2) = r_1 - r_2.
                 apart = mine.predicted - its.predicted
-                values += mine.weight * chance.null.statistics(mine.true, apart, draws[mine.run])
+                scrambled = chance.statistics(mine.run, mine.true, apart, draws)
+                values += mine.weight * scrambled
                 r = [part.add(rows) for part, rows in zip(parts, (mine, its), strict=True)]
                 n_trs, where = mine.there.sum(), place[parent_run(str(chance.heard[mine.run]))]
                 left.over_stimuli[where, one.columns] += n_trs * (r[0] - r[1])

@@ -67,7 +67,7 @@ class Groups:
         return xr.Dataset(
             {name: (self.dim, values, _said(name)) for name, values in (found | adjusted).items()},
             coords=self.coords,
-            attrs={**record, **attrs, "runs": [str(run) for run in chance.lengths]},
+            attrs={**record, **attrs, "runs": [str(run) for run in chance.heard]},
         )
 
 
@@ -78,6 +78,30 @@ def _said(name: str) -> dict[str, str]:
     if name.endswith("_over_stimulus"):
         return {"long_name": "over other stimuli that these same people hear"}
     return {}
+
+
+def in_areas(
+    by: str | Iterable[str] | None, rows: xr.DataArray, *more: xr.DataArray
+) -> tuple[xr.DataArray, ...]:
+    """Return arrays of the same targets without those in no area (region ""), by region.
+
+    Raises
+    ------
+    ValueError
+        If no target lies in an area.
+    """
+    keys = [by] if isinstance(by, str) else list(by or [])
+    if "region" not in keys or "region" not in rows.coords:
+        return (rows, *more)
+    inside = rows.coords["region"].values.astype(str) != ""
+    if inside.all():
+        return (rows, *more)
+    if not inside.any():
+        raise ValueError(
+            f"by={by!r}: none of the {inside.size} targets lies in an area (region is '' for all): "
+            "is the atlas on the mesh of the responses?"
+        )
+    return tuple(array.isel(target=np.flatnonzero(inside)) for array in (rows, *more))
 
 
 def make_groups(rows: xr.DataArray, by: str | Iterable[str] | None) -> Groups:

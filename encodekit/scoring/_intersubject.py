@@ -141,8 +141,13 @@ class People:
 
     def _check_common(self) -> None:
         n = len(self.names)
+        if n < 2:
+            raise ValueError(
+                f"noise_ceiling: the responses are of {', '.join(map(str, self.names))} alone, and "
+                "a ceiling over people needs two who heard the same: use method='repeats' for one"
+            )
         common = self._here.T.astype(np.intp) @ self._here
-        if n > 1 and not common[~np.eye(n, dtype=bool)].any():
+        if not common[~np.eye(n, dtype=bool)].any():
             raise ValueError(
                 f"noise_ceiling: no two of the {n} participants have a TR in common: select "
                 "people who heard the same runs"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from encodekit.data import column_blocks, group_targets, load_columns, participants_of
 from encodekit.scoring._groups import Groups
-from encodekit.scoring._nulls import Floats, Null
+from encodekit.scoring._nulls import Floats, Scramblings
 
 Block = tuple[NDArray[np.intp], NDArray[Any]]  # columns, and values (..., column)
 
@@ -67,11 +67,11 @@ def each_run(piece: Piece) -> Iterator[RunRows]:
         yield RunRows(run, rows, true, predicted, there, np.float32(weight))
 
 
-def statistics(piece: Piece, null: Null, draws: Mapping[Any, NDArray[Any]]) -> Floats:
-    """Return (1 + n, column): the TR-weighted mean over runs of the statistics of ``null``."""
+def statistics(piece: Piece, chance: Scramblings, draws: Mapping[Any, NDArray[Any]]) -> Floats:
+    """Return (1 + n, column): the TR-weighted mean over runs of the statistics of ``draws``."""
     total: Any = 0
     for rows in each_run(piece):
-        total += rows.weight * null.statistics(rows.true, rows.predicted, draws[rows.run])
+        total += rows.weight * chance.statistics(rows.run, rows.true, rows.predicted, draws)
     return np.asarray(total)
 
 

@@ -5,7 +5,7 @@ then one row per scrambling. All targets of a call share the scramblings of what
 all participants, in whatever order they heard it: a response that people share stays shared.
 """
 
-from collections import Counter
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from encodekit.core import unknown_name
-from encodekit.data import places_heard
+from encodekit.data import moments_heard
 
 Floats = NDArray[np.float32]
+_ROUNDING = 1e-6  # TRs
 
 
 class Null(Protocol):
@@ -29,14 +30,45 @@ class Null(Protocol):
     def draw(self, rng: np.random.Generator, n_trs: int, n: int) -> NDArray[Any]:
         """Return ``1 + n`` scramblings of ``n_trs`` rows; the first changes nothing."""
 
-    def cut(self, draws: NDArray[Any], start: int, n_trs: int) -> NDArray[Any]:
-        """Return ``draws`` of a story for a run that has ``n_trs`` of its rows, from ``start``."""
+    def resize(self, draws: NDArray[Any], n_trs: int, whole: int) -> NDArray[Any]:
+        """Return ``draws`` of ``whole`` rows for ``n_trs`` longer ones that last as long."""
 
     def statistics(self, true: Floats, predicted: Floats, draws: NDArray[Any]) -> Floats:
         """Return (1 + n, target) from columns (time, target) of mean 0 and norm 1."""
 
+    def of_part(self, true: Floats, predicted: Floats, draws: NDArray[Any], part: "Part") -> Floats:
+        """Return the statistics of a run that has some of the rows that ``draws`` scramble."""
 
-class PhaseNull:
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows of a story that a run has: their ``places`` (time,) among the ``whole``."""
+
+    places: NDArray[np.intp]
+    whole: int
+
+
+class _Mixing(ABC):
+    """A null that moves what is in one row to others."""
+
+    def of_part(self, true: Floats, predicted: Floats, draws: NDArray[Any], part: Part) -> Floats:
+        """Return the statistics of both sides, 0 in the rows that the run lacks.
+
+        So what a row says goes where it goes in every other run of the story. Of a prediction of
+        norm 1 that is spread over all rows, about ``n / whole`` meets the n of the response.
+        """
+        sides = np.zeros((2, part.whole, true.shape[1]), np.float32)
+        sides[:, part.places] = true, predicted
+        found = self.statistics(sides[0], sides[1], draws)
+        found[1:] *= np.float32(np.sqrt(part.whole / part.places.size))
+        return found
+
+    @abstractmethod
+    def statistics(self, true: Floats, predicted: Floats, draws: NDArray[Any]) -> Floats:
+        """Return (1 + n, target), as `Null.statistics`."""
+
+
+class PhaseNull(_Mixing):
     """Fourier phases of the predictions, turned by the same random angles in every target.
 
     ``r = 2 / T sum_f Re(conj(Y_f) P_f e^(i angle_f))``: spectra stay, and one matrix product of
@@ -55,9 +87,8 @@ class PhaseNull:
             angles[1:, -1] = np.pi * rng.integers(0, 2, n)  # the highest stays real
         return np.hstack([np.cos(angles), -np.sin(angles)]).astype(np.float32)
 
-    def cut(self, draws: Floats, start: int, n_trs: int) -> Floats:
-        """Return the angles of the lowest frequencies."""
-        # Lengths differ by a few TRs, so that the k-th frequencies of both are nearly the same.
+    def resize(self, draws: Floats, n_trs: int, whole: int) -> Floats:
+        """Return the angles of the lowest frequencies, which are the same of the same duration."""
         cosines, sines = (part[:, : n_trs // 2].copy() for part in np.split(draws, 2, axis=1))
         if n_trs % 2 == 0:
             cosines[:, -1], sines[:, -1] = np.where(cosines[:, -1] < 0, -1, 1), 0
@@ -77,7 +108,7 @@ class PhaseNull:
         return surrogates
 
 
-class SignNull:
+class SignNull(_Mixing):
     """Signs of the cosine coefficients of the predictions, flipped alike in every target.
 
     ``r = sum_k sign_k Y_k P_k`` over the coefficients of the cosine transform (DCT-II), which has
@@ -93,8 +124,8 @@ class SignNull:
         signs[1:] -= 2 * rng.integers(0, 2, (n, n_trs - 1), dtype=np.int8)
         return signs
 
-    def cut(self, draws: Floats, start: int, n_trs: int) -> Floats:
-        """Return the signs of the lowest coefficients."""
+    def resize(self, draws: Floats, n_trs: int, whole: int) -> Floats:
+        """Return the signs of the lowest coefficients, of the same frequencies."""
         return draws[:, : n_trs - 1]
 
     def statistics(self, true: Floats, predicted: Floats, draws: Floats) -> Floats:
@@ -106,7 +137,7 @@ class SignNull:
         return surrogates
 
 
-class BlockNull:
+class BlockNull(_Mixing):
     """Blocks of about ``length`` TRs of the predictions, in another order."""
 
     name = "block"
@@ -122,10 +153,12 @@ class BlockNull:
         rows = (np.concatenate([blocks[i] for i in order]) for order in orders)
         return np.stack([np.arange(n_trs), *rows])
 
-    def cut(self, draws: NDArray[np.intp], start: int, n_trs: int) -> NDArray[np.intp]:
-        """Return the orders without the rows that are lacking."""
-        kept = [order[(order >= start) & (order < start + n_trs)] for order in draws]
-        return np.stack(kept) - start
+    def resize(self, draws: NDArray[np.intp], n_trs: int, whole: int) -> NDArray[np.intp]:
+        """Return the orders of the rows that lie where the longer ones do."""
+        row = np.full(whole, -1)
+        row[np.arange(n_trs) * whole // n_trs] = np.arange(n_trs)
+        orders = row[draws]
+        return orders[orders >= 0].reshape(len(draws), n_trs)
 
     def statistics(self, true: Floats, predicted: Floats, draws: NDArray[np.intp]) -> Floats:
         """Return r of each order."""
@@ -151,9 +184,17 @@ class ShiftNull:
         lags = lags[(np.abs(lags) >= self.shortest) | (lags == 0)]
         return np.concatenate([[0], rng.choice(lags, n)])
 
-    def cut(self, draws: NDArray[np.intp], start: int, n_trs: int) -> NDArray[np.intp]:
-        """Return the lags, at most half of ``n_trs``."""
-        return np.clip(draws, -(n_trs // 2), n_trs // 2)
+    def resize(self, draws: NDArray[np.intp], n_trs: int, whole: int) -> NDArray[np.intp]:
+        """Return the lags, counted in the longer rows."""
+        lags: NDArray[np.intp] = np.rint(draws * (n_trs / whole)).astype(np.intp)
+        return lags
+
+    def of_part(
+        self, true: Floats, predicted: Floats, draws: NDArray[np.intp], part: Part
+    ) -> Floats:
+        """Return t of each lag, which is at most half of the rows that there are."""
+        half = len(true) // 2
+        return self.statistics(true, predicted, np.clip(draws, -half, half))
 
     def statistics(self, true: Floats, predicted: Floats, draws: NDArray[np.intp]) -> Floats:
         """Return t of each lag."""
@@ -207,9 +248,13 @@ class ProductNull:
         signs[1:] -= 2 * rng.integers(0, 2, (n, n_blocks))
         return signs[:, np.arange(n_trs) * n_blocks // n_trs]
 
-    def cut(self, draws: Floats, start: int, n_trs: int) -> Floats:
-        """Return the signs of these rows."""
-        return draws[:, start : start + n_trs]
+    def resize(self, draws: Floats, n_trs: int, whole: int) -> Floats:
+        """Return the signs at the times of the longer rows."""
+        return draws[:, np.arange(n_trs) * whole // n_trs]
+
+    def of_part(self, true: Floats, predicted: Floats, draws: Floats, part: Part) -> Floats:
+        """Return r of the signs of these rows."""
+        return self.statistics(true, predicted, draws[:, part.places])
 
     def statistics(self, true: Floats, predicted: Floats, draws: Floats) -> Floats:
         """Return r of each set of signs."""
@@ -249,44 +294,65 @@ class Scramblings:
     heard : mapping of run to stimulus
         Runs that heard the same are scrambled alike: people who heard the stories in another order
         share them nevertheless.
-    starts : mapping of run to the row of the stimulus that is its first
-    lengths : mapping of run to number of rows
+    parts : mapping of run to Part
+        Which rows of its stimulus it has, counted in its own TRs.
     seed : int
     """
 
     null: Null
     heard: Mapping[Any, Any]
-    starts: Mapping[Any, int]
-    lengths: Mapping[Any, int]
+    parts: Mapping[Any, Part]
     seed: int
 
     def draw(self, n: int, chunk: int = 0) -> dict[Any, NDArray[Any]]:
         """Return ``1 + n`` scramblings of each run; another ``chunk`` has others."""
         rng = np.random.default_rng([self.seed, chunk])
-        longest: dict[Any, int] = {}
+        most: dict[Any, int] = {}
         for run, stimulus in self.heard.items():
-            longest[stimulus] = max(longest.get(stimulus, 0), self.starts[run] + self.lengths[run])
+            most[stimulus] = max(most.get(stimulus, 0), self.parts[run].whole)
         # By name, so that another order of the runs draws the same.
-        whole = {name: self.null.draw(rng, longest[name], n) for name in sorted(longest, key=str)}
-        return {run: self._of_run(run, whole[heard], longest) for run, heard in self.heard.items()}
+        whole = {name: self.null.draw(rng, most[name], n) for name in sorted(most, key=str)}
+        return {
+            run: self._resized(whole[name], self.parts[run].whole, most[name])
+            for run, name in self.heard.items()
+        }
 
-    def _of_run(self, run: Any, draws: NDArray[Any], longest: Mapping[Any, int]) -> NDArray[Any]:
-        n_trs = self.lengths[run]
-        if n_trs == longest[self.heard[run]]:
-            return draws
-        return self.null.cut(draws, self.starts[run], n_trs)
+    def _resized(self, draws: NDArray[Any], n_trs: int, whole: int) -> NDArray[Any]:
+        return draws if n_trs == whole else self.null.resize(draws, n_trs, whole)
+
+    def statistics(
+        self, run: Any, true: Floats, predicted: Floats, draws: Mapping[Any, NDArray[Any]]
+    ) -> Floats:
+        """Return (1 + n, target) of a run, from columns (time, target) of mean 0 and norm 1."""
+        part = self.parts[run]
+        if part.whole == len(true):
+            return self.null.statistics(true, predicted, draws[run])
+        return self.null.of_part(true, predicted, draws[run], part)
 
 
 def scramblings(null: str | Null, rows: xr.DataArray, seed: int) -> Scramblings:
     """Return the scramblings of these ``rows``, which say their ``run``, and what was heard."""
-    runs = rows.coords["run"].values.tolist()
-    heard = rows.coords["stimulus"].values.tolist() if "stimulus" in rows.coords else runs
-    story, place = places_heard(rows)
-    first = np.full(story.max(initial=-1) + 1, np.iinfo(np.intp).max)
-    np.minimum.at(first, story, place)
-    starts: dict[Any, int] = {}
-    for run, row in zip(runs, (place - first[story]).tolist(), strict=True):
-        starts[run] = min(row, starts.get(run, row))
-    return Scramblings(
-        make_null(null), dict(zip(runs, heard, strict=True)), starts, dict(Counter(runs)), seed
-    )
+    runs, (heard, seconds, t_r) = rows.coords["run"].values, moments_heard(rows)
+    begins = {name: seconds[heard == name].min() for name in dict.fromkeys(heard.tolist())}
+    lasts = {name: (seconds + t_r)[heard == name].max() - begin for name, begin in begins.items()}
+    stimulus: dict[Any, Any] = {}
+    places: dict[Any, NDArray[np.intp]] = {}
+    whole: dict[Any, int] = {}  # of a stimulus in TRs of one length
+    for run in dict.fromkeys(runs.tolist()):
+        here = np.flatnonzero(runs == run)
+        name, step = heard[here[0]], float(t_r[here[0]])
+        stimulus[run] = name
+        places[run] = nearest_place(seconds[here] - begins[name], step)
+        longest = max(round(lasts[name] / step), int(places[run].max()) + 1)
+        whole[name, step] = max(whole.get((name, step), 0), longest)
+    steps = dict(zip(runs.tolist(), t_r.tolist(), strict=True))
+    parts = {run: Part(at, whole[stimulus[run], steps[run]]) for run, at in places.items()}
+    return Scramblings(make_null(null), stimulus, parts, seed)
+
+
+def nearest_place(seconds: NDArray[np.float64], step: float) -> NDArray[np.intp]:
+    """Return the TR of ``step`` that each second lies nearest to; of half a TR, the later one.
+
+    The rest that is added keeps rounding of halves the same in all rows of a run.
+    """
+    return np.floor(seconds / step + 0.5 + _ROUNDING).astype(np.intp)

@@ -35,7 +35,7 @@ def sequential_test(
     for chunk, done in enumerate(range(0, n, _CHUNK)):
         draws = chance.draw(min(_CHUNK, n - done), chunk)
         for piece in pieces(truth, guess, np.isfinite(r) & np.isnan(p), block_size or _AT_ONCE):
-            values = statistics(piece, chance.null, draws)
+            values = statistics(piece, chance, draws)
             values[1:] *= np.float32(chance_spread(guess))
             some, null = piece.columns, values[1:]
             if not done:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from encodekit.core import progress, unknown_name
 from encodekit.scoring._correlation import pair, score
 from encodekit.scoring._doubts import Loudness, chance_spread, refuse_disorder, warn_of_onsets
-from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._groups import Groups, in_areas, make_groups
 from encodekit.scoring._null_statistics import Block, Piece, group_means, pieces, statistics
 from encodekit.scoring._nulls import Null, Scramblings, scramblings
 from encodekit.scoring._p_values import count_p, pareto_p
@@ -55,7 +55,8 @@ def permutation_test(
         As for `encodekit.correlation`.
     by : str or sequence of str, optional
         Coordinates of the targets, such as ``"region"`` or ``["hemisphere", "vertex"]``: test the
-        mean r over the targets that share them. Each target by itself if not given.
+        mean r over the targets that share them. Each target by itself if not given. By region,
+        targets in no area (region "") are left out.
     n_permutations : int
     null : {"sign", "phase", "shift", "block", "product"}, or a null
         How time is scrambled: signs of cosine coefficients, Fourier phases, lags (with the
@@ -113,7 +114,7 @@ def permutation_test(
     [False, True]
     """
     _check(n_permutations, tail, stop_after, block_size, by)
-    truth, guess = pair(true, predicted, runs, "permutation_test")
+    truth, guess = in_areas(by, *pair(true, predicted, runs, "permutation_test"))
     r = score(truth.data, guess.data, truth.coords["run"].values, truth.coords)
     groups = make_groups(truth, by)
     chance, loudness = scramblings(null, truth, random_state), Loudness()
@@ -170,7 +171,7 @@ def _test(
     draws = chance.draw(n)
     wanted = np.isfinite(r)
     parts = pieces(truth, guess, wanted, at_once)
-    scrambled = _scrambled(parts, chance.null, draws, wanted.sum(), loudness)
+    scrambled = _scrambled(parts, chance, draws, wanted.sum(), loudness)
     if groups.dim == "group":
         scrambled = group_means(scrambled, groups, wanted, at_once)
     z, studentised_r, p = np.full((3, groups.size), np.nan)
@@ -193,7 +194,7 @@ def _test(
 
 def _scrambled(
     parts: Iterable[Piece],
-    null: Null,
+    chance: Scramblings,
     draws: dict[Any, NDArray[Any]],
     n_targets: int,
     loudness: Loudness,
@@ -201,7 +202,7 @@ def _scrambled(
     with progress("permutations", float(n_targets)) as tick:
         for piece in parts:
             loudness.add(piece)
-            yield piece.columns, statistics(piece, null, draws)
+            yield piece.columns, statistics(piece, chance, draws)
             tick(float(piece.columns.size))
 
 

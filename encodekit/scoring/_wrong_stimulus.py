@@ -22,7 +22,7 @@ from encodekit.data import (
 )
 from encodekit.scoring._correlation import correlate, pair, score
 from encodekit.scoring._doubts import chance_spread, refuse_disorder
-from encodekit.scoring._groups import Groups, make_groups
+from encodekit.scoring._groups import Groups, in_areas, make_groups
 from encodekit.scoring._p_values import adjust
 
 _SHORTEST = 0.5  # of a run, that a prediction of another stimulus must last
@@ -87,10 +87,14 @@ def wrong_stimulus_test(
             "do not (encodekit.data.make_response labels them)"
         )
     refuse_disorder(truth, "wrong_stimulus_test")
+    more = [] if others is None else split_runs(one_array(others, "others"))
+    for other in more:
+        check_same_targets(truth, other, "true", "others")
+    truth, guess, *more = in_areas(by, truth, guess, *more)
     groups = make_groups(truth, by)
     # Those that `encodekit.correlation` defines, in all runs: means of a group are of the same.
     wanted = np.isfinite(score(truth.data, guess.data, truth.coords["run"].values, truth.coords))
-    scores = [_grouped(one, groups, wanted) for one in _each_stimulus(truth, guess, others)]
+    scores = [_grouped(one, groups, wanted) for one in _each_stimulus(truth, guess, more)]
     found = _test(scores, chance_spread(guess))
     found["q_wrong_stimulus"] = adjust(found["p_wrong_stimulus"])
     return xr.Dataset(
@@ -117,11 +121,10 @@ def _grouped(scores: _Scores, groups: Groups, wanted: NDArray[np.bool_]) -> _Sco
     )
 
 
-def _each_stimulus(truth: xr.DataArray, guess: xr.DataArray, others: Any) -> Iterator[_Scores]:
+def _each_stimulus(
+    truth: xr.DataArray, guess: xr.DataArray, more: Sequence[xr.DataArray]
+) -> Iterator[_Scores]:
     own = split_runs(guess)
-    more = [] if others is None else split_runs(one_array(others, "others"))
-    for other in more:
-        check_same_targets(truth, other, "true", "others")
     _warn_of_unknown_onsets(truth, more)
     runs = split_runs(truth)
     clocks = [_clock(run) for run in runs]

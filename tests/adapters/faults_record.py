@@ -50,7 +50,8 @@ def read_study(load: Callable[[], ek.Study], *, confounds: bool = False) -> Read
     with one_thread, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         study = load()
-        found: dict[str, Any] = {"runs": study.runs, "people": study.participants}
+        found: dict[str, Any] = {"runs": sorted(study.runs)}
+        found["people"] = sorted(study.participants)
         responses = [("", run) for run in study.responses()]
         if confounds:
             cleaned = study.clean(ek.ConfoundRemover(n_cosines=0))
@@ -120,7 +121,8 @@ class Campaign:
         """Try each fault on a copy of ``whole``, which ``read(root, **given)`` reads."""
         intact: dict[str, Reading] = {}
         before = digest(whole)
-        root = self.folder / "set"  # always of one name, so that what is said of paths is alike
+        self.folder.mkdir(exist_ok=True)
+        root = self.folder / "set"  # of one name, so that what is said of paths is alike
         for k, fault in enumerate(faults):
             shutil.copytree(whole, root, symlinks=True)
             key = repr(sorted(fault.given.items()))
@@ -157,7 +159,7 @@ def judged(
     except (ValueError, OSError) as error:
         is_clear = fault.says and re.search(fault.says, str(error), re.DOTALL)
         return ("named" if is_clear else "unclear"), f"{type(error).__name__}: {error}"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (what no reader should raise)
         return "unclear", f"{type(error).__name__}: {error}"
     plain = difference(found.values, intact.values, fault.atol)
     if not plain:

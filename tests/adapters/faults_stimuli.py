@@ -18,7 +18,7 @@ def spoken(seed=0, n=100):
     onsets = 0.5 + 0.4 * np.arange(n) + rng.uniform(0, 0.1, n).round(3)
     labels = [f"w{k}" for k in range(n)]
     labels[7], labels[11] = '6"', "naïve"
-    return [(label, round(float(onset), 3), 0.25) for label, onset in zip(labels, onsets, strict=True)]
+    return [(label, round(float(t), 3), 0.25) for label, t in zip(labels, onsets, strict=True)]
 
 
 def write_table(path, words, separator=",", names=("word", "onset", "duration")):
@@ -82,14 +82,15 @@ def encodings(text):
         yield "named", "8-bit encoding", lines.encode(name)
 
 
-def file_faults(fault, name, says, kind):
+def file_faults(fault, name, says, kind, *, needed=True):
     """Yield what happens to any file: it is lacking, empty, a pointer, or another file."""
-    yield fault("named", f"{kind} missing", lambda root: (root / name).unlink(), says)
-    yield fault("named", f"{kind} empty", lambda root: (root / name).write_bytes(b""), says)
+    if needed:
+        yield fault("named", f"{kind} missing", lambda root: (root / name).unlink(), says)
     page = b"<!DOCTYPE html><html><body>404: Not Found</body></html>\n"
-    yield fault("named", f"{kind} is a web page", lambda root: (root / name).write_bytes(page), says)
-    zeros = lambda root: (root / name).write_bytes(bytes((root / name).stat().st_size))  # noqa: E731
-    yield fault("named", f"{kind} is zeros", zeros, says)
+    for content, what in ((lambda old: old[:0], "empty"), (lambda _: page, "is a web page"),
+                          (lambda old: bytes(len(old)), "is zeros")):  # fmt: skip
+        damage = partial(_changed, name=name, change=content)
+        yield fault("named", f"{kind} {what}", damage, says)
 
     def link(root):
         (root / name).unlink()
@@ -105,9 +106,9 @@ def _write_text(root, name, text):
     (root / name).write_text(text)
 
 
-def table_faults(fault, name, says):
+def table_faults(fault, name, says, *, needed=True):
     """Yield damage to a .csv of words, whose columns are word, onset and duration."""
-    yield from file_faults(fault, name, says, "words")
+    yield from file_faults(fault, name, says, "words", needed=needed)
 
     def of(verdict, kind, change, more=says):
         return fault(verdict, f"words: {kind}", rewritten(name, change), more)
@@ -133,8 +134,9 @@ def _marked(intact):
     return {**intact, "words of a": words}
 
 
-def _quoted(line):
-    return [",".join('"' + cell.replace('"', '""') + '"' for cell in row.split(",")) for row in line]
+def _quoted(lines):
+    quoted = [[cell.replace('"', '""') for cell in line.split(",")] for line in lines]
+    return [",".join(f'"{cell}"' for cell in row) for row in quoted]
 
 
 def _tables_that_are_right():
@@ -194,9 +196,9 @@ def _scaled(row, factor):
     return [row[0], *(str(round(float(cell) * factor)) for cell in row[1:])]
 
 
-def grid_faults(fault, name, says, rng):
+def grid_faults(fault, name, says, rng, *, needed=True):
     """Yield damage to a TextGrid of `write_grid`."""
-    yield from file_faults(fault, name, says, "TextGrid")
+    yield from file_faults(fault, name, says, "TextGrid", needed=needed)
 
     def of(verdict, kind, change, more=says):
         return fault(verdict, f"TextGrid: {kind}", rewritten(name, change), more)
@@ -260,8 +262,8 @@ def _long(text):
         size = int(next(lines))
         made.append(f"        intervals: size = {size} ")
         for n in range(1, size + 1):
-            made += [f"        intervals [{n}]:", f"            xmin = {next(lines)} ",
-                     f"            xmax = {next(lines)} ", f"            text = {next(lines)} "]  # fmt: skip
+            made.append(f"        intervals [{n}]:")
+            made += [f"            {what} = {next(lines)} " for what in ("xmin", "xmax", "text")]
     return "\n".join(made) + "\n"
 
 
@@ -285,8 +287,9 @@ def _grids_that_are_wrong():
         yield "another number of intervals", partial(_counted, more=more, tier='"phone"')
     for n in (1, 3, 9):
         yield "another number of tiers", swap("<exists>\n2", f"<exists>\n{n}")
-    yield "two tiers of words", lambda text: swap('"word"', '"Ann - words"')(
-        _with_tier(text, "Bob - words")
+    yield (
+        "two tiers of words",
+        lambda text: swap('"word"', '"Ann - words"')(_with_tier(text, "Bob - words")),
     )
     yield "two tiers of one name", partial(_with_tier, name="word")
     yield "no tier of words", swap('"word"', '"notes"')
@@ -386,12 +389,14 @@ def _sounds_that_are_right():
 
 def _sounds_that_are_wrong():
     for scale, subtype in ((32768, "FLOAT"), (2**31, "DOUBLE"), (2**23, "FLOAT")):
-        yield "floats in units of integers", partial(
-            _anew, change=partial(np.multiply, scale), subtype=subtype
+        yield (
+            "floats in units of integers",
+            partial(_anew, change=partial(np.multiply, scale), subtype=subtype),
         )
     for value in (np.nan, np.inf, -np.inf):
-        yield "a sample that is no number", partial(
-            _anew, change=partial(_at, value=value), subtype="FLOAT"
+        yield (
+            "a sample that is no number",
+            partial(_anew, change=partial(_at, value=value), subtype="FLOAT"),
         )
     yield "no samples", partial(_anew, change=lambda x: x[:0])
     yield "no header", lambda content: content[44:]

@@ -236,6 +236,24 @@ def test_what_is_no_strategy_is_refused_before_anything_is_read(tmp_path, given,
         load(tmp_path / "nowhere", confounds=given)
 
 
+@pytest.mark.parametrize("desc", ["smoothed", "denoised", "smooth6mm"])
+def test_an_image_of_ones_own_has_the_confounds_of_its_run(scan, desc):
+    space = "MNI152NLin6Asym"
+    values, table = scan(space=space)
+    func = scan.root / "derivatives/fmriprep/sub-01/func"
+    for path in list(func.glob("*desc-preproc*")):
+        path.rename(path.with_name(path.name.replace("preproc", desc)))
+    chosen = {"desc": desc}
+    (response,) = load(scan.root, space, confounds=("wm_csf",), entities=chosen).responses()
+    (plain,) = load(scan.root, space, confounds=None, entities=chosen).responses()
+    np.testing.assert_allclose(plain.values, values, rtol=1e-6)
+    drifts = ek.ConfoundRemover()
+    expected = drifts.transform(
+        values, confounds=np.column_stack(columns(table, TISSUE)), t_r=2.0, runs=np.zeros(N),
+        sample_mask=np.arange(N) > 0)  # fmt: skip
+    np.testing.assert_allclose(response.values, expected, atol=2e-5)
+
+
 def test_aroma_is_for_the_images_that_it_smoothed(scan):
     """With ica_aroma="full" the image is clean already: tissue and drifts are what is left."""
     space = "MNI152NLin6Asym"
@@ -249,3 +267,16 @@ def test_aroma_is_for_the_images_that_it_smoothed(scan):
     names = columns(table, [*TISSUE, *COSINES])
     expected = residuals(plain.values.astype(np.float64), names, slice(1, None))
     np.testing.assert_allclose(response.values, expected, atol=2e-5)
+
+
+def test_a_long_run_without_cosines_does_not_keep_its_drifts_silently(scan):
+    """fMRIPrep writes cosines for runs of 64 s or more: a table without them was edited."""
+    scan()
+    (path,) = scan.root.rglob("*_desc-confounds_timeseries.tsv")
+    table = pd.read_csv(path, sep="\t", na_values="n/a").filter(regex="^(?!cosine)")
+    table.to_csv(path, sep="\t", na_rep="n/a", index=False)
+    with pytest.raises(
+        ValueError, match="sub-01, task-story: the strategy has high_pass, but .*no"
+    ):
+        load(scan.root, confounds=("wm_csf", "high_pass")).responses()[0].compute()
+    load(scan.root, confounds=("wm_csf",)).responses()[0].compute()

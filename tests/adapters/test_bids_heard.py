@@ -96,6 +96,23 @@ class TestRepeats:
         told = "a: the repeats of sub-01 have 38, 39 TRs, of which the 38 that all have are kept."
         assert told in study.describe()
 
+    @pytest.mark.parametrize(
+        "other",
+        [{"task": "other"}, {"space": "fsaverage6"}, {"confounds": ("motion",)},
+         {"resample": True}, {"entities": {"run": "1"}}],
+    )  # fmt: skip
+    def test_a_store_of_something_else_is_refused(self, scan, other):
+        for task in ("story", "other"):
+            scan(f"sub-01_task-{task}_run-1", sound=f"{task}.wav")
+            scan(f"sub-01_task-{task}_run-1", sound=f"{task}.wav", space="fsaverage6")
+        asked = {"task": "story", "space": "fsaverage5", "confounds": None}
+        store = scan.root / "store"
+        ek.load_study("bids", root=scan.root, **asked, store=store)
+        with pytest.raises(ValueError, match="loaded with something else.*another folder as store"):
+            ek.load_study("bids", root=scan.root, **asked | other, store=store)
+        again = ek.load_study("bids", root=scan.root, **asked, store=store)
+        assert again.runs == ["story"]
+
     def test_a_saved_study_has_them_and_several_repetition_times(self, scan):
         for k in (1, 2):
             scan(f"sub-01_task-story_run-{k}", seed=k)
@@ -146,6 +163,47 @@ class TestRepeats:
         ceiling = ek.noise_ceiling(study.repeats())
         np.testing.assert_allclose(ceiling["ceiling"].values, np.sqrt(2 / 3), atol=0.12)
         assert ek.noise_ceiling(study.responses(), method="people")["ceiling"].mean() > 0.6
+
+
+class TestLate:
+    """A scan that began within the sound has the TRs that it has; one cut short is refused."""
+
+    @pytest.mark.parametrize(("onset", "n_trs"), [(-20.0, 30), (-7.0, 37), (-66.0, 7), (-1.5, 40)])
+    def test_its_rows_lie_where_they_were_sampled(self, scan, onset, n_trs):
+        scan("sub-01_task-story", seed=1, duration=80.0, onset=onset % 2.0, n_trs=42)
+        values = scan("sub-02_task-story", seed=2, onset=onset, duration=80.0, n_trs=n_trs)
+        (run,) = load(scan.root).responses(["sub-02"])
+        found = run.compute().dropna("time")
+        there = 2.0 * np.arange(n_trs) - onset  # s of the sound
+        inside = (there >= -1.0) & (there + 1.0 <= 80.0 + 1e-6)
+        np.testing.assert_array_equal(found.values, values[inside])
+        np.testing.assert_allclose(found.seconds.values, there[inside], atol=1e-6)
+
+    def test_one_that_ends_before_the_sound_is_refused(self, scan):
+        scan("sub-01_task-story", onset=-20.0, duration=80.0, n_trs=20)
+        with pytest.raises(ValueError, match="20 TRs cover 'a.wav', expected 30: .*ends at 40 s"):
+            load(scan.root)
+
+    @pytest.mark.parametrize("duration", [0, 0.0, -3.0])
+    def test_a_sound_that_lasts_no_time_is_refused(self, scan, duration):
+        scan("sub-01_task-story", events=[(4.0, duration, "x", "a.wav")])
+        with pytest.raises(ValueError, match=r"'a.wav' is said to last -?\d s .column duration"):
+            load(scan.root)
+
+
+@pytest.mark.parametrize(
+    ("people", "error", "message"),
+    [
+        (1, TypeError, "participants=1: expected a name .* such as '01'"),
+        ([1, 2], TypeError, r"participants=\[1, 2\]: expected a name"),
+        ([], ValueError, "names nobody: leave it out"),
+        (["1"], ValueError, "unknown participant 'sub-1': did you mean 'sub-01'"),
+    ],
+)
+def test_people_are_named_by_text(scan, people, error, message):
+    scan("sub-01_task-story")
+    with pytest.raises(error, match=message):
+        load(scan.root, participants=people)
 
 
 class TestRepetitionTimes:
@@ -213,6 +271,12 @@ class TestSounds:
             ("/data/study/stimuli/x/a.wav", "x/a.wav"),
             ("./a b c.wav", "a b c.wav"),
             ("elsewhere/a.wav", "a.wav"),
+            ("bids::stimuli/x/a.wav", "x/a.wav"),
+            ("bids:raw:stimuli/a.wav", "a.wav"),
+            ("https://osf.io/stimuli/x/a.wav", "x/a.wav"),
+            ("file:///data/sounds/x/a.wav", "x/a.wav"),
+            ("/data/sounds/x/a.wav", "x/a.wav"),
+            ("a.WAV", "a.WAV"),
             (" a.wav ", "a.wav"),
         ],
     )
@@ -221,8 +285,18 @@ class TestSounds:
         (stimulus,) = load(scan.root).stimuli
         assert stimulus.audio == scan.root / "stimuli" / sound
 
-    def test_its_folder_comes_before_its_plain_name(self, scan):
-        scan("sub-01_task-story", sound="x/a.wav")
+    @pytest.mark.parametrize(
+        "named",
+        [
+            "x/a.wav",
+            "/data/sounds/x/a.wav",
+            "bids::stimuli/x/a.wav",
+            "https://osf.io/abc/x/a.wav",
+            "lab/x/a.wav",
+        ],
+    )
+    def test_its_folder_comes_before_its_plain_name(self, scan, named):
+        scan("sub-01_task-story", sound="x/a.wav", events=[(0.0, 80.0, "x", named)])
         scan.layouts.write_wav(scan.root / "stimuli/a.wav", 9000, 100, seed=9)
         assert load(scan.root).stimuli[0].audio == scan.root / "stimuli/x/a.wav"
 

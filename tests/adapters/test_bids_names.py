@@ -103,6 +103,24 @@ def test_images_of_one_acquisition_compete(scan, names, chosen, space):
     np.testing.assert_array_equal(of(load(scan.root, space, entities=chosen), "a"), values)
 
 
+def test_who_has_one_echo_is_not_lost_by_the_choice_of_an_echo(scan):
+    """sub-01 was scanned with two echoes, sub-02 with one that its name does not say."""
+    values = [scan(f"sub-01_task-story_echo-{k}", seed=k, events=False) for k in (1, 2)]
+    plain = scan("sub-02_task-story", seed=7, events=False)
+    scan.layouts.write_events(scan.root / "task-story_events.tsv", [(0.0, 80.0, "x", "a.wav")])
+    study = load(scan.root, entities={"echo": 2})
+    assert study.participants == ["sub-01", "sub-02"]
+    (run,) = study.responses()
+    np.testing.assert_array_equal(run.values, np.concatenate([values[1], plain], axis=1))
+
+
+def test_who_has_nothing_of_the_choice_is_named(scan):
+    scan("sub-01_task-story_acq-a", seed=1)
+    scan("sub-02_task-story_acq-b", seed=2)
+    with pytest.warns(UserWarning, match="leaves no run of sub-02: the study is without them"):
+        assert load(scan.root, entities={"acq": "a"}).participants == ["sub-01"]
+
+
 def test_densities_of_grayordinates_are_told_apart(layouts, tmp_path):
     layouts.write_bids(tmp_path, people=("01",))
     func = tmp_path / "derivatives/fmriprep/sub-01/func"

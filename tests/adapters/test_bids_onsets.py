@@ -220,7 +220,13 @@ class TestResample:
         rng = np.random.default_rng(2)
         for k, begins in ((1, 40.0), (2, 40.8)):
             noise = rng.standard_normal(100)
-            table = pd.DataFrame({"csf": noise, "white_matter": rng.standard_normal(100)})
+            table = pd.DataFrame(
+                {
+                    "csf": noise,
+                    "white_matter": rng.standard_normal(100),
+                    "cosine00": np.cos(np.pi * (np.arange(100) + 0.5) / 100),
+                }
+            )
             values = np.tile(1000 + 5 * noise[:, None], 6)
             scan(f"sub-0{k}_task-story", values=values, n_trs=100, onset=begins, duration=100.0,
                  confounds=table)  # fmt: skip
@@ -238,7 +244,13 @@ class TestResample:
             values[50] += 1e6 * (k == 2)
             jump = np.zeros(100)
             jump[50] = 9.0 * (k == 2)
-            table = pd.DataFrame({"framewise_displacement": jump, "std_dvars": np.zeros(100)})
+            table = pd.DataFrame(
+                {
+                    "framewise_displacement": jump,
+                    "std_dvars": np.zeros(100),
+                    "cosine00": np.zeros(100),
+                }
+            )
             scan(f"sub-0{k}_task-story", values=values, n_trs=100, onset=begins, duration=110.0,
                  confounds=table)  # fmt: skip
         given = {"strategy": ["scrub", "high_pass"], "scrub": 0, "fd_threshold": 0.5}

@@ -124,7 +124,7 @@ REFUSED = {
     "MATLAB of two": (lambda f: savemat(f / "x.mat", {"a": VALUES, "b": VALUES}),
                       {"file": "x.mat"}, r"which one with key \(a, b\)"),
     "MATLAB of text": (lambda f: savemat(f / "x.mat", {"a": "bold"}), {"file": "x.mat"},
-                       r"with key \(none\)"),
+                       r"holds no array of numbers"),
     "complex numbers": (lambda f: np.save(f / "x.npy", VALUES * 1j), {"file": "x.npy"},
                         "holds complex128, expected numbers"),
     "an image": (lambda f: None, {"file": "x.nii.gz"},
@@ -259,18 +259,37 @@ def test_arrays_that_are_right_are_taken(lab, tmp_path, name):
     stimuli = {run: {"scan_starts": 0} for run in sounds}
     root = lab.write_lab(tmp_path / "lab", sounds, arrays, stimuli=stimuli, **more)
     assert check_folder(root) == []
-    assert "either axis" not in ek.load_study(root).describe()
 
 
 @pytest.mark.parametrize(
-    ("shape", "seconds"), [((30, 30), 60.0), ((30, 30), None), ((37, 30), 60.0)]
+    ("shape", "seconds"),
+    [((30, 30), 60.0), ((30, 30), None), ((37, 30), 60.0), ((31, 30), 60.0), ((29, 30), 60.0)],
 )
-def test_what_cannot_be_told_is_said(lab, tmp_path, shape, seconds):
+def test_what_cannot_be_told_is_asked(lab, tmp_path, shape, seconds):
     root = lab.write_lab(tmp_path / "lab", {"a": seconds}, {"P1": {"a": random(*shape)}},
                          stimuli={"a": {"scan_starts": 0}})  # fmt: skip
-    told = f"run 'a', P1: either axis of shape {shape} may be time"
-    assert told in ek.load_study(root).describe()
+    told = rf"responses.a: either axis of shape \({shape[0]}, {shape[1]}\) may be time: write "
+    with pytest.raises(ValueError, match=told + r'{"file": "P1_a.npy", "transposed": false}'):
+        ek.load_study(root)
+    values = np.load(root / "P1_a.npy")
     for stated in (True, False):
-        fields = {"file": "P1_a.npy", "transposed": stated}
-        if shape[0] == shape[1] or not stated:
-            assert "either axis" not in ek.load_study(entry(lab, root, **fields)).describe()
+        root = entry(lab, root, file="P1_a.npy", transposed=stated)
+        (run,) = ek.load_study(root).responses()
+        right = values.T if stated else values
+        np.testing.assert_allclose(run.values, right[: run.sizes["time"]], rtol=1e-6)
+        assert run.sizes["time"] == min(len(right), 30)
+
+
+REPEATS = np.random.default_rng(5).normal(size=(2, 35, 40))
+
+
+@pytest.mark.parametrize("axes", [(1, 2, 0), (2, 1, 0), (1, 0, 2)])
+def test_repeats_that_are_not_first_are_refused(lab, tmp_path, axes):
+    """(TR, target, repeat), (target, TR, repeat) and (TR, repeat, target)."""
+    array = REPEATS.transpose(axes)
+    root = lab.write_lab(tmp_path / "lab", {"a": 70.0}, {"P1": {"a": array}},
+                         stimuli={"a": {"scan_starts": 0}})  # fmt: skip
+    with pytest.raises(ValueError, match=rf"would be {array.shape[0]} repeats of .* first"):
+        ek.load_study(root)
+    np.save(root / "P1_a.npy", array.transpose(np.argsort(axes)))
+    np.testing.assert_allclose(ek.load_study(root).repeats().values, REPEATS, rtol=1e-6)

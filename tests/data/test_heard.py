@@ -1,6 +1,8 @@
 """What was heard decides, not the run: counterbalanced orders, and a story heard in two runs."""
 
 import warnings
+from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 import encodekit as ek
 from encodekit.data import Stimulus, Study, by_stimulus, concat_runs, hearings, make_response
 from encodekit.data._heard import places_heard, stories_of
+from encodekit.data._timing import timing
 from encodekit.linear._cross_val import _purged
 from encodekit.scoring._blocks import make_blocks
 from encodekit.scoring._nulls import scramblings
@@ -18,7 +21,7 @@ T_R, N_TRS = 2.0, 40
 
 
 def story(name, run, start=0.0, n_trs=N_TRS, t_r=T_R):
-    sound = np.random.default_rng(ord(name)).normal(size=100 * 160).astype(np.float32)
+    sound = np.random.default_rng(ord(name)).normal(size=500 * 160).astype(np.float32)
     return Stimulus(name, sound, 160, t_r=t_r, tr_times=start + t_r * np.arange(n_trs), run=run)
 
 
@@ -273,3 +276,108 @@ class TestFolds:
 
 def replace_run(run, name):
     return run.assign_coords(stimulus=("time", np.full(run.sizes["time"], name)))
+
+
+def at_once(stimuli, values):
+    """Return rows (time, target) of all runs, one target that is ``values(seconds)``."""
+    return concat_runs(
+        [heard(s, "P1", values(s.grid + s.offset)[:, None], n_targets=1) for s in stimuli]
+    )
+
+
+class TestOtherGrids:
+    """A story that people heard at other times of a TR, or at other TRs, is one story."""
+
+    GRIDS: ClassVar = {
+        "half a TR later": (1.0, T_R, 200),
+        "a quarter of a TR and late": (80.5, T_R, 159),
+        "another TR": (0.0, 1.5, 266),
+        "another TR and late": (81.0, 1.5, 212),
+        "seconds that are no multiple": (7.3, 1.49, 263),
+    }
+
+    @pytest.fixture(params=GRIDS)
+    def rows(self, request):
+        start, t_r, n_trs = self.GRIDS[request.param]
+        stimuli = [story("a", "run-1", n_trs=200), story("a", "run-2", start, n_trs, t_r)]
+        return at_once(stimuli, np.sin)
+
+    def test_blocks_are_those_of_the_sound(self, rows):
+        blocks = make_blocks(rows)
+        assert 9 <= blocks.size <= 14  # of 400 s: about 20 of the shorter TRs each
+        sampled = rows.seconds.values + timing(rows) / 2
+        edges = [sampled[blocks.of_row == block] for block in range(blocks.size)]
+        for before, after in pairwise(edges):
+            assert before.max() < after.min()
+
+    @pytest.mark.parametrize("null", ["phase", "sign", "block", "product"])
+    def test_chance_is_shared(self, rows, null):
+        """Both runs have one slow signal in either side, so that scramblings agree."""
+        chance = scramblings(null, rows, 0)
+        draws = chance.draw(400)
+        found = {}
+        for run in ("run-1", "run-2"):
+            at = rows.seconds.values[rows.run.values == run]
+            sides = [slow(at, seed) for seed in (1, 2)]
+            found[run] = chance.statistics(run, *sides, draws)[1:, 0]
+        assert np.corrcoef(found["run-1"], found["run-2"])[0, 1] > 0.5
+
+    def test_what_is_observed_is_r(self, rows):
+        chance = scramblings("sign", rows, 0)
+        for run in ("run-1", "run-2"):
+            at = rows.seconds.values[rows.run.values == run]
+            sides = [slow(at, seed) for seed in (1, 2)]
+            found = chance.statistics(run, *sides, chance.draw(3))[0, 0]
+            np.testing.assert_allclose(found, np.sum(sides[0] * sides[1]), atol=1e-5)
+
+    def test_chance_of_a_part_is_as_wide_as_that_of_the_part_alone(self):
+        late = story("a", "run-2", start=50 * T_R, n_trs=50)
+        rows = at_once([story("a", "run-1", n_trs=100), late], np.sin)
+        noise = np.random.default_rng(0).normal(size=(2, 50, 200))
+        sides = [(x - x.mean(0)) / np.linalg.norm(x - x.mean(0), axis=0) for x in noise]
+        for null in ("phase", "sign", "block", "product"):
+            together = scramblings(null, rows, 0)
+            alone = scramblings(null, rows.isel(time=slice(100, None)), 0)
+            wide, usual = (
+                c.statistics("run-2", *sides, c.draw(200))[1:].std() for c in (together, alone)
+            )
+            assert abs(wide / usual - 1) < 0.05
+
+    def test_intervals_do_not_take_grids_for_other_stories(self):
+        """Eight people, each scanned at other times of a TR: their stimulus is one."""
+        widths = []
+        for apart in (0.0, 0.25):
+            stimuli = [
+                story(name, f"{name}-{k}", start=20 + apart * k, n_trs=36)
+                for name in "abcd" for k in range(8)
+            ]  # fmt: skip
+            y = [of_everybody(s, int(s.run_name[-1]), 0, 8) for s in stimuli]
+            first, second = ([of_everybody(s, None, seed, 8) for s in stimuli] for seed in (5, 9))
+            found = ek.compare_models(y, first, second, by="region", n_permutations=10)
+            widths.append(float(found.high_over_stimulus[0] - found.low_over_stimulus[0]))
+        assert 0.7 < widths[1] / widths[0] < 1.4
+
+
+def slow(seconds, seed, unit=True):
+    """Return a slow signal (time, 1) of the sound, of mean 0 and norm 1."""
+    rng = np.random.default_rng(seed)
+    phases, periods = rng.uniform(0, 2 * np.pi, 12), rng.uniform(12, 60, 12)
+    x = np.sin(2 * np.pi * seconds[:, None] / periods + phases).sum(axis=1)
+    x = x - x.mean()
+    return (x / np.linalg.norm(x) if unit else x)[:, None].astype(np.float32)
+
+
+def of_everybody(stimulus, person, seed, n_people):
+    """Return a run in which one person (None: all) has a signal that all share."""
+    values = np.full((stimulus.n_trs, n_people), np.nan)
+    mine = slice(None) if person is None else [person]
+    values[:, mine] = slow(stimulus.grid, seed + ord(stimulus.name), unit=False)
+    if person is not None:
+        noise = np.random.default_rng([ord(stimulus.name), person])
+        values[:, person] += 2 * noise.normal(size=stimulus.n_trs)
+    people = [f"P{k}" for k in range(n_people)]
+    run = heard(stimulus, "P0", values)
+    return run.drop_vars(["vertex", "hemisphere"]).assign_coords(
+        target=[f"{p}/A" for p in people], participant=("target", people),
+        region=("target", ["A"] * n_people),
+    )  # fmt: skip

@@ -574,3 +574,40 @@ def test_the_layout_of_the_voxelwise_tutorials_takes_five_lines(shortclips):
     np.testing.assert_allclose(r.values, expected, atol=1e-5)
     scores = cross_validate(model, stories, responses, cv=GroupKFold(5), groups=range(5))
     assert np.isfinite(scores["test_score"]).all()
+
+
+def labelled_by_tr(trs):
+    values = np.asarray(trs, dtype="f4")[:, None]
+    return xr.DataArray(values, {"tr": ("time", np.asarray(trs))}, ("time", "feature"))
+
+
+def test_rows_with_tr_alone_are_met_from_tr_0_on():
+    rows = ek.ArrayFeatures({"fox": labelled_by_tr(np.arange(-3, 9))}).transform([stimulus("fox")])
+    np.testing.assert_array_equal(rows.values[:, 0], rows.tr)
+    assert rows.tr.values[-9:].tolist() == list(range(9))
+    chosen = ek.ArrayFeatures({"fox": labelled_by_tr(np.arange(20))}, rows=slice(4, 13))
+    rows = chosen.transform([stimulus("fox")])
+    np.testing.assert_array_equal(rows.values[rows.tr.values >= 0, 0], np.arange(4, 13))
+
+
+@pytest.mark.parametrize(
+    "trs", [np.arange(9)[::-1], np.arange(9) + 3, [0, 1, 2, 4, 3, 5, 6, 7, 8], np.arange(9) * 2]
+)
+def test_rows_whose_tr_is_another_are_refused(trs):
+    with pytest.raises(ValueError, match=r"has tr from .*, expected 0 to 8 in this order: sort"):
+        ek.ArrayFeatures({"fox": labelled_by_tr(trs)}).transform([stimulus("fox")])
+
+
+@pytest.mark.parametrize("unit", [1000, 16000])
+def test_times_in_milliseconds_or_samples_are_refused(unit):
+    seconds = np.arange(1800) / 100
+    frames = ek.ArrayFeatures({"fox": np.ones((1800, 1))}, times={"fox": seconds})
+    assert frames.transform([stimulus("fox")]).sizes["time"] == STORIES["fox"]
+    frames.times = {"fox": seconds * unit}
+    with pytest.raises(ValueError, match="last TR begins at 16 s: give seconds, not milliseconds"):
+        frames.transform([stimulus("fox")])
+
+
+def test_frames_without_times_name_what_says_when_they_were():
+    with pytest.raises(ValueError, match="has 1800 rows, but the run has 9 TRs.* by times="):
+        ek.ArrayFeatures({"fox": np.ones((1800, 1))}).transform([stimulus("fox")])

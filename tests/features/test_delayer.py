@@ -114,3 +114,11 @@ def test_an_interrupted_run_is_refused():
 def test_rows_without_coordinates_are_refused(make_rows):
     with pytest.raises(ValueError, match="without tr: pass what an extractor"):
         Delayer([1]).fit_transform(make_rows(np.ones((3, 1))).drop_vars("tr"))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "bool"])
+def test_whole_numbers_are_delayed_as_their_floats_are(make_rows, kind):
+    rows = make_rows(np.arange(1, 9)[:, None], t_r=1.5)
+    counts = rows.copy(data=(rows.values * 25).astype(kind))
+    out = Delayer(seconds=[2, 4]).fit_transform(counts)
+    np.testing.assert_allclose(out, Delayer(seconds=[2, 4]).fit_transform(counts.astype("f8")))

@@ -66,3 +66,11 @@ def test_a_response_that_is_too_short_is_refused(make_rows):
 def test_an_array_is_refused():
     with pytest.raises(TypeError, match="takes the DataArray of an extractor, got ndarray"):
         CanonicalHRF().fit_transform(np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "bool"])
+def test_whole_numbers_are_convolved_as_their_floats_are(make_rows, kind):
+    counts = make_rows((np.arange(30) % 7 == 0)[:, None].astype(kind))
+    out = CanonicalHRF().fit_transform(counts).values[:, 0]
+    expected = np.convolve(counts.values[:, 0].astype("f8"), CanonicalHRF().weights(2.0))[:30]
+    np.testing.assert_allclose(out, expected)

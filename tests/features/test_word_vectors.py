@@ -409,3 +409,15 @@ def test_known_words_make_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         counts(VECTORS, *WORDS)
+
+
+@pytest.mark.parametrize("missing", ["raise", "zero", "ignore", "mean"])
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_run_without_words_has_no_impulse(tmp_path, missing, in_file):
+    vectors = glove(tmp_path / "glove.txt") if in_file else VECTORS
+    silent = Stimulus("silence", words=story("the").words.iloc[:0], t_r=1.0, duration=3.0)
+    rows = ek.WordVectors(vectors, missing=missing, resample="sum", cache=None).transform(
+        [silent, story("fox")]
+    )
+    assert not rows.values[rows.run.values == "silence"].any()
+    np.testing.assert_allclose(rows.values[rows.run.values == "story-1"][0], VECTORS["fox"])

@@ -57,8 +57,23 @@ def test_a_run_that_is_held_out_twice_is_refused(labelled):
     twice = [([0, 1], [2, 3]), ([0, 2], [1, 3])]
     with pytest.raises(ValueError, match="run 'story-3' is held out by more than one fold"):
         ek.cross_val_predict(ek.RidgeCV(ALPHAS), X, Y, cv=twice)
-    with pytest.raises(ValueError, match="shuffles single TRs"):
-        ek.cross_val_predict(ek.RidgeCV(ALPHAS), X, Y, cv=ShuffleSplit(3))
+    with pytest.raises(ValueError, match="is held out by more than one fold"):
+        ek.cross_val_predict(ek.RidgeCV(ALPHAS), X, Y, cv=ShuffleSplit(5, test_size=1))
+
+
+def test_runs_may_be_shuffled_over_folds(labelled):
+    X, Y = labelled()
+    cv = KFold(2, shuffle=True, random_state=0)
+    shuffled = ek.cross_val_predict(ek.RidgeCV(ALPHAS), X, Y, cv=cv)
+    pairs = list(cv.split(np.zeros(4)))
+    assert shuffled.identical(ek.cross_val_predict(ek.RidgeCV(ALPHAS), X, Y, cv=pairs))
+
+
+@pytest.mark.parametrize("test", [[2, 4], np.arange(40, 80)])
+def test_positions_of_trs_are_not_taken_for_those_of_runs(labelled, test):
+    X, Y = labelled()
+    with pytest.raises(ValueError, match=r"there are 4 runs: \(train, test\) are positions of runs"):
+        ek.cross_val_predict(ek.RidgeCV(ALPHAS), X, Y, cv=[([0, 1], test)])
 
 
 def test_other_numbers_of_runs_are_refused(cohort, extractor):

@@ -6,6 +6,7 @@ from sklearn.model_selection import (
     KFold,
     LeaveOneGroupOut,
     LeaveOneOut,
+    PredefinedSplit,
     RepeatedKFold,
     ShuffleSplit,
 )
@@ -92,6 +93,34 @@ def test_one_stimulus_is_refused():
 def test_shuffled_splitters_are_refused_with_the_reason(cv):
     with pytest.raises(ValueError, match=r"shuffles single TRs: neighbouring TRs share noise"):
         ek.RidgeCV(cv=cv).fit(*plain(), runs=np.repeat([1, 2, 3], 20))
+
+
+SCATTERED = {
+    "pairs": list(KFold(3, shuffle=True, random_state=0).split(np.zeros(60))),
+    "predefined": PredefinedSplit(np.arange(60) % 3),
+    "every second": [(np.arange(0, 60, 2), np.arange(1, 60, 2))],
+    "mask": [(np.arange(60) % 5 != 2, np.arange(60) % 5 == 2)],
+}
+
+
+@pytest.mark.parametrize("cv", SCATTERED.values(), ids=SCATTERED)
+def test_held_out_trs_between_training_trs_are_refused_whoever_drew_them(cv):
+    told = r"holds out \d+ single TRs between training TRs, the first in row \d+: neighbouring"
+    with pytest.raises(ValueError, match=told):
+        ek.RidgeCV(ALPHAS, cv=cv).fit(*plain(), runs=np.repeat([1, 2, 3], 20))
+
+
+def test_groups_that_scatter_trs_are_refused():
+    with pytest.raises(ValueError, match="single TRs between training TRs"):
+        ek.RidgeCV(ALPHAS).fit(*plain(), groups=np.arange(60) % 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*of the targets chose:UserWarning")
+@pytest.mark.parametrize("runs", [None, np.repeat(np.arange(6), 10)])
+def test_stretches_and_ends_of_runs_may_be_held_out(runs):
+    held_out = np.arange(60) % 10 == 0  # where runs are known: the first TR of each
+    cv = [(~held_out, held_out)] if runs is not None else PredefinedSplit(np.arange(60) // 4 % 3)
+    ek.RidgeCV(ALPHAS, cv=cv, scoring="r2_pooled").fit(*plain(), runs=runs)
 
 
 @pytest.mark.filterwarnings("ignore:.*of the targets chose:UserWarning")

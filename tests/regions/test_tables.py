@@ -229,3 +229,59 @@ def test_a_table_of_other_values_is_refused(tmp_path):
     files = label_files(tmp_path, values_of([0, 1, 2]))
     with pytest.raises(ValueError, match=r"no label of the file \(0, 1, 2\) .*values 1001, 1002"):
         read_atlas(files, table={1001: "A", 1002: "B"}, name="toy")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label\themi\tname\n1\tL\tA one\n2\tR\tB\n",
+        "index\tname\tcolor\n1\tA one\t#ff0000\n2\tB\t#00ff00\n",
+        "1 A one #ff0000\n2 B #00ff00ff\n",
+        "1,A one,#ff0000\n2,B,#00ff00\n",
+    ],
+)
+def test_colours_and_hemispheres_beside_a_name_are_not_of_it(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    assert read_table(tmp_path / "a.txt") == {1: "A one", 2: "B"}
+
+
+@pytest.mark.parametrize("text", ["V1 2\nA1 1\n", "A\t10\nB\t20\n", "area 44\narea 45\n"])
+def test_a_number_after_each_name_may_be_its_value(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(ValueError, match="ends in a number.* the value or part of the name: write"):
+        read_table(tmp_path / "a.txt")
+
+
+def test_numbers_in_the_order_of_the_lines_are_the_same_either_way(tmp_path):
+    (tmp_path / "a.txt").write_text("Network 1\nNetwork 2\n")
+    assert read_table(tmp_path / "a.txt") == ["Network 1", "Network 2"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("rh.a.gii", "lh.a.gii"), ("a.R.label.gii", "a.L.label.gii"),
+     ("a_hemi-R_dseg.label.gii", "a_hemi-L_dseg.label.gii"), ("right.gii", "left.gii")],
+)  # fmt: skip
+def test_files_of_exchanged_hemispheres_are_refused(tmp_path, left, right):
+    made = label_files(tmp_path, values_of([0, 1]))
+    given = {"left": tmp_path / left, "right": tmp_path / right}
+    content = {side: made[side].read_bytes() for side in made}
+    for side, path in given.items():
+        path.write_bytes(content[side])
+    with pytest.raises(ValueError, match="is given for the left hemisphere, and its name says"):
+        read_atlas(given, table={1: "A"})
+    for side, path in given.items():
+        path.write_bytes(content["left" if side == "right" else "right"])
+    exchanged = read_atlas({"left": given["right"], "right": given["left"]}, table={1: "A"})
+    assert exchanged.count("A") == {"left": N // 2, "right": N // 2}
+
+
+def test_infinite_labels_are_refused_by_name(tmp_path):
+    files = {}
+    for side in ("left", "right"):
+        values = np.where(np.arange(N) < 5, np.inf, 1).astype("f4")
+        array = nib.gifti.GiftiDataArray(values, datatype="NIFTI_TYPE_FLOAT32")
+        files[side] = tmp_path / f"{side}.gii"
+        nib.save(nib.gifti.GiftiImage(darrays=[array]), files[side])
+    with pytest.raises(ValueError, match="5 of its values are infinite, which is no label"):
+        read_atlas(files, table={1: "A"})

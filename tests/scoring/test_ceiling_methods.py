@@ -141,7 +141,8 @@ def test_places_with_other_numbers_of_people_have_their_own_ceilings(cohort):
     assert np.isnan(found.ceiling.values).tolist() == [False] * 8 + [True]
     alone = ek.noise_ceiling(responses.isel(target=slice(5, 8)), method="people")
     np.testing.assert_allclose(found.ceiling[5:8], alone.ceiling)
-    assert np.isnan(ek.noise_ceiling(some[:, 8:], method="people").ceiling).all()
+    with pytest.raises(ValueError, match="the responses are of 0 alone"):
+        ek.noise_ceiling(some[:, 8:], method="people")
 
 
 def test_two_targets_of_one_person_at_a_place_are_refused(cohort):

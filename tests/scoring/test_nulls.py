@@ -3,7 +3,7 @@ import pytest
 from scipy import fft
 
 from encodekit.scoring import BlockNull, PhaseNull, ProductNull, ShiftNull, SignNull
-from encodekit.scoring._nulls import make_null
+from encodekit.scoring._nulls import Part, make_null
 
 NULLS = [PhaseNull(), SignNull(), BlockNull(10), ShiftNull(5), ProductNull(10)]
 
@@ -65,12 +65,12 @@ def test_products_are_flipped_by_blocks():
 
 
 @pytest.mark.parametrize("null", NULLS, ids=lambda null: null.name)
-@pytest.mark.parametrize(("start", "n_trs"), [(0, 38), (0, 39), (4, 38), (4, 39)])
-def test_draws_of_a_longer_run_serve_a_shorter_one(null, start, n_trs):
+@pytest.mark.parametrize("n_trs", [38, 39, 20])
+def test_draws_serve_longer_trs_of_the_same_duration(null, n_trs):
     """They are draws of that length, and where nothing is scrambled, nothing is."""
     longer = null.draw(np.random.default_rng(1), 43, 30)
     y, p = columns(n_trs)
-    cut = null.cut(longer, start, n_trs)
+    cut = null.resize(longer, n_trs, 43)
     assert cut.shape == null.draw(np.random.default_rng(1), n_trs, 30).shape
     found = null.statistics(y, p, cut)
     unchanged = null.statistics(y, p, null.draw(np.random.default_rng(1), n_trs, 0))
@@ -79,13 +79,23 @@ def test_draws_of_a_longer_run_serve_a_shorter_one(null, start, n_trs):
     assert found[1:].std() == pytest.approx(own[1:].std(), rel=0.4)
 
 
-def test_a_run_that_begins_later_is_cut_where_it_begins():
-    """Rows of the story that both have are scrambled alike: signs by place, blocks by place."""
-    signs = ProductNull(10).draw(np.random.default_rng(1), 43, 9)
-    np.testing.assert_array_equal(ProductNull(10).cut(signs, 5, 30), signs[:, 5:35])
-    orders = BlockNull(10).draw(np.random.default_rng(1), 43, 9)
-    for whole, cut in zip(orders, BlockNull(10).cut(orders, 5, 30), strict=True):
-        assert [row for row in whole if 5 <= row < 35] == (cut + 5).tolist()
+@pytest.mark.parametrize("null", NULLS, ids=lambda null: null.name)
+@pytest.mark.parametrize("start", [0, 5, 13])
+def test_a_part_of_a_story_is_scrambled_as_all_of_it(null, start):
+    """In rows that a run lacks both sides are 0, and what is spread over more rows is scaled."""
+    y, p = columns(30)
+    draws = null.draw(np.random.default_rng(1), 43, 40)
+    found = null.of_part(y, p, draws, Part(np.arange(start, start + 30), 43))
+    own = null.statistics(y, p, null.draw(np.random.default_rng(2), 30, 40))
+    np.testing.assert_allclose(found[0], own[0], atol=1e-5)
+    if null.name == "product":
+        signs = draws[:, start : start + 30]
+        np.testing.assert_allclose(found, (signs[:, :, None] * (y * p)).sum(axis=1), atol=1e-6)
+    elif null.name != "shift":
+        sides = np.zeros((2, 43, 3), np.float32)
+        sides[:, start : start + 30] = y, p
+        by_hand = null.statistics(*sides, draws)[1:] * np.sqrt(43 / 30)
+        np.testing.assert_allclose(found[1:], by_hand, atol=1e-5)
 
 
 def test_blocks_keep_their_inside_and_every_row_comes_once():

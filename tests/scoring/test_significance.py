@@ -142,15 +142,15 @@ def test_a_run_that_one_person_lacks_changes_nothing_for_the_other(cohort):
 
 
 def test_trs_that_a_person_lacks_leave_the_statistic_near_r(cohort, monkeypatch):
-    from encodekit.scoring import PhaseNull
     from encodekit.scoring._null_statistics import pieces, statistics
+    from encodekit.scoring._nulls import Part, PhaseNull, Scramblings
 
     truth, guess = cohort(RNG(0), n_trs=200), cohort(RNG(1), n_trs=200)
     truth[190:, 3] = np.nan
-    draws = {"0": PhaseNull().draw(RNG(0), 200, 5)}
+    chance = Scramblings(PhaseNull(), {"0": "0"}, {"0": Part(np.arange(200), 200)}, 0)
     wanted = np.ones(20, bool)
     for piece in pieces(truth, guess, wanted, 100):
-        observed = statistics(piece, PhaseNull(), draws)[0]
+        observed = statistics(piece, chance, chance.draw(5))[0]
         r = ek.correlation(truth, guess).values[piece.columns]
         np.testing.assert_allclose(
             observed, r, rtol=0.05 if 3 in piece.columns else 1e-4, atol=2e-3
