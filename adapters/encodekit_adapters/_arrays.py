@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from encodekit.core import present_file, unknown_name
-from encodekit_adapters._damaged import reading
+from encodekit.core import present_file, reading, unknown_name
 from encodekit_adapters._folder_matlab import is_hdf5, is_of_matlab, matlab_shapes, read_matlab
 from encodekit_adapters._hdf5 import hdf5_names, hdf5_shapes, read_hdf5
 from encodekit_adapters._lazy import lazy_rows

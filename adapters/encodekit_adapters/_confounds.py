@@ -31,7 +31,7 @@ _FILES = (
 # The images that nilearn asks for by name in a strategy; confounds of any other are the run's.
 _OF_STRATEGIES = ("smoothAROMAnonaggr", "optcom")
 _PLAIN = "sub-x_desc-"
-_HAS_COSINES = 128.0  # s; a run of twice the shortest that has one
+_HAS_COSINES = 64.0  # s; a run that lasts longer has at least one
 
 Confounds = str | Sequence[str] | Mapping[str, Any]
 
@@ -105,9 +105,9 @@ def load_confounds(
             f"{run.where}: the confounds have {len(table)} rows but the run has {n_volumes} TRs: "
             "one of the two was cut short"
         )
-    # fMRIPrep's cosines are of periods above 128 s, and a run of less than 64 s has none.
+    # fMRIPrep's cosines are of periods above 128 s: half a period fits into 64 s.
     drifts = any(str(name).startswith("cosine") for name in table)
-    if strategy.has_high_pass and not drifts and n_volumes * t_r > _HAS_COSINES:
+    if strategy.has_high_pass and not drifts and (n_volumes - 1) * t_r > _HAS_COSINES:
         raise ValueError(
             f"{run.where}: the strategy has high_pass, but its confounds have no cosine columns, "
             "so that drifts would stay: get the table that fMRIPrep wrote, or leave high_pass out "

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
 
 from encodekit.core import present_file, unknown_name
@@ -57,8 +58,9 @@ def read_heard(run: BoldRun, raw: Path, trial_type: str | None) -> Heard:
         raise ValueError(_not_one(path, table, named, sounds, files, trial_type))
     own = sounds & (named.map(plain_path) == files[0])
     numbers = table.loc[own, ["onset", "duration"]].apply(pd.to_numeric, errors="coerce")
-    if numbers.isna().to_numpy().any():
-        row = int(numbers.index[numbers.isna().any(axis=1)][0])
+    odd = ~np.isfinite(numbers.to_numpy(np.float64)).all(axis=1)
+    if odd.any():
+        row = int(numbers.index[odd][0])
         raise ValueError(
             f"{str(path)!r}: an onset or duration of a sound is no number (row {row + 1}: onset "
             f"{table['onset'][row]!r}, duration {table['duration'][row]!r}): give seconds"

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from encodekit.core import present_file, refuse
+from encodekit.core import present_file, reading, refuse
 from encodekit_adapters._bids_names import bids_file, folders_of, inherited
 from encodekit_adapters._bids_runs import BoldRun
-from encodekit_adapters._damaged import reading
 from encodekit_adapters._json import read_json
 from encodekit_adapters._lazy import dask_array, lazy_rows
 from encodekit_adapters._need import need
@@ -284,9 +283,9 @@ def common_voxels(runs: dict[str, Bold], participant: str) -> dict[str, Bold]:
     """
     first = next(iter(runs))
     refuse(
-        f"runs of {participant}",
+        "bids",
         [
-            f"{name} has another grid than {first}: {_grid_text(bold)} against "
+            f"{participant}, {name} has another grid than {first}: {_grid_text(bold)} against "
             f"{_grid_text(runs[first])}, or other vertices; bring all runs into one space"
             for name, bold in runs.items()
             if bold.grid != runs[first].grid

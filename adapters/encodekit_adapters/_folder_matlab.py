@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit_adapters._damaged import reading
+from encodekit.core import reading
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _VERSION_7_3 = b"MATLAB 7.3 MAT-file"

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from encodekit.core import present_file, unknown_name
-from encodekit_adapters._damaged import reading
+from encodekit.core import present_file, reading, unknown_name
 from encodekit_adapters._lazy import lazy_rows
 from encodekit_adapters._need import need
 

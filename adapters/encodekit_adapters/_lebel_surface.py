@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.core import present_file, unknown_name
-from encodekit_adapters._damaged import reading
+from encodekit.core import present_file, reading, unknown_name
 from encodekit_adapters._json import read_json
 from encodekit_adapters._need import need
 

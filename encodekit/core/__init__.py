@@ -1,5 +1,6 @@
 """The ground floor: whole files and sealed folders, messages, progress, settings."""
 
+from encodekit.core._damaged import reading
 from encodekit.core._extras import MissingExtraError, import_extra
 from encodekit.core._files import MANIFEST, atomic_write, whole_file
 from encodekit.core._folders import remove_sealed, resumed_folder, whole_folder
@@ -42,6 +43,7 @@ __all__ = [
     "printable",
     "progress",
     "read_sealed",
+    "reading",
     "refuse",
     "remove_sealed",
     "resumed_folder",

@@ -72,19 +72,21 @@ class LinearPredictions:
         return tags
 
 
-def _sum(product: NDArray[Any], intercept: NDArray[Any]) -> NDArray[Any]:
+def _sum(product: Any, intercept: NDArray[Any]) -> Any:
     """Return ``product + intercept``, wide enough that a large intercept rounds no variation away.
 
     A target that features do not predict gets a large penalty, and its prediction varies by a
-    millionth of its mean: in float32 that is a few rounding steps, whose r is noise.
+    millionth of its mean: in float32 that is a few rounding steps, whose r is noise. A lazy product
+    is not looked at, and is always widened.
     """
     if product.dtype != np.float32 or not product.size:
-        return np.asarray(product + intercept)
-    varies = product.max(axis=0) - product.min(axis=0)
-    steps = np.finfo(np.float32).eps * np.abs(intercept)
-    coarse = (varies > 0) & (steps > _COARSE * varies)
-    wide = product.astype(np.float64) if coarse.any() else product
-    return np.asarray(wide + intercept)
+        return product + intercept
+    if isinstance(product, np.ndarray):
+        varies = product.max(axis=0) - product.min(axis=0)
+        steps = np.finfo(np.float32).eps * np.abs(intercept)
+        if not ((varies > 0) & (steps > _COARSE * varies)).any():
+            return product + intercept
+    return product.astype(np.float64) + intercept
 
 
 def refuse_weights(sample_weight: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from encodekit.core import import_extra
+from encodekit.core import import_extra, present_file, reading
 from encodekit.regions._atlas import HEMISPHERES, Atlas
 from encodekit.regions._labels import BACKGROUND, OUTSIDE, Side, as_labels, assembled
 from encodekit.regions._meshes import family_in
@@ -172,7 +172,7 @@ def _kind(files: Files) -> str:
     if kind == "nifti":
         if isinstance(files, Mapping):
             raise ValueError(f"{first.name} holds both hemispheres: pass one path")
-        return "cifti" if hasattr(_nibabel().load(first).header, "get_axis") else kind
+        return "cifti" if hasattr(_load(first).header, "get_axis") else kind
     if not isinstance(files, Mapping) or set(files) != set(HEMISPHERES):
         raise ValueError(f"{first.name} is of one hemisphere: pass {{'left': ..., 'right': ...}}")
     for side, path in files.items():
@@ -197,13 +197,25 @@ def _nibabel() -> Any:
     return import_extra("nibabel", extra="report", purpose="an atlas in a file")
 
 
+def _load(path: Path) -> Any:
+    """Return an image whose values were read to their end."""
+    present_file(path)
+    with reading(path, "an atlas", advice="get it again"):
+        image = _nibabel().load(path)
+        if hasattr(image, "dataobj"):
+            np.asarray(image.dataobj)
+        return image
+
+
 def _annot(path: Path) -> Side:
-    values, _, names = _nibabel().freesurfer.read_annot(path)
+    present_file(path)
+    with reading(path, "an annot", advice="get it again"):
+        values, _, names = _nibabel().freesurfer.read_annot(path)
     return Side(values, {k: written.decode() for k, written in enumerate(names)})
 
 
 def _gifti(path: Path, which: int | None) -> Side:
-    image = _nibabel().load(path)
+    image = _load(path)
     maps = [one for one in image.darrays if one.intent not in _GEOMETRY]
     if not maps:
         raise ValueError(
@@ -240,7 +252,7 @@ def _told(names: dict[int, str]) -> dict[int, str] | None:
 
 
 def _cifti(path: Path, which: int | None) -> dict[str, Side]:
-    image = _nibabel().load(path)
+    image = _load(path)
     first, models = (image.header.get_axis(k) for k in (0, 1))
     if not hasattr(models, "iter_structures"):
         raise ValueError(
@@ -268,7 +280,7 @@ def _cifti(path: Path, which: int | None) -> dict[str, Side]:
 
 
 def _nifti(path: Path, name: str, mesh: Any, which: int | None) -> dict[str, Side]:
-    image = _nibabel().load(path)
+    image = _load(path)
     place = _one_of(path, [""] * n_volumes(image), which)
     if sum(size > 1 for size in image.shape[:3]) < 2:
         raise ValueError(

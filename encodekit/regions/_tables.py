@@ -10,6 +10,9 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 
+from encodekit.core import present_file
+from encodekit.data import read_text
+
 Table = str | Path | pd.DataFrame | Mapping[int, str] | Sequence[str]
 Found = dict[int, str] | list[str]
 
@@ -50,10 +53,7 @@ def read_table(table: Table) -> Found:
     if not isinstance(table, str | Path):
         return [name.decode() if isinstance(name, bytes) else str(name) for name in table]
     path = Path(table)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not text in UTF-8: save it as UTF-8") from error
+    text = read_text(present_file(path), "table")
     if path.suffix.lower() == ".xml" or text.lstrip().startswith("<"):
         return _of_fsl(path.name, text)
     lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] != "#"]

@@ -79,7 +79,13 @@ def projected_labels(image: Any, mesh: Any = None, name: str = "the image") -> S
             f"{name} holds real numbers ({some_values(stored)}), not labels: use "
             "read_atlas(path, threshold=...) to make a mask of where they are above"
         )
-    found = _projected(labels, mesh, "nearest_most_frequent")
+    try:
+        found = _projected(labels, mesh, "nearest_most_frequent")
+    except ValueError as error:  # nilearn's, of a volume that no vertex lies in
+        raise ValueError(
+            f"{name} does not reach the surface: no vertex lies in the volume ({error}); is its "
+            "affine that of MNI space?"
+        ) from error
     return {
         side: np.nan_to_num(values, nan=OUTSIDE).round().astype(int)
         for side, values in found.items()

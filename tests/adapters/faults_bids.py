@@ -250,9 +250,9 @@ def _surfaces(fault, stimuli, layouts):
             rewritten(partial(_set, rows=rows, columns=columns, value=value)),
             SCAN,
         )
-    yield fault("told", "a vertex of NaN",
+    yield fault("right", "a vertex of NaN, which is missing",
                 rewritten(partial(_set, rows=slice(None), columns=1, value=np.nan)),
-                "1 of 6 targets", partial(_column, value=np.nan))  # fmt: skip
+                expected=partial(_column, value=np.nan))  # fmt: skip
 
 
 def _column(intact, value):

@@ -75,8 +75,8 @@ def test_a_study_of_any_space_passes_the_test_kit(long, space):
 class TestDescription:
     def test_it_is_what_the_data_set_says_of_itself(self, whole):
         assert load(whole, MNI).description == (
-            "Two parts (licence CC0, doi 10.0000/two), preprocessed by fMRIPrep 23.1.3: task "
-            f"story, space {MNI}."
+            "Two parts (licence CC0, doi 10.0000/two), preprocessed by fMRIPrep 23.1.3. Loaded "
+            f"with task='story', space={MNI!r}, onset_tolerance=0.05, resample=False."
         )
 
     def test_what_is_not_said_is_not_made_up(self, broken):
@@ -84,13 +84,14 @@ class TestDescription:
             (folder / "dataset_description.json").unlink()
         assert load(broken, MNI).description == (
             "the data set in 'set' (licence not stated), preprocessed by fMRIPrep (version not "
-            f"stated): task story, space {MNI}."
+            f"stated). Loaded with task='story', space={MNI!r}, onset_tolerance=0.05, "
+            "resample=False."
         )
 
     def test_the_older_name_of_the_maker_is_read(self, broken, layouts):
         made = {"Name": "fMRIPrep", "Version": "1.5.0"}
         layouts.write_description(broken / "derivatives/fmriprep", PipelineDescription=made)
-        assert "preprocessed by fMRIPrep 1.5.0:" in load(broken, MNI).description
+        assert "preprocessed by fMRIPrep 1.5.0." in load(broken, MNI).description
 
     @pytest.mark.parametrize(
         ("text", "message"), [("{", "is not JSON: "), ("[]", "holds a list, expected a JSON obj")]

@@ -143,6 +143,7 @@ class TestRepeats:
             names = ["csf", "white_matter"]
             table = pd.DataFrame({name: noise[k] * (n + 1) for n, name in enumerate(names)})
             table["white_matter"] += rng.standard_normal(40) * 0.01
+            table["cosine00"] = np.cos(np.pi * (np.arange(40) + 0.5) / 40)
             values = signal + 5 * noise[k][:, None]
             scan(f"sub-01_task-story_run-{k + 1}", values=values, confounds=table)
         study = load(scan.root, confounds={"strategy": ["wm_csf", "high_pass"]})

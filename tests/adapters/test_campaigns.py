@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import encodekit as ek
 from encodekit_adapters import _lebel_facts as facts
+from encodekit_adapters.folder import survey_folder
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +60,13 @@ def damage_folder(campaign, modules, layouts, root):
     folder.write(layouts, stimuli, root)
 
     def read(root, confounds=False):
-        return record.read_study(lambda: ek.load_study(root), confounds=confounds)
+        found = record.read_study(lambda: ek.load_study(root), confounds=confounds)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            checked = survey_folder(root)  # what `encodekit data check` says, of every run
+        more = checked.problems if checked.study is None else [checked.study.describe()]
+        said = [line for text in more for line in text.splitlines()]
+        return record.Reading(found.values, [*found.said, *said])
 
     campaign.run("a lab's folder", root, folder.faults(record.Fault, stimuli), read)
 

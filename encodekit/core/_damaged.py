@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from encodekit.core import MissingExtraError
+from encodekit.core._extras import MissingExtraError
 
 
 @contextmanager
