@@ -127,7 +127,7 @@ class TestIntervals:
             [(0, 0, "sp"), (0, 1, "the"), (1, 2, "fox")],
             [(0, 1, "the"), (1, 1, "sp"), (1, 1, "sil"), (1, 2, "fox")],
             [(0, 1, "the"), (1, 2, "fox"), (2, 2, "sp")],
-            [(0, 1.2, "the"), (1, 2, "fox")],  # two voices, or rounding
+            [(0, 1.0005, "the"), (1, 2, "fox")],  # rounding
             [(1, 2, "fox"), (0, 1, "the")],
             [(0, 1, "the"), (1e0, 2e0, "fox")],
         ],
@@ -138,6 +138,14 @@ class TestIntervals:
         assert list(words.itertuples(index=False, name=None)) == [
             (label, start, stop - start) for start, stop, label in expected
         ]
+
+    @pytest.mark.parametrize("entries", [
+        [(0, 1.2, "the"), (1, 2, "fox")], [(0, 1, "the"), (0, 1, "the"), (1, 2, "fox")],
+        [(0, 1, "the"), (0.5, 0.8, "fox")],
+    ])  # fmt: skip
+    def test_intervals_that_overlap_are_refused(self, write, entries):
+        with pytest.raises(ValueError, match="begins at .* s, before 'the' ends at 1"):
+            read_textgrid(write(("word", entries)))
 
     @pytest.mark.parametrize("stop", [0.9, 0.5, 0])
     def test_an_interval_that_ends_before_it_begins_is_refused(self, write, stop):
