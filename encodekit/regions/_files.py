@@ -202,6 +202,8 @@ def _load(path: Path) -> Any:
     present_file(path)
     with reading(path, "an atlas", advice="get it again"):
         image = _nibabel().load(path)
+        if image is None:  # XML, but not GIFTI
+            raise ValueError("it holds no image")
         if hasattr(image, "dataobj"):
             np.asarray(image.dataobj)
         return image

@@ -166,7 +166,8 @@ def _names(fault, stimuli):
         for change in (b"\xef\xbb\xbf", None):
             yield of("right", "BOM or Windows", lambda text, c=change: (
                 c + text.encode() if c else text.replace("\n", "\r\n").encode()), name)  # fmt: skip
-        for encoding in ("utf-16", "latin-1", "utf-16-le"):
+        yield of("right", "BOM or Windows", lambda text: text.encode("utf-16"), name)
+        for encoding in ("latin-1", "utf-16-le"):
             yield of("named", "another encoding", lambda text, e=encoding: text.replace(
                 "Area", "Aréa").encode(e), name)  # fmt: skip
         for k in (0, 2, 3):

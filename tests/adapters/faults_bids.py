@@ -107,18 +107,19 @@ def grayordinate_faults(fault, stimuli):
 
     for step in (0.75, 1.0, 2.0, 1500.0):
         yield fault("named", "CIFTI of another TR", rewritten(lambda v: v, step=step), where)
+    other = r"sub-01, task-story_run-2 has another grid than task-story_run-1"
     for n in (8, 6, 5):
         fewer = rewritten(lambda v, n=n: v[:, :n], models=lambda axis, n=n: axis[:n])
         kept = fault("right", "CIFTI of other voxels", fewer)
-        yield kept if n > 4 else fault("named", "CIFTI of other vertices", fewer, where)
+        yield kept if n > 4 else fault("named", "CIFTI of other vertices", fewer, other)
     for places in ([0, 1, 3, 4], [0, 1, 2, 3], [3, 4], [5, 6, 7]):
         fewer = rewritten(lambda v, k=places: v[:, k], models=lambda axis, k=places: axis[k])
-        yield fault("named", "CIFTI of other vertices", fewer, f"{where}|holds no cortex")
+        yield fault("named", "CIFTI of other vertices", fewer, f"{other}|holds no cortex")
     yield fault(
         "named",
         "CIFTI of other vertices",
         rewritten(lambda v: v[:, [1, 0, 2, 3, 4]], models=lambda axis: axis[[1, 0, 2, 3, 4]]),
-        where,
+        other,
     )
     for n in (5, 12):
         yield fault("named", "TRs lacking", rewritten(lambda v, n=n: v[:-n]), where)
