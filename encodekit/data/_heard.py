@@ -19,6 +19,8 @@ from encodekit.data._study_contents import ByRun, StudyContents, TargetCoords
 from encodekit.data._timing import timing
 
 SAME_GRID = 0.05  # of a TR: runs whose TRs lie so close, relative to the sound, are on one grid
+_SAME_T_R = 1e-6  # s; of rounding, as of the 32 bits of an image's header
+_OTHER_SOUND = 1.0  # s; of one story, encoded in two ways, lengths differ by less
 _ROUNDING = float(np.finfo(np.float32).eps)
 
 
@@ -58,7 +60,7 @@ def match_stories(runs: Iterable[tuple[str, str, float, float]], who: str = "") 
         known = stories.setdefault(name, [])
         for story in known:
             step = (start - story.start) / t_r
-            if story.t_r == t_r and abs(step - round(step)) <= SAME_GRID:
+            if abs(story.t_r - t_r) <= _SAME_T_R and abs(step - round(step)) <= SAME_GRID:
                 story.first[run] = round(step)
                 break
         else:
@@ -283,6 +285,7 @@ def study_by_stimulus(study: StudyContents, who: str = "") -> StudyContents:
     stories = _stories(study.stimuli, who)
     if len(stories) == len(study.stimuli):
         return study
+    _warn_of_other_sounds(stories, by_run, who)
     merged: list[Stimulus] = []
     responses: dict[str, ByRun] = {person: {} for person in study.participants}
     for story in stories:
@@ -296,16 +299,33 @@ def study_by_stimulus(study: StudyContents, who: str = "") -> StudyContents:
     return replace(study, stimuli=merged, responses=responses, confounds={}, truth=None)
 
 
+def _warn_of_other_sounds(
+    stories: Iterable[Story], by_run: Mapping[str, Stimulus], who: str
+) -> None:
+    """Warn where sounds of one name differ so much in length that they may be two."""
+    for story in stories:
+        lengths = {run: by_run[run].audio_duration for run in story.first}
+        known = {run: seconds for run, seconds in lengths.items() if seconds is not None}
+        if who and known and max(known.values()) - min(known.values()) > _OTHER_SOUND:
+            said = ", ".join(f"{seconds:g} s in {run}" for run, seconds in known.items())
+            warnings.warn(
+                f"{who}: the sound of {story.name!r} lasts {said}: it is taken for one sound, cut "
+                "short; name another sound otherwise, Stimulus(name, ..., run=)",
+                stacklevel=4,
+            )
+
+
 def _whole(story: Story, by_run: Mapping[str, Stimulus]) -> Stimulus:
     """Return a story's stimulus on the TRs of all of its runs."""
     heard = {run: by_run[run] for run in story.first}
     first = next(iter(heard.values()))
+    longest = max(heard.values(), key=lambda stimulus: stimulus.audio_duration or 0.0)
     low = min(story.first.values())
     stop = max(story.first[run] + stimulus.n_trs for run, stimulus in heard.items())
     onsets = first.grid[0] + story.t_r * np.arange(low, stop)
     grid = first.grid if len(heard) == 1 else onsets
-    whole = replace(first, run=story.run, tr_times=grid, duration=None)
-    return whole._state_hash(first.audio_hash)
+    whole = replace(longest, run=story.run, tr_times=grid, t_r=first.t_r, duration=None)
+    return whole._state_hash(longest.audio_hash)
 
 
 def _stacked(heard: Mapping[str, xr.DataArray], story: Story, stimulus: Stimulus) -> xr.DataArray:

@@ -7,7 +7,15 @@ import numpy as np
 import xarray as xr
 from sklearn.base import clone
 
-from encodekit.data import RunList, concat_runs, drop_history, one_array, split_runs
+from encodekit.data import (
+    RunList,
+    Stimulus,
+    check_disjoint,
+    concat_runs,
+    drop_history,
+    one_array,
+    split_runs,
+)
 from encodekit.data._segments import parent_run, read_seconds
 from encodekit.linear._folds import expand, folds_of, resolve_cv
 from encodekit.scoring._doubts import OUT_OF_FOLD
@@ -108,6 +116,7 @@ def out_of_fold(
     seconds = read_seconds(purge, "purge")
     if not seconds:
         _refuse_heard_twice(_stimuli(runs_y), runs_y, splits)
+        _refuse_same_sound(runs_x, splits)
     for train, test in splits:
         held_out = [runs_y[i] for i in test]
         fitted_on = RunList(_purged(runs_y[i], held_out, seconds) for i in train)
@@ -149,6 +158,22 @@ def _refuse_heard_twice(heard: Any, runs: Sequence[xr.DataArray], splits: Any) -
                 "and a model that saw a story predicts it too well. Leave cv=None, pass a splitter "
                 "of groups such as GroupKFold, or let groups= keep these runs together"
             )
+
+
+def _refuse_same_sound(stimuli: Sequence[Any], splits: Any) -> None:
+    """Raise where a fold trains on the sound that it holds out, whatever it is called."""
+    if not all(isinstance(item, Stimulus) for item in stimuli):
+        return
+    for train, test in splits:
+        try:
+            check_disjoint(
+                {"train": [stimuli[i] for i in train], "test": [stimuli[i] for i in test]}
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"a fold trains on what it holds out: {error}, by groups= of cross_val_predict; of "
+                "segments, purge= leaves out what is near"
+            ) from error
 
 
 def _fit(model: Any, X: Any, y: RunList, purge: float) -> Any:

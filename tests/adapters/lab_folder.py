@@ -9,7 +9,7 @@ RATE = 1000  # Hz
 
 
 def write_sound(path, seconds):
-    rng = np.random.default_rng(int(seconds))
+    rng = np.random.default_rng([int(seconds), *map(ord, path.name)])
     soundfile.write(path, rng.standard_normal(round(seconds * RATE)) * 0.1, RATE)
 
 

@@ -125,6 +125,16 @@ REFUSED = {
                       {"file": "x.mat"}, r"which one with key \(a, b\)"),
     "MATLAB of text": (lambda f: savemat(f / "x.mat", {"a": "bold"}), {"file": "x.mat"},
                        r"holds no array of numbers"),
+    "MATLAB of a structure": (
+        lambda f: savemat(f / "x.mat", {"bold": {"data": VALUES}}), {"file": "x.mat"},
+        "holds no array of numbers"),
+    "text in HDF5 beside nothing": (lambda f: write_h5(f / "x.h5"), {"file": "x.h5"},
+                                    "holds no array of numbers"),
+    "Python objects": (lambda f: np.save(f / "x.npy", VALUES.astype(object)), {"file": "x.npy"},
+                       "holds Python objects, expected numbers: save one array"),
+    "Python objects in an archive": (
+        lambda f: np.savez(f / "x.npz", VALUES.astype(object)), {"file": "x.npz"},
+        "holds Python objects, expected numbers"),
     "complex numbers": (lambda f: np.save(f / "x.npy", VALUES * 1j), {"file": "x.npy"},
                         "holds complex128, expected numbers"),
     "an image": (lambda f: None, {"file": "x.nii.gz"},

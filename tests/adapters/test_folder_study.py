@@ -172,3 +172,8 @@ def test_a_stored_copy_is_the_same_study(own, tmp_path):
     for one, other in zip(first.responses(), again.responses(), strict=True):
         np.testing.assert_array_equal(one.values, other.values)
     assert json.loads((own.root / "study.json").read_text())["name"] == again.name
+    described = json.loads((own.root / "study.json").read_text())
+    described["description"] = "Another."
+    (own.root / "other.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match="loaded with something else"):
+        ek.load_study(own.root / "other.json", store=tmp_path / "store")

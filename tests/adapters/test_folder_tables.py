@@ -98,6 +98,16 @@ class TestConfounds:
         with pytest.raises(ValueError, match=f"(?s)P1.confounds.a: .*{message}"):
             ek.load_study(root)
 
+    @pytest.mark.parametrize(("name", "first"), [("TR", 0), ("volume", 1), ("index", 0)])
+    def test_a_column_that_counts_rows_is_told(self, lab, tmp_path, motion, name, first):
+        table = motion.assign(**{name: first + np.arange(self.N)})
+        root, _ = self.write(lab, tmp_path, table)
+        told = ek.load_study(root).describe()
+        assert f"column {name!r} counts the rows; if it is no confound" in told
+        assert "in row 0" in told
+        root, _ = self.write(lab, tmp_path, motion)
+        assert "counts the rows" not in ek.load_study(root).describe()
+
     def test_a_column_that_is_not_there_is_told(self, lab, tmp_path, motion):
         entry = {"file": "c.tsv", "columns": ["trans_y"]}
         root, _ = self.write(lab, tmp_path, motion, entry=entry)

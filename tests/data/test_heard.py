@@ -178,6 +178,28 @@ class TestRepeats:
         with pytest.warns(UserWarning, match="2 grids"):
             assert study.by_stimulus().runs == ["run-1", "run-2"]
 
+    def test_sounds_of_one_name_and_other_lengths_are_told(self):
+        """One that was cut short is taken for the same; the longer one has all TRs."""
+        whole = story("a", "run-2")
+        short = Stimulus("a", whole.audio[: 50 * 160], 160, t_r=T_R, run="run-1")
+        runs = [heard(s, "P1") for s in (short, whole)]
+        study = Study("s", [short, whole], {"P1": runs})
+        with pytest.warns(
+            UserWarning, match="'a' lasts 50 s in run-1, 500 s in run-2: it is taken"
+        ):
+            repeats = study.repeats()
+        np.testing.assert_array_equal(repeats.values[0, :25], runs[0].values)
+        np.testing.assert_array_equal(repeats.values[1], runs[1].values)
+
+    def test_a_tr_as_an_image_keeps_it_is_the_same(self):
+        rows = []
+        for t_r in (1.49, float(np.float32(1.49))):
+            run = heard(story("a", f"run-{len(rows)}", t_r=t_r), "P1")
+            seconds = ("time", t_r * np.arange(N_TRS))
+            rows.append(run.assign_attrs(t_r=t_r, sample_offset=t_r / 2).assign_coords(
+                seconds=seconds))  # fmt: skip
+        assert len(by_stimulus(rows, "this")) == 1
+
     def test_confounds_are_of_runs_and_come_out_before(self):
         stimuli = [story("a", "run-1"), story("a", "run-2")]
         runs = [heard(s, "P1") for s in stimuli]
@@ -261,6 +283,23 @@ class TestFolds:
             ek.cross_val_predict(make_pipeline(*model), stimuli, y, cv=KFold(4))
         found = ek.cross_val_predict(make_pipeline(*model), stimuli, y)
         assert found.sizes["time"] == 4 * N_TRS
+
+    def test_a_fold_that_trains_on_the_sound_it_holds_out_is_refused(self):
+        """Under another name, and segments of two scans that overlap in the sound."""
+        model = make_pipeline(ek.MelSpectrogram(), ek.RidgeCV([1.0]))
+        same = Stimulus("z", story("a", "x").audio, 160, t_r=T_R, run="run-2",
+                        tr_times=T_R * np.arange(N_TRS))  # fmt: skip
+        stimuli = [story("a", "run-1"), same, story("b", "run-3"), story("c", "run-4")]
+        y = [heard(s, "P1") for s in stimuli]
+        with pytest.raises(ValueError, match="trains on what it holds out: .*have the same audio"):
+            ek.cross_val_predict(model, stimuli, y)
+        found = ek.cross_val_predict(model, stimuli, y, groups=["a", "a", "b", "c"])
+        assert found.sizes["time"] == 4 * N_TRS
+        runs = [story("a", "run-1", n_trs=60), story("a", "run-2", start=40.0)]
+        cut = Study("s", runs, {"P1": [heard(s, "P1") for s in runs]})
+        cut = cut.segment("run-1", 2, gap="8s").segment("run-2", 2, gap="8s")
+        with pytest.raises(ValueError, match="less than 8 s apart in the same audio"):
+            ek.cross_val_predict(model, cut.stimuli, cut.responses())
 
     def test_a_purge_reaches_the_same_seconds_in_another_run(self):
         """Segments of a story that was heard twice: part 2 of either run is near part 1 of both."""

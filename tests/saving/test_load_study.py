@@ -31,6 +31,20 @@ def test_a_path_that_is_no_study_is_named(tmp_path):
         load_study(f"{tmp_path}/other")
 
 
+def test_what_a_registered_study_needs_is_named():
+    with pytest.raises(
+        TypeError, match=r"'folder' needs root=...: load_study\('folder', root=...\)"
+    ):
+        ek.load_study("folder")
+    with pytest.raises(TypeError, match=r"'bids' needs task=..., space=...: load_study\('bids', "):
+        ek.load_study("bids", root="nowhere")
+
+
+def test_a_saved_study_takes_no_parameters_of_a_lab(saved):
+    with pytest.raises(TypeError, match=r"takes verify= alone: leave out participants=, .*select"):
+        ek.load_study(saved, participants=["P1"])
+
+
 def test_a_registered_study_is_asked_for_by_name(monkeypatch):
     made = {}
     monkeypatch.setattr(
