@@ -10,7 +10,7 @@ from typing import Any
 from encodekit.core import __version__ as __version__
 
 _HOME = {
-    "data": ("Stimulus", "Study", "validate", "FittedOnWarning"),
+    "data": ("Stimulus", "Study", "validate", "join_stimuli", "FittedOnWarning"),
     "saving": ("load_study", "save", "load"),
     "features": (
         "FeatureExtractor", "SpeechFeatures", "TextFeatures", "MelSpectrogram", "WordRate",
@@ -30,7 +30,7 @@ _HOME = {
         "compare_models", "plan", "data_to_reach", "generalization_grid", "group_mean",
     ),
     "regions": ("Atlas", "RegionSelector", "by_region"),
-    "simulation": ("simulate_study",),
+    "simulation": ("simulate_study", "simulate_responses", "Follows"),
     "reports": ("report", "Result", "evaluate", "audit", "methods"),
     "plugins": (
         "make_features", "make_regressor", "make_regions", "make_loss", "hookimpl",

@@ -2,6 +2,7 @@
 from encodekit.data import FittedOnWarning as FittedOnWarning
 from encodekit.data import Stimulus as Stimulus
 from encodekit.data import Study as Study
+from encodekit.data import join_stimuli as join_stimuli
 from encodekit.data import validate as validate
 from encodekit.features import ArrayFeatures as ArrayFeatures
 from encodekit.features import Articulation as Articulation
@@ -74,6 +75,8 @@ from encodekit.scoring import permutation_test as permutation_test
 from encodekit.scoring import plan as plan
 from encodekit.scoring import r2 as r2
 from encodekit.scoring import wrong_stimulus_test as wrong_stimulus_test
+from encodekit.simulation import Follows as Follows
+from encodekit.simulation import simulate_responses as simulate_responses
 from encodekit.simulation import simulate_study as simulate_study
 
 __version__: str

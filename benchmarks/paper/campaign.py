@@ -1,380 +1,184 @@
-"""The paper's comparisons on simulated cohorts, one question at a time.
+"""The paper's questions on simulated cohorts, one command a question.
 
-    python benchmarks/paper/campaign.py run QUESTION --cohorts 4101-4110
-    python benchmarks/paper/campaign.py show QUESTION
+    python benchmarks/paper/campaign.py run people      # goes on where it was stopped
+    python benchmarks/paper/campaign.py show people     # every cohort, and what they say
+    python benchmarks/paper/campaign.py run all --language-model FOLDER
 
-A question compares arms: ways to tune that differ in one thing. ``run`` appends a JSON line for
-each cohort and arm that the file does not hold yet, so that it goes on where it was stopped and
-questions share what they have in common. ``show`` prints every cohort, and each difference with
-its 95 % t interval over cohorts.
+What hears recorded speech looks for it in the folder ``$ENCODEKIT_DATA``.
 
-Settings were chosen on cohorts 501 and 502, and which weights are kept by default on 521 to 532.
-In every cohort eight people hear all stories four times. Tuning takes the first hearing of the
-first four people, or all four hearings where an arm says so. Three stories validate, six fit the
-ridge and six test it on the other four people.
+``run`` appends a JSON line for each cohort and arm that the file does not hold yet. Tuned models
+are kept in the cache, so that questions share them. ``show`` prints every cohort; each difference
+with its interval, tests and a verdict; and, apart, what a gate on validation runs would have kept.
 """
 
 import argparse
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import make_pipeline
+from arms import LANGUAGE_MODEL, Cohort, World
+from measures import (
+    ALPHAS,
+    DELAYS,
+    SIZES,
+    SUBSETS,
+    curve,
+    held_out_score,
+    validation,
+)
+from probes import FREQUENT, PHONE_WORDS, TAKES, probed
+from questions import ARMS, QUESTIONS, Question
+from tables import show
+from worlds import WORLDS, data_folder, second_data_set, split_second
 
-import encodekit as ek
-from encodekit.data import RunList, split_runs
-from encodekit.reports import t_interval
-from encodekit_brain_tuning import BrainTunedFeatures, GlasserSelector, Streamed, Training
-from encodekit_brain_tuning.baselines import CONTROLS
+from encodekit.features import cache_folder
 
-_COUNTS = 1e-4  # a gain; the pretrained features of two versions of libraries differ by less
 RESULTS = Path(__file__).with_name("results.jsonl")
-DEVELOPMENT, FRESH = (501, 502, *range(521, 533)), tuple(range(4101, 4111))
-OF_DEVELOPMENT = ("keep", "keep, long")  # questions whose answer is a default
-N_TUNE, N_VALIDATE, N_FIT, N_TEST, N_TUNED, N_REPEATS = 8, 3, 6, 6, 4, 4
-N_STORIES = N_TUNE + N_VALIDATE + N_FIT + N_TEST
-STEPS = 16
-COHORT = {
-    "n_participants": 8, "n_stories": N_STORIES, "minutes": 40 / 60, "n_test": N_STORIES,
-    "test_repeats": N_REPEATS, "snr": (0.05, 0.3), "vertices": 800,
-}  # fmt: skip
-TUNING = {
-    "update": "all_weights", "windows__chunk": 40.0, "training__learning_rate": 1e-3,
-    "training__batch_size": 1, "training__patience": None, "training__keep": "two_se",
-    "runtime__cache": None, "runtime__stem_cache": None, "runtime__stem_dtype": "float32",
-    "runtime__device": "cpu",
-}  # fmt: skip
-READ = Streamed(chunk=40.0, overlap=8.0)
-SCORED = GlasserSelector(["late_language"])
-DELAYS, ALPHAS = (2.0, 4.0, 6.0, 8.0), tuple(np.logspace(1, 6, 6))
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to tune.
-
-    Attributes
-    ----------
-    people : tuple of int
-        Whose fMRI.
-    stories : tuple of int
-        Which of the tuning stories.
-    apart : bool
-        Whether each person heard a part of the stories of their own.
-    repeats : int
-        How many hearings of each story are averaged.
-    control : str, optional
-        One of ``CONTROLS``.
-    passes : int
-        Multiple of `STEPS` optimizer steps.
-    tuning : dict
-        Parameters of `BrainTunedFeatures` that differ, as of its ``set_params``.
-    """
-
-    people: tuple[int, ...] = tuple(range(N_TUNED))
-    stories: tuple[int, ...] = tuple(range(N_TUNE))
-    apart: bool = False
-    repeats: int = 1
-    control: str | None = None
-    passes: int = 1
-    tuning: Mapping[str, Any] = field(default_factory=dict)
-
-
-HEADS = ("individual", "low_rank", "bottleneck", "mlp", "unseen")  # beside the shared one
-QUARTER = tuple(range(N_TUNE // 4))
-ARMS: dict[str, Arm | None] = {
-    "pretrained": None,
-    "joint": Arm(),
-    **{f"single P{n + 1}": Arm(people=(n,)) for n in range(N_TUNED)},
-    "shuffled": Arm(control="blocks"),
-    "phases": Arm(control="phases"),
-    "4 people, a quarter each": Arm(apart=True),
-    "4 people, the same quarter": Arm(stories=QUARTER),
-    "1 person, a quarter 4 times": Arm(people=(0,), stories=QUARTER, repeats=4),
-    "correlation": Arm(tuning={"loss": "correlation"}),
-    "correlation, a quarter": Arm(stories=QUARTER, tuning={"loss": "correlation"}),
-    "exact": Arm(
-        tuning={"windows": "exact", "training__batch_size": 20}
-    ),  # about the TRs of one story
-    "exact, haemodynamic": Arm(
-        tuning={"windows": "exact", "windows__pooling": "haemodynamic", "training__batch_size": 20}
-    ),
-    "joined, whole stories": Arm(
-        tuning={"windows__chunk": 10.0, "windows__overlap": 1.0, "windows__join": 46.0}
-    ),
-    "joined": Arm(  # a story is two stretches that share a window
-        tuning={
-            "windows__chunk": 10.0,
-            "windows__overlap": 1.0,
-            "windows__join": 28.0,
-            "training__batch_size": 2,
-        }
-    ),
-    "sequential, equal steps": Arm(tuning={"participants": "sequential"}),
-    "sequential, equal pairs": Arm(passes=N_TUNED, tuning={"participants": "sequential"}),
-    "srm": Arm(tuning={"participants": "shared_response"}),
-    **{f"{head} head": Arm(tuning={"head": head}) for head in HEADS},
-}
-KEPT = ("joint", "single P1", "shuffled")  # by two standard errors; others by what follows
-ARMS |= {
-    f"{name}, {keep}": replace(ARMS[name], tuning={"training__keep": keep})  # type: ignore[type-var]
-    for name in KEPT
-    for keep in ("last", "best")
-}
-LONG = ("joint", "single P1")  # four times the steps
-ARMS |= {
-    f"{name}, {keep}, {4 * STEPS} steps": replace(
-        ARMS[name],
-        passes=4,
-        tuning={"training__keep": keep},  # type: ignore[type-var]
-    )
-    for name in LONG
-    for keep in ("last", "best")
-}
-Difference = tuple[str, tuple[str, ...], tuple[str, ...]]  # name, mean of these minus mean of those
-SINGLES = tuple(f"single P{n + 1}" for n in range(N_TUNED))
-QUESTIONS: dict[str, tuple[Difference, ...]] = {
-    "keep": tuple(
-        (f"{name}{rule} - pretrained", (f"{name}{rule}",), ("pretrained",))
-        for name in KEPT
-        for rule in ("", ", best", ", last")
-    )
-    + tuple(
-        (f"{name}, best - {name}, last", (f"{name}, best",), (f"{name}, last",)) for name in KEPT
-    ),
-    "keep, long": tuple(
-        (
-            f"{name}, best - last, {4 * STEPS} steps",
-            (f"{name}, best, {4 * STEPS} steps",),
-            (f"{name}, last, {4 * STEPS} steps",),
-        )
-        for name in LONG
-    ),
-    "people": (
-        ("multi - pretrained", ("joint",), ("pretrained",)),
-        ("singles - pretrained", SINGLES, ("pretrained",)),
-        ("multi - mean of the singles", ("joint",), SINGLES),
-        *((f"multi - {name}", ("joint",), (name,)) for name in SINGLES),
-    ),
-    "controls": (
-        ("shuffled - pretrained", ("shuffled",), ("pretrained",)),
-        ("phases - pretrained", ("phases",), ("pretrained",)),
-        ("multi - pretrained", ("joint",), ("pretrained",)),
-    ),
-    "hours": (
-        ("4 x own quarter - 1 x all", ("4 people, a quarter each",), ("single P1",)),
-        ("4 x own quarter - mean of 1 x all", ("4 people, a quarter each",), SINGLES),
-        ("4 x same quarter - mean of 1 x all", ("4 people, the same quarter",), SINGLES),
-        (
-            "4 x same quarter - 1 x 4 repeats",
-            ("4 people, the same quarter",),
-            ("1 person, a quarter 4 times",),
-        ),
-        (
-            "4 x own quarter - 1 x 4 repeats",
-            ("4 people, a quarter each",),
-            ("1 person, a quarter 4 times",),
-        ),
-    ),
-    "loss": (
-        ("correlation - l2, all stories", ("correlation",), ("joint",)),
-        (
-            "correlation - l2, a quarter",
-            ("correlation, a quarter",),
-            ("4 people, the same quarter",),
-        ),
-    ),
-    "windows": (
-        ("streamed - exact", ("joint",), ("exact",)),
-        ("streamed - exact, haemodynamic", ("joint",), ("exact, haemodynamic",)),
-        ("joined - exact", ("joined",), ("exact",)),
-        ("joined - exact, haemodynamic", ("joined",), ("exact, haemodynamic",)),
-        ("joined - streamed", ("joined",), ("joint",)),
-        ("joined, whole stories - streamed", ("joined, whole stories",), ("joint",)),
-    ),
-    "strategies": tuple(
-        (f"{name} - joint", (name,), ("joint",))
-        for name in ("sequential, equal steps", "sequential, equal pairs", "srm")
-    ),
-    "heads": tuple((f"{head} - shared head", (f"{head} head",), ("joint",)) for head in HEADS),
+READ = ("DELAYS", DELAYS, "ALPHAS", ALPHAS)
+MEASURES: dict[str, Any] = {
+    "score": [READ],
+    "second data set": [READ],
+    "curve": [READ, SIZES, SUBSETS],
+    "probes": [FREQUENT, TAKES, PHONE_WORDS],
 }
 
 
-def arms_of(question: str) -> list[str]:
-    """Return the arms that a question needs, each once."""
-    named = [arm for _, plus, minus in QUESTIONS[question] for arm in (*plus, *minus)]
-    return list(dict.fromkeys(named))
+def key_of(world: World, arm: str, measure: str) -> str:
+    """Return what identifies a line beside its cohort: all that decides its values."""
+    parts = [world.key(ARMS[arm]), measure, *map(str, MEASURES[measure])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-@dataclass(frozen=True)
-class Cohort:
-    """One simulated cohort, cut into what tunes, validates, fits and tests."""
-
-    seed: int
-    parts: Any
-
-    @classmethod
-    def simulate(cls, seed: int) -> "Cohort":
-        """Simulate it and cut it by story."""
-        study = ek.simulate_study(seed=seed, cache=False, **COHORT)
-        names = iter([stimulus.name for stimulus in study.stimuli])
-        sizes = {"tune": N_TUNE, "validate": N_VALIDATE, "fit": N_FIT, "test": N_TEST}
-        return cls(
-            seed, study.split(**{k: [next(names) for _ in range(n)] for k, n in sizes.items()})
-        )
-
-    def tuning_data(self, arm: Arm) -> tuple[list[Any], RunList, tuple[list[Any], RunList]]:
-        """Return stimuli, responses, and the (stimuli, responses) that validate."""
-        tune, validate = self.parts.tune, self.parts.validate
-        people = [tune.participants[n] for n in arm.people]
-        responses = _hearings(tune, people, arm.repeats)
-        if arm.apart:
-            responses = RunList(
-                run.isel(target=run.participant.values == people[place % len(people)])
-                for place, run in enumerate(responses)
-            )
-        held = _hearings(validate, people, arm.repeats)
-        if arm.control:
-            change = CONTROLS[arm.control]
-            responses, held = (change(runs, random_state=self.seed) for runs in (responses, held))
-        chosen = [tune.stimuli[n] for n in arm.stories]
-        return chosen, RunList(responses[n] for n in arm.stories), (validate.stimuli, held)
-
-    def held_out(self) -> tuple[Any, Any]:
-        """Return the parts that fit and test, of the people whom nothing was tuned on."""
-        people = self.parts.fit.participants[N_TUNED:]
-        return tuple(part.select(participants=people) for part in (self.parts.fit, self.parts.test))
-
-
-def _hearings(study: Any, people: list[str], n: int) -> RunList:
-    """Return the mean of the first ``n`` hearings of each story."""
-    heard = study.repeats(participants=people, regions=SCORED).isel(repeat=slice(n))
-    mean = heard.mean("repeat", keep_attrs=True).drop_vars("n_repeats")
-    return split_runs(mean)
-
-
-def pretrained_features() -> ek.SpeechFeatures:
-    """Return the features before tuning, read as those of a model tuned on streamed windows are."""
-    resample = BrainTunedFeatures.resample
-    return ek.SpeechFeatures("tiny", layer="all", resample=resample, windows=READ)
-
-
-def tuned(cohort: Cohort, arm: Arm) -> BrainTunedFeatures:
-    """Tune as ``arm`` says, for `STEPS` steps times its passes; the best validated weights stay."""
-    stimuli, responses, validation = cohort.tuning_data(arm)
-    steps = STEPS * arm.passes
-    extractor = BrainTunedFeatures(
-        "tiny",
-        layer="all",
-        random_state=cohort.seed,
-        training=Training(budget=("steps", steps), validate_every=steps // 4),
-    )
-    # exact windows have no chunk
-    common = {k: v for k, v in TUNING.items() if "windows" not in arm.tuning or k[:7] != "windows"}
-    extractor.set_params(**{**common, **arm.tuning})
-    extractor.fit(stimuli, responses, validation=validation)
-    return extractor.set_params(windows=READ)  # all are read in one way
-
-
-def measure(cohort: Cohort, name: str) -> dict[str, Any]:
-    """Return what one arm gives in one cohort."""
-    arm, began = ARMS[name], time.process_time()
-    if arm is None:
-        extractor, kept, steps = pretrained_features(), 0, 0
-    else:
-        extractor = tuned(cohort, arm)
-        history = extractor.history_
-        kept, steps = int(history["step"][history["kept"]].iloc[0]), int(history["step"].iloc[-1])
-    tuning = time.process_time() - began
-    fit, test = cohort.held_out()
-    model = make_pipeline(
-        FrozenEstimator(extractor), ek.Delayer(seconds=list(DELAYS)), ek.RunScaler(),
-        ek.LayerSelector(ek.RidgeCV(alphas=ALPHAS)),
-    )  # fmt: skip
-    model.fit(fit.stimuli, fit.responses(regions=SCORED))
-    by_person = ek.evaluate(model, test, fit=fit, targets=SCORED).table("participant")
-    return {
-        "score": float(by_person["score"].mean()),
-        "raw": float(by_person["raw"].mean()),
-        "layer": int(model[-1].best_layer_),
-        "steps": steps,
-        "kept_step": kept,
-        "cpu_seconds": round(tuning, 1),
-    }
-
-
-def key_of(name: str) -> str:
-    """Return what identifies an arm with all that decides its result."""
-    arm = ARMS[name]
-    parts = [COHORT, TUNING, STEPS, None if arm is None else asdict(arm)]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def read_results(path: Path = RESULTS) -> pd.DataFrame:
+def read_lines(path: Path = RESULTS) -> list[dict[str, Any]]:
     """Return the lines of ``path`` that belong to the present settings."""
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    table = pd.DataFrame(lines, columns=["cohort", "arm", "key", "score", *_REST])
-    keys = {name: key_of(name) for name in ARMS}
-    return table[[keys.get(row.arm) == row.key for row in table.itertuples()]]
+    keys = {
+        (world, arm, measure): key_of(WORLDS[world], arm, measure)
+        for world in WORLDS for arm in ARMS for measure in MEASURES
+    }  # fmt: skip
+    return [
+        line for line in lines
+        if keys.get((line.get("world"), line["arm"], line.get("measure"))) == line["key"]
+    ]  # fmt: skip
 
 
-_REST = ("raw", "layer", "steps", "kept_step", "cpu_seconds")
+def missing(
+    questions: Iterable[Question], cohorts: Iterable[int] | None, path: Path, lacking: set[str]
+) -> dict[tuple[str, int], list[tuple[str, str]]]:
+    """Return, for each world and cohort, the (measure, arm) that the file does not hold yet."""
+    done = {(li["world"], li["cohort"], li["measure"], li["arm"]) for li in read_lines(path)}
+    asked: dict[tuple[str, int], list[tuple[str, str]]] = {}
+    for question in questions:
+        for seed in question.cohorts if cohorts is None else cohorts:
+            for arm in question.arms:
+                item = (question.measure, arm)
+                if (question.world, seed, *item) in done or ARMS[arm].learns in lacking:
+                    continue
+                wanted = asked.setdefault((question.world, seed), [])
+                if item not in wanted:
+                    wanted.append(item)
+    return asked
 
 
-def run(question: str, cohorts: Iterable[int], path: Path = RESULTS) -> pd.DataFrame:
-    """Measure what is not there yet, and return the question's lines."""
+def run_cohort(
+    world: str, seed: int, wanted: list[tuple[str, str]], path: Path, language_model: str
+) -> int:
+    """Measure what is wanted of one cohort, on one thread, and append a line for each."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
-    done = {(row.cohort, row.arm) for row in read_results(path).itertuples()}
-    for seed in cohorts:
-        missing = [name for name in arms_of(question) if (seed, name) not in done]
-        if missing:
-            cohort = Cohort.simulate(seed)
-        for name in missing:
-            line = {"cohort": seed, "arm": name, "key": key_of(name), **measure(cohort, name)}
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of processes that are forked
+        cohort = Cohort.simulate(WORLDS[world], seed)
+        second = None
+        if any(measure == "second data set" for measure, _ in wanted):
+            second = split_second(second_data_set(seed))
+        for measure, arm in wanted:
+            line = {"world": world, "measure": measure, "cohort": seed, "arm": arm,
+                    "key": key_of(WORLDS[world], arm, measure),
+                    **measured(cohort, arm, measure, second, language_model)}  # fmt: skip
             with path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
-            print(line, flush=True)
-    table = read_results(path)
-    return table[table["arm"].isin(arms_of(question)) & table["cohort"].isin(list(cohorts))]
+    return seed
 
 
-def differences(table: pd.DataFrame, question: str) -> Iterator[tuple[str, pd.Series]]:
-    """Yield each difference of a question, per cohort that has all its arms."""
-    wide = table.pivot(index="cohort", columns="arm", values="score")
-    for name, plus, minus in QUESTIONS[question]:
-        yield name, (wide[list(plus)].mean(axis=1, skipna=False)
-                     - wide[list(minus)].mean(axis=1, skipna=False)).dropna()  # fmt: skip
+def measured(
+    cohort: Cohort, name: str, measure: str, second: Any, language_model: str
+) -> dict[str, Any]:
+    """Return what one arm gives in one cohort."""
+    folder = cache_folder("auto", "paper")
+    began = time.process_time()
+    extractor = cohort.tuned(ARMS[name], folder, language_model)
+    seconds = round(time.process_time() - began, 1)
+    world, parts = cohort.world, cohort.parts
+    if measure == "curve":
+        groups = QUESTIONS["data"].curves
+        return {group: _curve(extractor, cohort, people) for group, people in groups.items()}
+    if measure == "probes":
+        return {"probes": probed(extractor, cohort, data_folder())}
+    if measure == "second data set":
+        others = second.fit.participants
+        return held_out_score(extractor, second.fit, second.test, world.areas, others)
+    scores = held_out_score(extractor, parts.fit, parts.test, world.areas)
+    return {**scores, **validation(extractor), "cpu_seconds": seconds}
 
 
-def show(table: pd.DataFrame, question: str) -> str:
-    """Return the table of a question: every cohort, and each difference with its interval."""
-    wide = table.pivot(index="cohort", columns="arm", values="score")[arms_of(question)]
-    lines = ["| cohort | " + " | ".join(wide.columns) + " |", "|---" * (wide.shape[1] + 1) + "|"]
-    lines += [
-        f"| {cohort} | " + " | ".join(f"{score:.3f}" for score in scores) + " |"
-        for cohort, scores in zip(wide.index, wide.to_numpy(), strict=True)
-    ]
-    lines += ["", f"| difference | mean | 95 % interval | above {_COUNTS:g} |", "|---|---|---|---|"]
-    for name, gain in differences(table, question):
-        mean, low, high, n = t_interval(gain)
-        above = int((gain > _COUNTS).sum())
-        between = f"{low:+.4f} to {high:+.4f}" if n > 1 else "too few cohorts"
-        lines.append(f"| {name} | {mean:+.4f} | {between} | {above} of {n} |")
-    return "\n".join(lines)
+def _curve(extractor: Any, cohort: Cohort, people: Any) -> dict[str, list[float]]:
+    """Return minutes and mean scores of a learning curve."""
+    found = curve(extractor, cohort, people).groupby("minutes")["score"].mean()
+    return {"minutes": list(np.round(found.index, 3)), "score": list(found.round(6))}
 
 
-def _cohorts(text: str) -> list[int]:
+def run(
+    names: Iterable[str],
+    *,
+    cohorts: Iterable[int] | None = None,
+    path: Path = RESULTS,
+    language_model: str = "",
+    n_jobs: int = 2,
+) -> None:
+    """Measure what is not there yet, ``n_jobs`` cohorts at a time on one thread each."""
+    lacking = set() if language_model else {LANGUAGE_MODEL}
+    if lacking and any(ARMS[a].learns in lacking for n in names for a in QUESTIONS[n].arms):
+        print(f"skipped: the arms of a {LANGUAGE_MODEL}, as --language-model names no folder")
+    asked = missing([QUESTIONS[name] for name in names], cohorts, path, lacking)
+    with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
+        done = [
+            pool.submit(run_cohort, world, seed, wanted, path, language_model)
+            for (world, seed), wanted in asked.items()
+        ]
+        for number, cohort in enumerate(as_completed(done), 1):
+            print(f"cohort {cohort.result()}, {number} of {len(done)}", flush=True)
+
+
+def lines_of(
+    question: Question, cohorts: Iterable[int] | None, path: Path = RESULTS
+) -> pd.DataFrame:
+    """Return the lines of a question, one per cohort and arm."""
+    wanted = set(question.cohorts if cohorts is None else cohorts)
+    return pd.DataFrame(
+        line for line in read_lines(path)
+        if line["measure"] == question.measure and line["world"] == question.world
+        and line["cohort"] in wanted and line["arm"] in question.arms
+    )  # fmt: skip
+
+
+def _range(text: str) -> list[int]:
     first, _, last = text.partition("-")
     return list(range(int(first), int(last or first) + 1))
+
+
+def _chosen(name: str) -> Iterator[str]:
+    yield from QUESTIONS if name == "all" else [name]
 
 
 def main() -> None:
@@ -382,16 +186,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("verb", choices=["run", "show"])
     parser.add_argument("question", choices=[*QUESTIONS, "all"])
-    parser.add_argument("--cohorts", type=_cohorts, default=list(FRESH), help="4101-4110")
+    parser.add_argument("--cohorts", type=_range, help="such as 6101-6104; the question's own")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--language-model", default="", help="folder of a text model")
+    parser.add_argument("--jobs", type=int, default=2, help="cohorts at a time, a thread each")
     given = parser.parse_args()
-    for question in QUESTIONS if given.question == "all" else [given.question]:
-        if given.verb == "run":
-            run(question, given.cohorts, given.results)
-            continue
-        table = read_results(given.results)
-        table = table[table["cohort"].isin(given.cohorts) & table["arm"].isin(arms_of(question))]
-        print(f"\n### {question}\n\n{show(table, question)}")
+    names = list(_chosen(given.question))
+    if given.verb == "run":
+        run(names, cohorts=given.cohorts, path=given.results,
+            language_model=given.language_model, n_jobs=given.jobs)  # fmt: skip
+        return
+    for name in names:
+        question = QUESTIONS[name]
+        print(f"\n### {name}\n\n{show(question, lines_of(question, given.cohorts, given.results))}")
 
 
 if __name__ == "__main__":

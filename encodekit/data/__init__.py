@@ -10,6 +10,7 @@ from encodekit.data._exact_joins import (
 )
 from encodekit.data._fitted_on import FittedOnWarning, say_chosen_on, say_fitted_on, say_runs
 from encodekit.data._heard import by_stimulus, hearings, moments_heard, places_heard
+from encodekit.data._join_stimuli import join_stimuli
 from encodekit.data._not_words import PHONE_SILENCE, SILENCE, Silence, drop_marks
 from encodekit.data._numbers import as_floats
 from encodekit.data._response import (
@@ -68,6 +69,7 @@ __all__ = [
     "is_labelled",
     "is_same_sound",
     "join_rows",
+    "join_stimuli",
     "load_columns",
     "make_response",
     "moments_heard",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from encodekit.features._encoding import READ
 from encodekit.features._hub import from_disk_or_hub, read_pretrained
 from encodekit.plugins import known_names, load_spec
 
+_Loaded = tuple[Any, Any, set[str]]
 _UNTRAINED = ("masked_spec_embed",)  # only of use in pretraining; may be absent from a checkpoint
 
 
@@ -61,7 +62,8 @@ def _not_registered(name: str, error: ValueError) -> str:
 def load_backbone(name: str | Path) -> tuple[Any, Any]:
     """Return (model in evaluation mode, feature extractor) of transformers, float32, on the CPU.
 
-    Of Whisper the encoder is given, in the shape of the others: samples go in.
+    Of Whisper the encoder is given, in the shape of the others: samples go in. Its checkpoint need
+    not hold a decoder.
 
     Raises
     ------
@@ -73,7 +75,8 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
     ImportError
         Without ``encodekit[speech]``.
     """
-    model, extractor = load_whole_model(name)
+    model, extractor, lacking = _find(name, _read)
+    _refuse_random(model, lacking, name)
     if model.config.model_type == "whisper":
         from encodekit.features._whisper import WhisperSpeech
 
@@ -82,24 +85,42 @@ def load_backbone(name: str | Path) -> tuple[Any, Any]:
 
 
 def load_whole_model(name: str | Path) -> tuple[Any, Any]:
-    """Return what `load_backbone` does, but Whisper with its decoder, as transformers has it."""
+    """Return what `load_backbone` does, but Whisper as transformers has it.
+
+    With its decoder, where the checkpoint holds one; else a model that has the encoder alone.
+    """
+    model, extractor, lacking = _find(name, _read_whole)
+    decoder = getattr(model, "decoder", None)
+    if decoder is not None and lacking.issuperset(f"decoder.{key}" for key in decoder.state_dict()):
+        model, extractor, lacking = _find(name, _read)
+    _refuse_random(model, lacking, name)
+    return model.eval(), extractor
+
+
+def _find(name: str | Path, read: Callable[[str, bool], _Loaded]) -> _Loaded:
+    """Return what ``read`` makes of the folder or hub id that ``name`` stands for."""
     for package in ("torch", "transformers"):
         import_extra(package, extra="speech", purpose="SpeechFeatures")
     where = resolve_backbone(name)
     verify_if_sealed(where)
     try:
-        model, info, extractor = from_disk_or_hub(where, _read)
+        found: _Loaded = from_disk_or_hub(where, read)
     except OSError as error:
         raise BackboneNotFoundError(_nowhere(name, where, error)) from error
     except ValueError as error:
         raise ValueError(_not_built(where, error)) from error
-    random = sorted(key for key in info["missing_keys"] if key.rpartition(".")[2] not in _UNTRAINED)
+    return found
+
+
+def _refuse_random(model: Any, lacking: set[str], name: str | Path) -> None:
+    """Raise ValueError where a checkpoint lacks weights that features depend on."""
+    random = sorted(key for key in lacking if key.rpartition(".")[2] not in _UNTRAINED)
     if random:
         raise ValueError(
-            f"the checkpoint {where!r} lacks {len(random)} weights of {type(model).__name__}, the "
-            f"first {random[0]!r}; they would be random: give a checkpoint of this architecture"
+            f"the checkpoint {resolve_backbone(name)!r} lacks {len(random)} weights of "
+            f"{type(model).__name__}, the first {random[0]!r}; they would be random: give a "
+            "checkpoint of this architecture"
         )
-    return model.eval(), extractor
 
 
 def wants_scaled(extractor: Any) -> bool:
@@ -107,21 +128,58 @@ def wants_scaled(extractor: Any) -> bool:
     return not hasattr(extractor, "hop_length") and bool(getattr(extractor, "do_normalize", True))
 
 
-def _read(where: str, local_files_only: bool) -> tuple[Any, dict[str, Any], Any]:
+def _read(where: str, local_files_only: bool) -> _Loaded:
+    """Return (model, feature extractor, names of weights that are not there), Whisper's encoder."""
+    from transformers import AutoConfig, AutoModel
+
+    config = read_pretrained(AutoConfig, where, local_files_only=local_files_only)
+    if config.model_type != "whisper":
+        return _read_as(AutoModel, where, local_files_only)
+    from encodekit.features._whisper import BARE_NAMES, WhisperEncoderAlone
+
+    return _read_as(WhisperEncoderAlone, where, local_files_only, key_mapping=BARE_NAMES)
+
+
+def _read_whole(where: str, local_files_only: bool) -> _Loaded:
+    """Return the same of all that the architecture has."""
     import torch
-    from transformers import AutoFeatureExtractor, AutoModel
+    from transformers import AutoModel
+
+    with torch.random.fork_rng(devices=[]), _no_report():  # weights that are not there are drawn
+        return _read_as(AutoModel, where, local_files_only)
+
+
+def _read_as(reader: Any, where: str, local_files_only: bool, **how: Any) -> _Loaded:
+    import torch
+    from transformers import AutoFeatureExtractor
 
     given = {"local_files_only": local_files_only}
     with _no_bar() if local_files_only else nullcontext():
         model, info = read_pretrained(
-            AutoModel,
+            reader,
             where,
             output_loading_info=True,
             dtype=torch.float32,
             adapter_kwargs=given,  # or transformers asks the hub for an adapter all the same
             **given,
+            **how,
         )
-    return model, info, read_pretrained(AutoFeatureExtractor, where, **given)
+    extractor = read_pretrained(AutoFeatureExtractor, where, **given)
+    return model, extractor, set(info["missing_keys"])
+
+
+@contextmanager
+def _no_report() -> Iterator[None]:
+    """Keep transformers' list of weights that are not there away: what matters of it is said."""
+    from transformers.utils import logging
+
+    log: Any = logging
+    before = log.get_verbosity()
+    log.set_verbosity_error()
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ READ = (
     "wav2vec2 (also XLS-R, MMS and Conformer), HuBERT, WavLM, UniSpeech, UniSpeech-SAT, "
     "Data2VecAudio, SEW and Whisper (as load_backbone gives it)"
 )
+_ALWAYS_NORMED = ("whisper", "wav2vec2-conformer")  # others only with do_stable_layer_norm
 _AT_ONCE = 60.0  # s of audio in one forward pass, unless a batch size is given
 
 
@@ -53,8 +54,25 @@ def _encoder(model: Any) -> Any:
     return encoder
 
 
+def last_norm(model: Any) -> Any:
+    """Return the layer norm that a model has above its last transformer block.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    """
+    config, encoder = model.config, _encoder(model)
+    if config.model_type in _ALWAYS_NORMED or getattr(config, "do_stable_layer_norm", False):
+        return encoder.layer_norm
+    raise ValueError(
+        f"final_norm=True: {type(model).__name__} has no norm above its last block "
+        f"(model_type {config.model_type!r}): leave final_norm=False"
+    )
+
+
 def layer_outputs(
-    model: Any, clips: "torch.Tensor", layers: Sequence[int]
+    model: Any, clips: "torch.Tensor", layers: Sequence[int], *, final_norm: bool = False
 ) -> "dict[int, torch.Tensor]":
     """Return the hidden states (clip, frame, hidden) of each asked layer, from one pass.
 
@@ -68,14 +86,18 @@ def layer_outputs(
     clips : tensor (clip, sample)
         Normalised waveforms of equal length.
     layers : sequence of int
+    final_norm : bool
+        Whether the last block's output is given after the layer norm above it: the encoder's
+        ``last_hidden_state`` in transformers.
 
     Raises
     ------
     ValueError
-        For a layer that the model does not have.
+        For a layer that the model does not have, or a norm that it does not have.
     """
     blocks = transformer_blocks(model)
     check_layers(layers, len(blocks))
+    norm = last_norm(model) if final_norm else None
     found: dict[int, torch.Tensor] = {}
     with ExitStack() as hooks:
         for layer in sorted(set(layers)):
@@ -84,6 +106,8 @@ def layer_outputs(
         hooks.enter_context(_without_blocks_above(model, max(layers)))
         with suppress(_LayerReachedError):
             model(clips)
+    if norm is not None and len(blocks) in found:
+        found[len(blocks)] = norm(found[len(blocks)])
     return {layer: found[layer] for layer in layers}
 
 
@@ -226,8 +250,12 @@ def stream_blocks(
     overlap: float,
     normalise: bool,
     batch_size: int | None,
+    final_norm: bool = False,
 ) -> Iterator[Frames]:
-    """Yield what `encode_layers` returns, window by window."""
+    """Yield what `encode_layers` returns, window by window.
+
+    ``final_norm`` as in `layer_outputs`.
+    """
     stem = _checked_stem(model, waveform, rate)
     if round(chunk * rate) < stem.shortest:
         raise ValueError(f"chunk={chunk:g} s is shorter than one frame ({stem.shortest} samples)")
@@ -235,7 +263,7 @@ def stream_blocks(
     size = batch_size or max(1, int(_AT_ONCE // chunk))
     for first in range(0, len(windows), size):
         group = windows[first : first + size]
-        hidden = _encode(model, [waveform[a:b] for a, b, _ in group], layers, normalise)
+        hidden = _encode(model, [waveform[a:b] for a, b, _ in group], layers, normalise, final_norm)
         for i, (start, stop, keep_from) in enumerate(group):
             new, end = stem.n_frames(keep_from - start), stem.n_frames(stop - start)
             times = frame_times(model.config, end, rate=rate)
@@ -252,8 +280,12 @@ def context_blocks(
     stride: float,
     normalise: bool,
     batch_size: int | None,
+    final_norm: bool = False,
 ) -> Iterator[Frames]:
-    """Yield what `encode_context` returns, batch by batch of equally long windows."""
+    """Yield what `encode_context` returns, batch by batch of equally long windows.
+
+    ``final_norm`` as in `layer_outputs`.
+    """
     stem = _checked_stem(model, waveform, rate)
     windows = context_windows(len(waveform), rate, context, stride, stem.shortest)
     if not windows:
@@ -262,7 +294,7 @@ def context_blocks(
         )
     size = batch_size or max(1, int(_AT_ONCE // context))
     for group in _equal_lengths(windows, size):
-        hidden = _encode(model, [waveform[a:b] for a, b in group], layers, normalise)
+        hidden = _encode(model, [waveform[a:b] for a, b in group], layers, normalise, final_norm)
         last = [stem.n_frames(stop - start) - 1 for start, stop in group]
         centre = frame_times(model.config, last[0] + 1, rate=rate)[-1]
         times = np.array([start / rate + centre for start, _ in group])
@@ -292,7 +324,11 @@ def _checked_stem(model: Any, waveform: NDArray[Any], rate: int) -> Stem:
 
 
 def _encode(
-    model: Any, clips: list[NDArray[np.float32]], layers: Sequence[int], normalise: bool
+    model: Any,
+    clips: list[NDArray[np.float32]],
+    layers: Sequence[int],
+    normalise: bool,
+    final_norm: bool,
 ) -> Mapping[int, NDArray[np.float32]]:
     import torch
 
@@ -302,7 +338,7 @@ def _encode(
     parameter = next(model.parameters())
     with torch.inference_mode(), _evaluating(model):
         tensor = torch.tensor(batch, dtype=parameter.dtype, device=parameter.device)
-        hidden = layer_outputs(model, tensor, layers)
+        hidden = layer_outputs(model, tensor, layers, final_norm=final_norm)
     _check_clock(model, batch.shape[1], next(iter(hidden.values())).shape[1])
     return {layer: states.float().cpu().numpy() for layer, states in hidden.items()}
 

@@ -35,10 +35,10 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
     Data2VecAudio, and SEW, whose blocks see one frame every 40 ms.
 
     Layer 0 is the input of the first transformer block, layer k the output of block k (before a
-    last layer norm that some models add); no block above the highest asked one is computed. A
-    frame lies at the centre of what its convolutions see: 12.47 ms, then every 20 ms (exactly,
-    see `frame_times`); Whisper's frames lie at 0, 20, 40 ms and so on. Features are named
-    ``layer3.017`` and carry ``layer``.
+    last layer norm that some models add, unless ``final_norm``); no block above the highest asked
+    one is computed. A frame lies at the centre of what its convolutions see: 12.47 ms, then every
+    20 ms (exactly, see `frame_times`); Whisper's frames lie at 0, 20, 40 ms and so on. Features are
+    named ``layer3.017`` and carry ``layer``.
 
     Whisper fills what it encodes with silence to 30 s, whatever the window: nothing is cheaper
     for being shorter, and nothing may be longer.
@@ -49,12 +49,17 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
     ----------
     model : str or path
         A hub id (``"facebook/wav2vec2-base"``), a local folder, or the name of a registered
-        backbone (``"tiny"``).
+        backbone (``"whisper-tiny.en"``, ``"tiny"``).
     layer : int, list of int, "all" or None
         None is two thirds of the way up (8 of 12), where such models predict the brain best.
     windows : Streamed, Context or str
         How the audio is cut: `Streamed(chunk=30, overlap=8)` or `Context(length=16, stride=0.1)`,
         or the name of one with its defaults, ``"streamed"`` or ``"context"``.
+    final_norm : bool
+        Whether the last layer is given after the model's final layer norm: the
+        ``last_hidden_state`` of its encoder in transformers (for Whisper ``hidden_states[-1]``
+        too). Whisper, Conformer and models with ``do_stable_layer_norm`` have such a norm. Layers
+        below are the same with and without.
     resample, history, cache
         As in `FeatureExtractor`; the cache is on.
     device : str, optional
@@ -65,8 +70,8 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
     Raises
     ------
     ValueError, BackboneNotFoundError, ImportError
-        In ``transform``: an unknown layer or short name, a model that is nowhere, a missing
-        extra; each says what to do.
+        In ``transform``: an unknown layer or short name, a model that is nowhere or has no final
+        norm, a missing extra; each says what to do.
 
     Examples
     --------
@@ -83,6 +88,7 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
         layer: int | Sequence[int] | str | None = None,
         *,
         windows: Windows | str = Streamed(),
+        final_norm: bool = False,
         resample: str | Lanczos = "lanczos",
         device: str | None = None,
         history: float = 16.0,
@@ -92,6 +98,7 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
         self.model = model
         self.layer = layer
         self.windows = windows
+        self.final_norm = final_norm
         self.resample = resample
         self.device = device
         self.history = history
@@ -124,12 +131,12 @@ class SpeechFeatures(LoadedModel, FeatureExtractor):
         if isinstance(windows, Streamed):
             return stream_blocks(
                 model, waveform, layers, rate=rate, chunk=windows.chunk, overlap=windows.overlap,
-                normalise=normalise, batch_size=self.batch_size,
+                normalise=normalise, batch_size=self.batch_size, final_norm=self.final_norm,
             )  # fmt: skip
         if isinstance(windows, Context):
             return context_blocks(
                 model, waveform, layers, rate=rate, context=windows.length, stride=windows.stride,
-                normalise=normalise, batch_size=self.batch_size,
+                normalise=normalise, batch_size=self.batch_size, final_norm=self.final_norm,
             )  # fmt: skip
         raise ValueError(
             f"windows={windows!r} are of tuning: pass windows=Streamed(...) or Context(...)"

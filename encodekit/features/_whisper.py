@@ -5,6 +5,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.models.whisper.modeling_whisper import WhisperEncoder, WhisperPreTrainedModel
+
+BARE_NAMES = {  # of an encoder that was saved by itself, to those that it has within a model
+    r"^(conv1|conv2|embed_positions|layers|layer_norm)\.": r"encoder.\1."
+}
+
+
+class WhisperEncoderAlone(WhisperPreTrainedModel):  # type: ignore[no-untyped-call]
+    """A Whisper model that has no decoder, neither in memory nor in its checkpoint."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self._keys_to_ignore_on_load_unexpected = {r"^(?!(model\.)?encoder\.)"}
+        self.encoder = WhisperEncoder(config)
+        self.post_init()  # type: ignore[no-untyped-call]
 
 
 class MelStem(nn.Module):
@@ -56,11 +71,11 @@ class MelStem(nn.Module):
 
 
 class WhisperSpeech(nn.Module):
-    """The encoder of a Whisper model, called with waveforms; the decoder is dropped.
+    """The encoder of a Whisper model, called with waveforms; a decoder is dropped.
 
     Parameters
     ----------
-    model : transformers.WhisperModel
+    model : WhisperEncoderAlone or transformers.WhisperModel
         Its encoder is taken over.
     extractor : transformers.WhisperFeatureExtractor
     """

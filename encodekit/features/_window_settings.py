@@ -22,8 +22,8 @@ class Streamed(Windows):
     Parameters
     ----------
     chunk, overlap : float
-        s, of a window, and of what it shares with the one before it. Whisper encodes 30 s at a
-        time, whatever the window.
+        s, of a window, and of what it shares with the one before it. Whisper fills every window
+        with silence to 30 s, so that a shorter one costs as much; tuning warns of it.
     join : float, optional
         Of tuning alone: s of audio, at most, whose windows are joined before their frames are
         weighed. The 8 s of haemodynamic history are then held once a clip, and windows may
@@ -79,7 +79,8 @@ class Context(Windows):
 class Exact(Windows):
     """The 10 s that end with each TR, each encoded by itself (Moussa & Toneva 2025); of tuning.
 
-    Near the audio's start they are shorter, and never filled with silence.
+    Near the audio's start they are shorter, and never filled with silence, but by Whisper, which
+    fills each to 30 s: they cost three times what they hold.
 
     Parameters
     ----------

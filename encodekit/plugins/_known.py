@@ -30,5 +30,5 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "regions": {"glasser": _BRAIN_TUNING},
     "studies": dict.fromkeys(("lebel2023", "narratives", "bids", "folder"), _ADAPTERS),
     "commands": {"demo": _BRAIN_TUNING, "tune": _BRAIN_TUNING, "data": _ADAPTERS},
-    "backbones": {"tiny": _BRAIN_TUNING},
+    "backbones": dict.fromkeys(("tiny", "whisper-tiny.en"), _BRAIN_TUNING),
 }

@@ -1,8 +1,11 @@
 """Spoken stories and the simulated study."""
 
+from encodekit.simulation._follows import Follows
 from encodekit.simulation._grammar import FRAMES, Sentence, compose_story
-from encodekit.simulation._oracle import TrueMeaning
+from encodekit.simulation._noise import Noise
+from encodekit.simulation._oracle import TrueFeatures, TrueMeaning
 from encodekit.simulation._recipe import STUDY_VOICES
+from encodekit.simulation._responses import simulate_responses
 from encodekit.simulation._simulate import simulate_study
 from encodekit.simulation._speech import (
     HELD_OUT_VOICE,
@@ -34,11 +37,15 @@ __all__ = [
     "VOICES",
     "WORDS_PER_MINUTE",
     "ContentWord",
+    "Follows",
+    "Noise",
     "Sentence",
     "Speech",
     "SpokenStory",
+    "TrueFeatures",
     "TrueMeaning",
     "compose_story",
+    "simulate_responses",
     "simulate_study",
     "speak",
     "spoken_story",

@@ -1,18 +1,23 @@
 """Where the simulated targets lie: vertices of fsaverage5, and what each part of cortex does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from encodekit.core import import_extra
+from encodekit.simulation._places import NOTHING, Places
+
+if TYPE_CHECKING:
+    from encodekit.regions import Atlas, RegionSelector
 
 SPACE = "fsaverage5"
 HEMISPHERES = ("left", "right")
-AUDITORY, LANGUAGE, NOTHING = "acoustics", "language", "nothing"
+AUDITORY, LANGUAGE = "acoustics", "language"
 GROUPS = {AUDITORY: "early_auditory", LANGUAGE: "late_language"}
 N_OTHER = 300  # vertices that follow nothing
 
@@ -31,45 +36,49 @@ _BALLS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Cortex:
-    """The simulated vertices, the same for all participants, left before right.
+class Cortex(Places):
+    """Vertices of `SPACE`, left before right.
 
     Attributes
     ----------
-    hemisphere, region, follows : ndarray of str, (vertex,)
+    hemisphere : ndarray of str, (vertex,)
     vertex : ndarray of int, (vertex,)
         Counted per hemisphere.
     coordinates : ndarray, (vertex, 3)
         mm, on the sphere.
-    source : str
-        Which atlas named the regions.
     """
 
     hemisphere: NDArray[np.str_]
     vertex: NDArray[np.int64]
-    region: NDArray[np.str_]
-    follows: NDArray[np.str_]
     coordinates: NDArray[np.float64]
-    source: str
 
-    def __len__(self) -> int:
-        return len(self.vertex)
+    @property
+    def space(self) -> str:
+        """The mesh of the vertices."""
+        return SPACE
+
+    def coords(self) -> dict[str, Any]:
+        """Return the coordinates on target that say where they are."""
+        return {"hemisphere": self.hemisphere, "vertex": self.vertex, "region": self.region}
+
+    def target_names(self, participant: str) -> None:
+        """Return None: a target is named by its hemisphere and vertex."""
 
     def take(self, rows: NDArray[np.int64]) -> "Cortex":
         """Return the cortex of these rows alone."""
         return Cortex(
-            self.hemisphere[rows],
-            self.vertex[rows],
             self.region[rows],
             self.follows[rows],
-            self.coordinates[rows],
             self.source,
+            self.hemisphere[rows],
+            self.vertex[rows],
+            self.coordinates[rows],
         )
 
     def smooth_fields(self, rng: np.random.Generator, n_fields: int) -> NDArray[np.float64]:
         """Return random maps (field, vertex) of mean 0 and variance 1 that vary smoothly.
 
-        Neighbours of one hemisphere and one kind (auditory, language, other) resemble each other.
+        Neighbours of one hemisphere and one kind (auditory, language, ...) resemble each other.
         """
         fields = rng.standard_normal((n_fields, len(self)))
         for rows, kernel in self._kernels:
@@ -88,7 +97,7 @@ class Cortex:
 
     def _patches(self) -> Iterable[NDArray[np.int64]]:
         for hemisphere in HEMISPHERES:
-            for kind in (AUDITORY, LANGUAGE, NOTHING):
+            for kind in np.unique(self.follows):
                 rows = np.flatnonzero((self.hemisphere == hemisphere) & (self.follows == kind))
                 if rows.size:
                     yield rows
@@ -111,6 +120,42 @@ def simulated_cortex(n_vertices: int | None = None) -> Cortex:
             f"vertices={n_vertices}: take from 3 to {len(whole)}, or None for all of them"
         )
     return whole.take(_spread(whole, n_vertices))
+
+
+def cortex_of(atlas: "str | Atlas | RegionSelector", counts: Mapping[str, int]) -> Cortex:
+    """Return so many vertices of each region of an atlas, or all it has, spread evenly.
+
+    Raises
+    ------
+    ValueError
+        Where the atlas has no such region or no labels on `SPACE`, or two regions overlap.
+    """
+    from encodekit.plugins import make_regions
+
+    selector: Any = make_regions(atlas, space=SPACE) if isinstance(atlas, str) else atlas
+    labels: Atlas = getattr(selector, "atlas", selector).in_space(SPACE)
+    follows = np.full(2 * labels.n_vertices, "", dtype=object)  # left, then right
+    chosen = []
+    for region, count in counts.items():
+        rows = np.flatnonzero(np.concatenate(list(labels.mask([region]).values())))
+        taken = rows[follows[rows] != ""]
+        if not rows.size or taken.size:
+            what = f"overlaps with {follows[taken[0]]!r}" if taken.size else "has no vertex"
+            raise ValueError(f"region {region!r} of {labels.name} {what} on {SPACE}: leave it out")
+        follows[rows] = region
+        chosen.append(_evenly(rows, min(count, rows.size)))
+    rows = np.sort(np.concatenate(chosen))
+    hemisphere = np.repeat(HEMISPHERES, labels.n_vertices)
+    areas = [labels.region_of(side, np.arange(labels.n_vertices)) for side in HEMISPHERES]
+    coordinates = [mesh_coordinates(side, "sphere") for side in HEMISPHERES]
+    return Cortex(
+        np.concatenate(areas)[rows],
+        follows[rows].astype(str),
+        labels.name,
+        hemisphere[rows],
+        rows % labels.n_vertices,
+        np.concatenate(coordinates)[rows],
+    )
 
 
 def atlas_source() -> str:
@@ -187,7 +232,7 @@ def _assemble(
         coordinates.append(mesh_coordinates(side, "sphere")[chosen])
     hemisphere, region, follows = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return Cortex(
-        hemisphere, np.concatenate(vertices), region, follows, np.concatenate(coordinates), source
+        region, follows, source, hemisphere, np.concatenate(vertices), np.concatenate(coordinates)
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from encodekit.simulation._latents import STEP
+from encodekit.simulation._steps import STEP
 
 _LENGTH = 32.0  # s, after which the canonical response is below a thousandth of its peak
 

@@ -1,8 +1,4 @@
-"""What drives the simulated brain: word meanings gathered over seconds, loudness, mel bands.
-
-All time courses of a story stand side by side in one array (time, latent) at `STEP` seconds, so
-that the haemodynamic response is applied to these few and not to every target.
-"""
+"""What drives the simulated brain: word meanings gathered over seconds, loudness, mel bands."""
 
 from collections.abc import Mapping
 
@@ -10,17 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from encodekit.simulation._steps import STEP, word_impulses
 from encodekit.simulation._vocabulary import TOPICS, VOCABULARY
 
-STEP = 0.1  # s
 N_DIMENSIONS = 12
 N_BANDS = 8
 SMOOTHING = (2.0, 4.0, 8.0)  # s
 TOPIC_SHARE = 0.6
-MEANING = {s: slice(i * N_DIMENSIONS, (i + 1) * N_DIMENSIONS) for i, s in enumerate(SMOOTHING)}
-LOUDNESS = slice(len(SMOOTHING) * N_DIMENSIONS, len(SMOOTHING) * N_DIMENSIONS + 1)
-BANDS = slice(LOUDNESS.stop, LOUDNESS.stop + N_BANDS)
-N_LATENTS = BANDS.stop
 
 _WINDOW, _HOP, _N_FFT = 400, 320, 512  # samples at 16 kHz: 25 ms every 20 ms
 _FLOOR = 1e-3  # power of silence, about 30 dB below speech
@@ -41,45 +33,11 @@ def word_vectors(rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
 
 def story_latents(
     audio: NDArray[np.float32], words: pd.DataFrame, vectors: Mapping[str, NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """Return the latents (time, N_LATENTS) of one story heard at 16 kHz."""
+) -> list[NDArray[np.float64]]:
+    """Return meaning, loudness and bands (step, feature) of one story heard at 16 kHz."""
     power = mel_power(audio)
-    impulses = word_impulses(words, vectors, len(power))
-    return _side_by_side(impulses, _decibels(power.mean(axis=1, keepdims=True)), _decibels(power))
-
-
-def unrelated_latents(rng: np.random.Generator, n_steps: int) -> NDArray[np.float64]:
-    """Return latents (time, N_LATENTS) of the same making that know nothing of any story."""
-    n_columns = N_DIMENSIONS + 1 + N_BANDS
-    noise = rng.standard_normal((n_steps, n_columns))
-    return _side_by_side(*np.split(noise, [N_DIMENSIONS, N_DIMENSIONS + 1], axis=1))
-
-
-def _side_by_side(
-    impulses: NDArray[np.float64], loudness: NDArray[np.float64], bands: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return np.hstack([*(gather(impulses, seconds) for seconds in SMOOTHING), loudness, bands])
-
-
-def word_impulses(
-    words: pd.DataFrame, vectors: Mapping[str, NDArray[np.float64]], n_steps: int
-) -> NDArray[np.float64]:
-    """Return (time, N_DIMENSIONS): each content word's vector at the step of its onset."""
-    impulses = np.zeros((n_steps, N_DIMENSIONS))
-    for word, onset in zip(words["word"], words["onset"], strict=True):
-        if word in vectors and onset / STEP < n_steps:
-            impulses[int(onset / STEP)] += vectors[word]
-    return impulses
-
-
-def gather(impulses: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
-    """y(t) = sum of x over the ``seconds`` up to t: what was heard so recently."""
-    width = round(seconds / STEP)
-    # A moving sum is the difference of two running totals: no cost per second gathered.
-    total = np.cumsum(impulses, axis=0)
-    gathered = total.copy()
-    gathered[width:] -= total[:-width]
-    return gathered
+    meaning = word_impulses(words, vectors, len(power))
+    return [meaning, _decibels(power.mean(axis=1, keepdims=True)), _decibels(power)]
 
 
 def mel_power(audio: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The features that the simulated language areas really follow: the best that a model can find."""
+"""The features that simulated regions really follow: the best that a model can find."""
 
 from pathlib import Path
 
@@ -7,7 +7,50 @@ import xarray as xr
 
 from encodekit.data import Stimulus
 from encodekit.features import FeatureExtractor, Lanczos
-from encodekit.simulation._latents import SMOOTHING, STEP, gather, word_impulses
+from encodekit.simulation._follows import Follows
+from encodekit.simulation._latents import SMOOTHING
+from encodekit.simulation._steps import STEP
+
+
+class TrueFeatures(FeatureExtractor):
+    """What a region of `simulate_responses` follows, gathered over all of its seconds.
+
+    What a pipeline reaches with these features, with the same delays and the same amount of data,
+    is the most that any model can reach with it in that region.
+
+    Parameters
+    ----------
+    follows : Follows
+    history, resample, cache
+        As in `FeatureExtractor`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> words = pd.DataFrame({"word": ["sun"], "onset": [1.0], "duration": [0.3]})
+    >>> story = Stimulus("story-1", words=words, t_r=2.0, duration=8.0)
+    >>> TrueFeatures(Follows({"sun": [1.0]}, seconds=(2, 4))).transform([story]).values.tolist()
+    [[0.5, 0.5], [0.5, 1.0], [0.0, 0.5], [0.0, 0.0]]
+    """
+
+    resample = "mean"
+
+    def __init__(
+        self,
+        follows: Follows,
+        *,
+        history: float = 16.0,
+        resample: str | Lanczos = "mean",
+        cache: str | Path | None = None,
+    ) -> None:
+        self.follows = follows
+        self.history = history
+        self.resample = resample
+        self.cache = cache
+
+    def frames(self, stimulus: Stimulus) -> xr.DataArray:
+        """Return the gathered features (time, seconds x feature), ten frames a second."""
+        return _frames(self.follows, stimulus)
 
 
 class TrueMeaning(FeatureExtractor):
@@ -53,18 +96,18 @@ class TrueMeaning(FeatureExtractor):
                 f"stimulus {stimulus.name!r} has no words or no audio: TrueMeaning needs the "
                 "stimuli of a simulated study"
             )
-        n_steps = int(np.ceil(stimulus.audio_duration / STEP - 1e-9))
-        words = self.word_vector.coords["word"].values.tolist()
-        vectors = dict(zip(words, self.word_vector.values, strict=True))
-        impulses = word_impulses(stimulus.words, vectors, n_steps)
-        values = np.hstack([gather(impulses, seconds) for seconds in SMOOTHING])
-        n_dimensions = impulses.shape[1]
-        names = [f"{seconds:g}s.{row:02d}" for seconds in SMOOTHING for row in range(n_dimensions)]
-        return xr.DataArray(
-            values,
-            dims=("time", "feature"),
-            coords={
-                "seconds": ("time", (np.arange(n_steps) + 0.5) * STEP),
-                "name": ("feature", names),
-            },
-        )
+        return _frames(Follows(self.word_vector, seconds=SMOOTHING), stimulus)
+
+
+def _frames(follows: Follows, stimulus: Stimulus) -> xr.DataArray:
+    values = follows.gathered(stimulus)
+    n_features = values.shape[1] // len(follows.gathered_over)
+    names = [f"{s:g}s.{row:02d}" for s in follows.gathered_over for row in range(n_features)]
+    return xr.DataArray(
+        values,
+        dims=("time", "feature"),
+        coords={
+            "seconds": ("time", (np.arange(len(values)) + 0.5) * STEP),
+            "name": ("feature", names),
+        },
+    )

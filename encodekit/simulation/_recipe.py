@@ -8,14 +8,12 @@ import numpy as np
 
 from encodekit.core import unknown_name
 from encodekit.simulation._brain import Snr, check_snr
+from encodekit.simulation._design import Design, missing_mistakes, stream
 from encodekit.simulation._speech import HELD_OUT_VOICE, VOICES
 
 NULLS = ("nothing", "acoustics", "unrelated")
 STUDY_VOICES = tuple(voice for voice in VOICES if voice != HELD_OUT_VOICE)
 _FORMAT = 1  # of everything that decides about the values: raise it when one seed gives others
-
-# Each source of chance has a stream of its own, so that more people or stories change no other.
-_STREAMS = ("vectors", "story", "shared map", "own map", "noise", "latents", "missing")
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,7 @@ class Recipe:
             mistakes.append(unknown_name("null", self.null, NULLS))
         if not self.voices:
             mistakes.append("voices is empty: name at least one")
-        if not 0 <= self.missing <= 0.5 or (self.missing and self.n_participants == 1):
-            mistakes.append(
-                f"missing={self.missing:g} with n_participants={self.n_participants}: take 0 to "
-                "0.5, and two participants or more, so that somebody heard every story"
-            )
+        mistakes += missing_mistakes(self.missing, self.n_participants)
         return mistakes
 
     @property
@@ -85,22 +79,20 @@ class Recipe:
         return [self.stories[number - 1] for number in sorted(numbers)]
 
     @property
-    def participants(self) -> list[str]:
-        """Names of the participants."""
-        return [f"P{number}" for number in range(1, self.n_participants + 1)]
+    def design(self) -> Design:
+        """Who heard what how often."""
+        return Design(
+            n_participants=self.n_participants,
+            runs=tuple(self.stories),
+            repeats=dict.fromkeys(self.test_stories, self.test_repeats),
+            snr=self.snr,
+            missing=self.missing,
+            seed=self.seed,
+        )
 
-    def rng(self, stream: str, *which: int) -> np.random.Generator:
-        """Return the generator of one source of chance; ``which`` counts people or stories."""
-        key = (_STREAMS.index(stream), *which)
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-
-    def lacking(self, participant: int) -> set[str]:
-        """Return the stories that a participant did not hear; never a repeated one."""
-        once = [name for name in self.stories if name not in self.test_stories]
-        n_lacking = round(self.missing * len(once))
-        order = self.rng("missing").permutation(len(once))
-        places = participant * n_lacking + np.arange(n_lacking)
-        return {once[order[place % len(once)]] for place in places}
+    def rng(self, name: str, *which: int) -> np.random.Generator:
+        """Return the generator of one source of chance; ``which`` counts stories."""
+        return stream(self.seed, name, *which)
 
     def key(self, *others: str) -> str:
         """Return what names the study in the cache."""

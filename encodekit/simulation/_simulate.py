@@ -3,17 +3,20 @@
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
 
 from encodekit.core import progress
 from encodekit.simulation._brain import Snr
 from encodekit.simulation._cortex import atlas_source
 from encodekit.simulation._ground_truth import truth_of
-from encodekit.simulation._participants import measured_responses, simulate_participant
+from encodekit.simulation._participants import Participant, Scanned, scan
 from encodekit.simulation._recipe import STUDY_VOICES, Recipe
-from encodekit.simulation._world import build_world
+from encodekit.simulation._spoken import Vectors, spoken_world
+from encodekit.simulation._world import World
 
 if TYPE_CHECKING:
     from encodekit.data import Study
@@ -150,20 +153,30 @@ def _build(recipe: Recipe) -> "Study":
     from encodekit.data import Study
 
     with progress("simulating a study", recipe.n_stories + recipe.n_participants) as tick:
-        world = build_world(recipe, tick)
-        people = [simulate_participant(world, number) for number in range(recipe.n_participants)]
-        responses = {}
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            measured = pool.map(lambda person: measured_responses(world, person), people)
-            for person, runs in zip(people, measured, strict=True):
-                responses[person.name] = runs
-                tick(1)
+        world, vectors = spoken_world(recipe, tick)
+        people, responses = scan(world, tick)
     return Study(
         "simulated",
         world.stimuli,
         responses,
-        truth=lambda: truth_of(world, people, responses),
-        description=_description(recipe, world.cortex.source),
+        truth=lambda: _truth(recipe, vectors, world, people, responses),
+        description=_description(recipe, world.places.source),
+    )
+
+
+def _truth(
+    recipe: Recipe, vectors: Vectors, world: World, people: list[Participant], responses: Scanned
+) -> xr.Dataset:
+    words = list(vectors)
+    truth = truth_of(world, people, responses).assign_coords(word=words)
+    truth["word_vector"] = (("word", "dimension"), np.stack([vectors[word] for word in words]))
+    return truth.assign_attrs(
+        t_r=recipe.t_r,
+        test_stories=recipe.test_stories,
+        snr=recipe.snr if isinstance(recipe.snr, str) else list(recipe.snr),
+        null=recipe.null or "none",
+        seed=recipe.seed,
+        regions=world.places.source,
     )
 
 

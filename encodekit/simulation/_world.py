@@ -1,87 +1,60 @@
-"""What all simulated participants share: stories, latents, cortex, the meaning of words."""
+"""What all simulated participants share: stimuli, latents, places, maps."""
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encodekit.data import Stimulus
-from encodekit.simulation._brain import Maps, draw_maps, smoothing_map
-from encodekit.simulation._cortex import Cortex, simulated_cortex
-from encodekit.simulation._latents import story_latents, unrelated_latents, word_vectors
-from encodekit.simulation._recipe import Recipe
-from encodekit.simulation._story import SpokenStory, spoken_story
+from encodekit.simulation._brain import Latents, follows_under, smoothing_maps
+from encodekit.simulation._design import Design
+from encodekit.simulation._places import Places
 
-Tick = Callable[[float], None]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """What all participants share; ``latents`` (step, latent) has one array per story."""
+    """What all participants share.
 
-    recipe: Recipe
-    cortex: Cortex
-    maps: Maps
-    smoothing: NDArray[np.float64]
-    vectors: dict[str, NDArray[np.float64]]
+    Attributes
+    ----------
+    kinds : ndarray of str, (vertex,)
+        Whose parts of the latents each target follows.
+    null : str, optional
+        ``"nothing"`` or ``"unrelated"``.
+    fields : ndarray, (field, vertex)
+        The shared maps: those of the parts' features, then of the signal's strength.
+    smoothing : ndarray, (part, vertex)
+        Over how many seconds each target gathers each part.
+    heard : list of ndarray, (step, latent)
+        One per run.
+    """
+
+    design: Design
+    places: Places
+    latents: Latents
+    kinds: NDArray[np.str_]
+    null: str | None
+    fields: Floats
+    smoothing: Floats
     stimuli: list[Stimulus]
-    latents: list[NDArray[np.float64]]
+    heard: list[Floats]
+
+    @cached_property
+    def times(self) -> list[Floats]:
+        """The middle of each TR within the audio, s, for each run."""
+        return [stimulus.grid + stimulus.offset for stimulus in self.stimuli]
 
     @property
-    def times(self) -> NDArray[np.float64]:
-        """The middle of each TR within the audio, s; the same in every story."""
-        times: NDArray[np.float64] = self.stimuli[0].grid + self.stimuli[0].offset
-        return times
+    def follows(self) -> NDArray[np.str_]:
+        """What each target follows: its kind, unrelated or nothing."""
+        return follows_under(self.kinds, self.null)
 
 
-def build_world(recipe: Recipe, tick: Tick) -> World:
-    """Compose and speak the stories, and draw what the participants share."""
-    cortex = simulated_cortex(recipe.vertices)
-    vectors = word_vectors(recipe.rng("vectors"))
-    rng = recipe.rng("shared map")
-    maps, smoothing = draw_maps(cortex, rng), smoothing_map(cortex, rng)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        numbers = range(recipe.n_stories)
-        heard = []
-        for story in pool.map(lambda number: _story(recipe, number), numbers):
-            heard.append(story)
-            tick(1)
-        latents = list(pool.map(lambda n: _latents(recipe, n, heard[n], vectors), numbers))
-    stimuli = [_stimulus(story, recipe.t_r) for story in heard]
-    return World(recipe, cortex, maps, smoothing, vectors, stimuli, latents)
-
-
-def _story(recipe: Recipe, number: int) -> SpokenStory:
-    return spoken_story(
-        recipe.stories[number],
-        recipe.seconds,
-        voice=recipe.voices[number % len(recipe.voices)],
-        rng=recipe.rng("story", number),
-        words_held_out=recipe.words_held_out,
-    )
-
-
-def _latents(
-    recipe: Recipe, number: int, story: SpokenStory, vectors: dict[str, NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    latents = story_latents(story.audio, story.words, vectors)
-    if recipe.null == "unrelated":
-        return unrelated_latents(recipe.rng("latents", number), len(latents))
-    return latents
-
-
-def _stimulus(story: SpokenStory, t_r: float) -> Stimulus:
-    columns = ["phone", "onset", "duration"]
-    grid = Stimulus(story.name, story.audio, story.sampling_rate, t_r=t_r).grid
-    return Stimulus(
-        story.name,
-        story.audio,
-        story.sampling_rate,
-        words=story.words,
-        phones=story.phones[columns],
-        tr_times=grid,
-        t_r=t_r,
-    )
+def shared_maps(design: Design, places: Places, latents: Latents) -> tuple[Floats, Floats]:
+    """Draw the maps that people share, and over how many seconds each target gathers."""
+    rng = design.rng("shared map")
+    fields = places.smooth_fields(rng, latents.n_fields)
+    return fields, smoothing_maps(latents, places, rng)

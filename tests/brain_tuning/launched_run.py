@@ -1,6 +1,6 @@
 """Tune, alone or as one of the processes of `accelerate launch`; the first says what it saw.
 
-launched_run.py BACKBONE: one line of JSON.
+launched_run.py BACKBONE UPDATE: one line of JSON.
 """
 
 import json
@@ -11,10 +11,10 @@ import torch
 from accelerate import PartialState
 from killed_run import study
 
-from encodekit_brain_tuning import BrainTunedFeatures, Lora, Runtime, Sequential, Streamed, Training
+from encodekit_brain_tuning import BrainTunedFeatures, Runtime, Sequential, Streamed, Training
 
 
-def main(backbone):
+def main(backbone, update):
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     stories, responses = study()
@@ -25,11 +25,12 @@ def main(backbone):
         backbone,
         loss="correlation",
         participants=Sequential(),
-        update=Lora(dropout=0.0),
+        update=update,
         windows=Streamed(chunk=12.0),
         training=training,
         runtime=Runtime(cache=None, device="cpu"),
     )
+    tuned.set_params(update__dropout=0.0)
     tuned.fit(stories[:2], responses[:2], validation=(stories[2:], responses[2:]))
     weights = torch.cat([p.detach().flatten() for p in tuned.model_.parameters()])
     state = PartialState()
@@ -40,4 +41,4 @@ def main(backbone):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

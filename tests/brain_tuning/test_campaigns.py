@@ -1,94 +1,196 @@
-"""The paper's comparisons on ten fresh cohorts: `benchmarks/paper/campaign.py`, every question."""
+"""The paper's questions on cohorts: `benchmarks/paper/campaign.py`."""
 
-import importlib.util
-import sys
-from pathlib import Path
+import json
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
 
-from encodekit.reports import t_interval
-
-
-@pytest.fixture(scope="module")
-def campaign():
-    path = Path(__file__).parents[2] / "benchmarks" / "paper" / "campaign.py"
-    spec = importlib.util.spec_from_file_location("campaign", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["campaign"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["campaign"]
+import encodekit as ek
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return tmp_path_factory.mktemp("campaign") / "results.jsonl"
+def campaign(paper):
+    return paper("campaign")
 
 
-NOT_BELOW = {
-    ("windows", "streamed - exact"): -0.01,
-    ("windows", "joined - exact"): -0.01,
-    ("people", "multi - pretrained"): 0.0,
-}
-NOT_ABOVE = ("shuffled - pretrained", "phases - pretrained")
+@pytest.fixture(scope="module")
+def arms(paper):
+    return paper("arms")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(2 * 3600)
+@pytest.fixture(scope="module")
+def questions(paper):
+    return paper("questions")
+
+
+@pytest.fixture(scope="module")
+def world(paper, arms):
+    """A world as `worlds.TINY`, small."""
+    worlds = paper("worlds")
+    changes = {
+        "n_stories": 8,
+        "n_test": 2,
+        "test_repeats": 4,
+        "minutes": 0.4,
+        "vertices": 60,
+        "snr": (0.6, 0.8),
+    }
+    return replace(
+        worlds.TINY,
+        name="small",
+        simulate=lambda seed: worlds.spoken(seed, **changes),
+        sizes=arms.Sizes(tune=3, validate=1, fit=2),
+        steps=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def cohort(arms, world):
+    return arms.Cohort.simulate(world, 3)
+
+
+def test_settings_were_chosen_on_other_cohorts(questions):
+    for question in questions.QUESTIONS.values():
+        assert not set(question.cohorts) & set(questions.DEVELOPMENT)
+
+
 @pytest.mark.parametrize(
-    "question", ["controls", "people", "hours", "loss", "windows", "strategies", "heads"]
+    ("name", "least"), [("people", 24), ("scaling", 16), ("transfer", 12), ("data", 10)]
 )
-def test_ten_fresh_cohorts(campaign, results, question, capsys):
-    table = campaign.run(question, campaign.FRESH, results)
-    with capsys.disabled():
-        print(f"\n### {question}\n\n{campaign.show(table, question)}")
-    for name, gain in campaign.differences(table, question):
-        assert len(gain) == len(campaign.FRESH)
-        interval = t_interval(gain)
-        if name in NOT_ABOVE:
-            assert interval.low <= 0, name
-        if (question, name) in NOT_BELOW:
-            assert interval.low > NOT_BELOW[question, name], name
+def test_there_are_as_many_cohorts_as_was_fixed(questions, name, least):
+    assert len(questions.QUESTIONS[name].cohorts) >= least
 
 
-def test_every_question_is_asked(campaign):
-    marked = next(m for m in test_ten_fresh_cohorts.pytestmark if m.name == "parametrize")
-    asked = set(campaign.QUESTIONS) - set(campaign.OF_DEVELOPMENT)
-    assert sorted(marked.args[1]) == sorted(asked)
-    assert not set(campaign.FRESH) & set(campaign.DEVELOPMENT)
+def test_every_arm_of_a_question_is_defined(questions):
+    for question in questions.QUESTIONS.values():
+        assert set(question.arms) <= set(questions.ARMS)
 
 
-def test_what_was_measured_is_not_measured_again(campaign, results, monkeypatch):
-    asked = []
-
-    def measure(cohort, name):
-        asked.append((cohort.seed, name))
-        return dict.fromkeys(("score", "raw", "layer", "steps", "kept_step", "cpu_seconds"), 0)
-
-    monkeypatch.setattr(campaign, "measure", measure)
-    monkeypatch.setattr(campaign.Cohort, "simulate", lambda seed: campaign.Cohort(seed, None))
-    path = results.with_name("again.jsonl")
-    first = campaign.run("loss", [7, 8], path)
-    assert sorted(asked) == sorted((s, arm) for s in (7, 8) for arm in campaign.arms_of("loss"))
-    asked.clear()
-    again = campaign.run("windows", [7, 8], path)
-    new = [arm for arm in campaign.arms_of("windows") if arm != "joint"]
-    assert sorted(asked) == sorted((seed, arm) for seed in (7, 8) for arm in new)
-    assert len(first) == 2 * len(campaign.arms_of("loss"))
-    assert set(again["arm"]) == {"joint", *new}
-    monkeypatch.setattr(campaign, "STEPS", campaign.STEPS + 1)
-    assert campaign.read_results(path).empty
+def test_a_control_is_tuned_on_other_fmri_and_validated_on_the_real_one(arms, cohort):
+    _, true, (_, validation) = cohort.tuning_data(arms.Arm(stories=3))
+    for control in ("blocks", "phases"):
+        stimuli, y, (_, held) = cohort.tuning_data(arms.Arm(stories=3, control=control))
+        assert [s.run_name for s in stimuli] == cohort.parts.tune.runs
+        assert not any(np.array_equal(a.values, b.values) for a, b in zip(true, y, strict=True))
+        for a, b in zip(validation, held, strict=True):
+            np.testing.assert_array_equal(a.values, b.values)
 
 
-def test_differences_are_within_cohorts(campaign):
-    scores = {"correlation": (0.30, 0.50), "joint": (0.29, 0.51)}
-    scores |= {"correlation, a quarter": (0.2, 0.3), "4 people, the same quarter": (0.2, 0.3)}
-    rows = [(cohort, arm, r) for arm, pair in scores.items() for cohort, r in enumerate(pair)]
-    table = pd.DataFrame(rows, columns=["cohort", "arm", "score"])
-    (name, gain), (_, none) = campaign.differences(table, "loss")
-    assert name == "correlation - l2, all stories"
-    np.testing.assert_allclose(gain, [0.01, -0.01])
-    np.testing.assert_allclose(none, 0)
-    assert "all stories | +0.0000 | -0.1271 to +0.1271 | 1 of 2 |" in campaign.show(table, "loss")
+def test_people_and_stories_that_score_are_seen_by_no_tuning(arms, cohort):
+    _, y, (_, held) = cohort.tuning_data(arms.Arm(stories=3))
+    assert not set(y[0].participant.values) & set(arms.HELD_OUT)
+    assert not set(held[0].participant.values) & set(arms.HELD_OUT)
+    runs = {k: set(getattr(cohort.parts, k).runs) for k in ("tune", "validate", "fit", "test")}
+    assert sum(map(len, runs.values())) == len(set().union(*runs.values()))
+    assert set(cohort.parts.test.repeats()["n_repeats"].values) == {4}
+
+
+def test_the_weights_are_those_of_the_last_step_and_come_back_from_the_folder(
+    arms, cohort, tmp_path
+):
+    arm = arms.Arm(people=("P1",), stories=2)
+    tuned = cohort.tuned(arm, tmp_path)
+    history = tuned.history_
+    assert history["kept"].tolist() == [False, True]
+    assert history["step"].tolist() == [0, 2]
+    again = cohort.tuned(arm, tmp_path)
+    assert again.weights_hash() == tuned.weights_hash() == cohort.tuned(arm).weights_hash()
+    other = cohort.tuned(replace(arm, people=("P2",)), tmp_path)
+    assert other.weights_hash() != tuned.weights_hash()
+
+
+def test_what_learns_from_no_brain_takes_the_same_steps(arms, cohort):
+    tuned = cohort.tuned(arms.Arm(learns="audio", stories=2))
+    assert tuned.history_["step"].max() == 2
+    assert tuned.windows == cohort.world.read
+
+
+def test_the_score_is_what_evaluate_says(paper, cohort):
+    measures, arms = paper("measures"), paper("arms")
+    fit, test = cohort.parts.fit, cohort.parts.test
+    model = ek.SpeechFeatures("tiny", layer=4, resample="mean", windows=cohort.world.read)
+    found = measures.held_out_score(model, fit, test, cohort.world.areas)
+    people = list(arms.HELD_OUT)
+    for area, regions in cohort.world.areas.items():
+        steps = make_pipeline(
+            model, ek.Delayer(seconds=list(measures.DELAYS)), ek.RunScaler(),
+            ek.RidgeCV(alphas=measures.ALPHAS),
+        )  # fmt: skip
+        one, two = (part.select(participants=people) for part in (fit, test))
+        steps.fit(one.stimuli, one.responses(regions=regions))
+        table = ek.evaluate(steps, two, fit=one, targets=regions).table("participant")
+        assert found[area]["score"] == pytest.approx(table["score"].mean())
+        assert found[area]["raw"] == pytest.approx(table["raw"].mean())
+        assert found[area]["layers"] == [pytest.approx(found[area]["score"], abs=1e-5)]
+
+
+def test_what_was_measured_is_not_measured_again(campaign, questions, tmp_path):
+    path = tmp_path / "results.jsonl"
+    asked = campaign.missing([questions.QUESTIONS["people"]], [7], path, set())
+    (((world, seed), wanted),) = asked.items()
+    assert (world, seed) == ("tiny", 7)
+    assert [arm for _, arm in wanted] == questions.QUESTIONS["people"].arms
+    key = campaign.key_of(campaign.WORLDS["tiny"], "joint", "score")
+    line = {"world": "tiny", "measure": "score", "cohort": 7, "arm": "joint", "key": key}
+    path.write_text(json.dumps(line) + "\n" + json.dumps({**line, "arm": "phases"}) + "\n")
+    left = campaign.missing([questions.QUESTIONS["people"]], [7], path, set())["tiny", 7]
+    assert ("score", "joint") not in left
+    assert ("score", "phases") in left  # under the key of another arm it is of other settings
+    other = replace(campaign.WORLDS["tiny"], steps=65)
+    assert campaign.key_of(other, "joint", "score") != key
+
+
+def test_arms_without_their_model_are_left_out_by_name(campaign, questions, tmp_path):
+    path = tmp_path / "none.jsonl"
+    asked = campaign.missing([questions.QUESTIONS["scaling"]], [7], path, {"language model"})
+    arms = [arm for _, arm in asked["tiny", 7]]
+    assert not any("language model" in arm for arm in arms)
+    assert "audio, 5 min" in arms
+
+
+def lines(campaign, questions, name, gains):
+    """Lines of a question with scores of .2 and the gains of some arms, a little noisy."""
+    rng, found = np.random.default_rng(0), []
+    for cohort in range(10):
+        for arm in questions.QUESTIONS[name].arms:
+            score = 0.2 + gains.get(arm, 0.0) + rng.normal(0, 0.002)
+            found.append({
+                "world": "tiny", "measure": "score", "cohort": cohort, "arm": arm,
+                "key": campaign.key_of(campaign.WORLDS["tiny"], arm, "score"),
+                "language": {"score": score, "raw": score / 2}, "auditory": {"score": 0.8},
+                "passed": None if arm in ("pretrained", "untrained") else arm == "joint",
+            })  # fmt: skip
+    return found
+
+
+def test_the_tables_say_what_the_lines_hold(campaign, questions, tmp_path):
+    path = tmp_path / "results.jsonl"
+    found = lines(campaign, questions, "people", {"joint": 0.05, "shuffled": 0.03})
+    path.write_text("\n".join(map(json.dumps, found)) + "\n")
+    question = questions.QUESTIONS["people"]
+    shown = campaign.show(question, campaign.lines_of(question, range(10), path))
+    language = shown.partition("auditory areas")[0]
+    rows = {line.split(" | ")[0].strip("| "): line for line in language.splitlines()}
+    assert rows["joint - pretrained"].endswith("10 of 10 | higher |")
+    assert rows["shuffled - pretrained"].endswith("| not shown |")
+    assert rows["phases - pretrained"].endswith("| below +0.01 |")
+    assert "the same (+-0.01)" in rows["mean of the singles - pretrained"] or (
+        "by less than 0.01" in rows["mean of the singles - pretrained"]
+    )
+    assert "| joint | 10 of 10 | 0.69 to 1.00 | +0.05" in shown
+    assert "| shuffled | 0 of 10 | 0.00 to 0.31 | +0.0000 |" in shown
+
+
+def test_slopes_are_shown_per_doubling(campaign, questions, tmp_path):
+    path = tmp_path / "results.jsonl"
+    gains = {questions.scaled(4, n): 0.03 * np.log2(m / 5) for n, m in questions.MINUTES.items()}
+    found = lines(campaign, questions, "scaling", gains)
+    path.write_text("\n".join(map(json.dumps, found)) + "\n")
+    question = questions.QUESTIONS["scaling"]
+    shown = campaign.show(question, campaign.lines_of(question, range(10), path))
+    rows = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in shown.splitlines()}
+    assert float(rows["4 people"][1]) == pytest.approx(0.03, abs=0.002)
+    assert float(rows["1 person"][1]) == pytest.approx(0.0, abs=0.002)
+    assert float(rows["4 people - 1 person (interaction)"][1]) == pytest.approx(0.03, abs=0.003)

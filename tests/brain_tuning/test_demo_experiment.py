@@ -9,6 +9,8 @@ import pytest
 
 from encodekit.experiments import read_experiment
 from encodekit.experiments._made import made, value_of
+from encodekit_brain_tuning import Streamed, TopBlocks
+from encodekit_brain_tuning.demo._backbones import changes_for
 
 FILE = Path(str(files("encodekit_brain_tuning.demo") / "demo.yaml"))
 COHORT = {"n_participants": 8, "n_stories": 16, "minutes": 2.5, "snr": "clear"}
@@ -54,6 +56,31 @@ def test_its_models_and_settings_are_those_of_the_demo(content):
         assert given["training"] == TRAINING
         assert given["update"] == "all_weights"
         assert given["backbone"] == "tiny"
+
+
+def test_the_file_is_what_the_demo_of_tiny_runs(content):
+    assert read_experiment(FILE, changes_for("tiny")).content == content
+
+
+@pytest.mark.parametrize("backbone", ["whisper-tiny.en", "/some where/model: a", "lab/speech"])
+def test_another_backbone_changes_what_is_said_and_nothing_else(content, backbone):
+    changed = read_experiment(FILE, changes_for(backbone)).content
+    assert changed["title"].startswith("Brain-tuning the speech model ")
+    assert changed["title"].endswith(backbone.rpartition("/")[2])
+    for key in content:
+        assert changed[key] == content[key] or key in {"title", "models"}
+    assert changed["models"]["pretrained"]["features"]["model"] == backbone
+    for model in MODELS[1:]:
+        before, after = (of["models"][model] for of in (content, changed))
+        assert after["tune"] == before["tune"]
+        assert after["features"]["backbone"] == backbone
+        tuned = made("features", after["features"])
+        assert tuned.setting("update") == TopBlocks(2)
+        assert tuned.setting("windows") == Streamed(30, 8)
+        assert tuned.setting("training").learning_rate == 1e-4
+        for key in before["features"]:
+            same = after["features"][key] == before["features"][key]
+            assert same or key in {"backbone", "update", "training"}
 
 
 def test_no_features_of_an_earlier_run_are_taken(content):

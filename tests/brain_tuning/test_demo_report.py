@@ -1,5 +1,7 @@
 """The demo on a small cohort, and what its report says in words."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +118,10 @@ def test_the_demos_methods_say_how_each_model_was_made(result):
 def test_the_demos_report_names_stories_and_people(result, tmp_path):
     assert splits(result) == {**SPLIT, "tuned": ["P1", "P2"], "held out": ["P3", "P4"]}
     page = write_report(tmp_path / "report.html", result, seconds=3.0).read_text()
-    assert "A simulated cohort of 4 people, seed 5" in page
+    assert "A simulated cohort of 4 people, seed 5, backbone tiny" in page
+    assert "<title>Brain-tuning the speech model tiny</title>" in page
+    assert "encodekit demo --seed 5 --backbone tiny" in page
+    assert "recognise words of the same small vocabulary in synthetic speech" in page
     assert "(story-05, story-06); the test stories had no say." in page
     assert (tmp_path / "report.nc").is_file()
     console = Console(record=True, width=100)
@@ -124,3 +129,35 @@ def test_the_demos_report_names_stories_and_people(result, tmp_path):
     printed = console.export_text()
     score = result.tables["scores"].query("model == 'multi-tuned' and area == 'language'").score
     assert f"{score.mean():.3f}" in printed
+
+
+def with_auditory_scores(result, change):
+    """The result, with all that tuning did to auditory areas replaced by ``change``."""
+    table = result.tables["scores"].copy()
+    wide = table.set_index(["participant", "model", "area"])["score"]
+    for row in table.index[(table.model == "multi-tuned") & (table.area == "auditory")]:
+        person = table.loc[row, "participant"]
+        table.loc[row, "score"] = wide[person, "pretrained", "auditory"] + change[person]
+    return dataclasses.replace(result, tables={**result.tables, "scores": table})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"P3": -0.1, "P4": 0.02}, "In auditory areas it <strong>loses</strong>: .* lower in 1 of"),
+        ({"P3": 0.1, "P4": -0.02}, None),
+    ],
+)
+def test_the_summary_says_a_loss_in_auditory_areas_beside_the_gain(result, tmp_path, change, said):
+    changed = with_auditory_scores(result, change)
+    kept = changed.tables["training"].assign(kept=lambda table: table.epoch > 0)
+    changed = dataclasses.replace(changed, tables={**changed.tables, "training": kept})
+    page = write_report(tmp_path / "report.html", changed, seconds=3.0).read_text()
+    [sentence] = re.findall(r"<li>(<strong>multi-tuned</strong> features predict .*?)</li>", page)
+    assert bool(re.search(said or "loses", sentence)) == (said is not None)
+
+
+def test_a_backbone_that_is_nowhere_is_refused_before_anything_is_simulated(monkeypatch):
+    monkeypatch.setattr("encodekit.experiments.run_experiment", None)
+    with pytest.raises(ValueError, match="unknown backbone 'tinny': did you mean 'tiny'"):
+        run_demo(1, print, backbone="tinny")

@@ -22,8 +22,10 @@ def run(*command):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_processes_make_the_steps_of_one(backbone_folder):
-    one, two = run(SCRIPT, backbone_folder), run(*TWO, SCRIPT, backbone_folder)
+@pytest.mark.parametrize("update", ["lora", "top_blocks", "head_only"])
+def test_two_processes_make_the_steps_of_one(save_backbone, tmp_path, update):
+    told = (SCRIPT, save_backbone(tmp_path, num_hidden_layers=3), update)
+    one, two = run(*told), run(*TWO, *told)
     assert (one["processes"], two["processes"]) == (1, 2)
     np.testing.assert_allclose(two["history"], one["history"], rtol=1e-4, atol=1e-5)
     assert two["size"] == pytest.approx(one["size"], rel=1e-5)

@@ -182,7 +182,8 @@ def test_the_repr_says_what_is_not_the_default():
 
 
 def test_help_shows_the_parameters_of_settings():
-    assert list(inspect.signature(Lora).parameters) == ["rank", "modules", "alpha", "dropout"]
+    names = ["rank", "modules", "alpha", "blocks", "dropout"]
+    assert list(inspect.signature(Lora).parameters) == names
     assert inspect.signature(TopBlocks).parameters["n"].default == 2
 
 

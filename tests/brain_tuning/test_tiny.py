@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, Wav2Vec2Mo
 
 from encodekit.plugins import load_spec
 from encodekit.simulation import HELD_OUT_VOICE, HELD_OUT_WORDS
-from encodekit_brain_tuning.backbones._tiny import tiny_backbone
+from encodekit_brain_tuning.backbones._shipped import tiny_backbone
 
 RATE = 16_000
 

@@ -1,7 +1,16 @@
+import logging
+import shutil
+
 import numpy as np
 import pytest
 import torch
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+from safetensors.torch import load_file, save_file
+from transformers import (
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+    WhisperModel,
+)
 
 from encodekit.data import Stimulus
 from encodekit.features import (
@@ -11,7 +20,9 @@ from encodekit.features import (
     encode_layers,
     layer_outputs,
     load_backbone,
+    load_whole_model,
     wants_scaled,
+    weights_hash,
 )
 
 SECONDS = 2  # that this small Whisper encodes at once, instead of 30
@@ -99,3 +110,87 @@ def test_speech_features_read_whisper(folder):
     ).transform([Stimulus("story", SOUND, 16000, t_r=1.0)])
     assert features.shape == (5, 32)
     assert np.isfinite(features.values).all()
+
+
+@pytest.fixture
+def logged(caplog):
+    """What transformers logs: its logger passes nothing on."""
+    logger = logging.getLogger("transformers")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+PREFIXES = {"bare": "", "of a model": "encoder.", "of a transcriber": "model.encoder."}
+
+
+@pytest.fixture(params=PREFIXES)
+def encoder_alone(request, folder, tmp_path):
+    """The folder, its checkpoint cut down to the encoder, under each name that it may have."""
+    copy = shutil.copytree(folder, tmp_path / "alone")
+    weights = {
+        PREFIXES[request.param] + name.removeprefix("encoder."): weight
+        for name, weight in load_file(copy / "model.safetensors").items()
+        if name.startswith("encoder.")
+    }
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    return copy
+
+
+def test_a_checkpoint_of_the_encoder_alone_gives_the_same_layers(folder, encoder_alone, logged):
+    model, _ = load_backbone(encoder_alone)
+    assert logged.text == ""
+    assert weights_hash(model) == weights_hash(load_backbone(folder)[0])
+    clips = torch.tensor(SOUND[None, :32000])
+    with torch.no_grad():
+        ours, whole = (layer_outputs(of, clips, [0, 3]) for of in (model, load_backbone(folder)[0]))
+    assert all(torch.equal(ours[layer], whole[layer]) for layer in (0, 3))
+
+
+def test_what_transformers_saves_of_an_encoder_loads(folder, tmp_path):
+    WhisperModel.from_pretrained(folder).get_encoder().save_pretrained(tmp_path)
+    WhisperFeatureExtractor.from_pretrained(folder).save_pretrained(tmp_path)
+    assert weights_hash(load_backbone(tmp_path)[0]) == weights_hash(load_backbone(folder)[0])
+
+
+def test_a_model_for_transcription_loads_without_its_decoder(folder, tmp_path):
+    whole = WhisperForConditionalGeneration.from_pretrained(folder)
+    whole.save_pretrained(tmp_path)
+    WhisperFeatureExtractor.from_pretrained(folder).save_pretrained(tmp_path)
+    model, _ = load_backbone(tmp_path)
+    assert not any("decoder" in name for name, _ in model.named_parameters())
+    assert weights_hash(model) == weights_hash(load_backbone(folder)[0])
+
+
+def test_a_folder_that_lacks_a_weight_of_the_encoder_is_refused_by_name(encoder_alone):
+    file = encoder_alone / "model.safetensors"
+    weights = load_file(file)
+    lost = next(name for name in weights if name.endswith("layers.1.fc1.weight"))
+    del weights[lost]
+    save_file(weights, file, metadata={"format": "pt"})
+    for read in (load_backbone, load_whole_model):
+        with pytest.raises(
+            ValueError, match=r"lacks 1 weights of \w+, the first 'encoder.layers.1.fc1.weight'"
+        ):
+            read(encoder_alone)
+
+
+def test_a_whole_model_has_the_decoder_that_is_there_and_no_random(folder, encoder_alone, logged):
+    state = torch.get_rng_state()
+    alone, _ = load_whole_model(encoder_alone)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert logged.text == ""
+    assert all(name.startswith("encoder.") for name in alone.state_dict())
+    whole, _ = load_whole_model(folder)
+    assert any(name.startswith("decoder.") for name in whole.state_dict())
+    assert all(torch.equal(whole.state_dict()[k], v) for k, v in alone.state_dict().items())
+
+
+def test_a_decoder_that_is_there_in_part_is_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = load_file(copy / "model.safetensors")
+    del weights["decoder.layers.0.fc1.weight"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    load_backbone(copy)  # which needs no decoder
+    with pytest.raises(ValueError, match="lacks 1 weights of WhisperModel, the first 'decoder.lay"):
+        load_whole_model(copy)

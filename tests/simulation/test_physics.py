@@ -11,15 +11,9 @@ from encodekit.simulation import TrueMeaning, simulate_study
 from encodekit.simulation._brain import shares
 from encodekit.simulation._cortex import simulated_cortex
 from encodekit.simulation._haemodynamics import respond
-from encodekit.simulation._latents import (
-    N_BANDS,
-    STEP,
-    gather,
-    mel_power,
-    word_impulses,
-    word_vectors,
-)
-from encodekit.simulation._noise import AR, draw_noise, noise_loadings
+from encodekit.simulation._latents import N_BANDS, mel_power, word_vectors
+from encodekit.simulation._noise import NOISE, draw_noise, noise_loadings
+from encodekit.simulation._steps import STEP, gather, word_impulses
 from encodekit.simulation._vocabulary import VOCABULARY
 
 SIZE: dict[str, Any] = {
@@ -147,7 +141,7 @@ def test_noise_is_autocorrelated_half_common_and_slowly_drifting() -> None:
     slow /= np.linalg.norm(slow, axis=0)
     fast = noise - slow @ (slow.T @ noise)
     lag = (fast[:, 1:] * fast[:, :-1]).sum() / (fast**2).sum()
-    assert lag == pytest.approx(AR, abs=0.02)
+    assert lag == pytest.approx(NOISE.autocorrelation, abs=0.02)
     assert fast.var(axis=1).mean() == pytest.approx(0.85, abs=0.02)
     power = np.linalg.svd(fast.reshape(-1, 100), compute_uv=False) ** 2
     assert power[:6].sum() / power.sum() == pytest.approx(0.53, abs=0.04)  # 6 of 100 are .03

@@ -99,6 +99,32 @@ def test_the_seed_decides_every_byte_in_any_process(small: ek.Study) -> None:
     assert answer.stdout.decode().strip() == _digest(small)
 
 
+def test_a_seed_gives_the_values_that_it_always_gave(small: ek.Study) -> None:
+    rows, columns = [3, 10], [0, 12, 29, 45]
+    first, _, last = (run.values[rows][:, columns].ravel() for run in small.responses())
+    np.testing.assert_allclose(
+        first,
+        [-2.516889, -0.681852, 0.51792, 0.050312, 1.010937, -1.347522, -0.567506, -1.444273],
+        atol=2e-5,
+    )
+    np.testing.assert_allclose(
+        last,
+        [-0.452245, 0.280004, -0.010134, 0.181599, -0.591161, -0.330602, 0.402373, -0.419915],
+        atol=2e-5,
+    )
+    truth = small.truth
+    share = [0.11525637, 0.10572567, 0.02094377, 0.0]
+    np.testing.assert_allclose(truth.share.values[[0, 5, 12, 40]], share, atol=1e-7)
+    np.testing.assert_allclose(truth.late.values[[0, -1]], [-0.4681122, -0.7655765], atol=1e-7)
+    unrelated = simulate_study(**SMALL, null="unrelated", seed=5).truth
+    for known, expected in (
+        (truth, [-0.5580808, 0.0266753, 0.0076084, 0.2388328, 0.045914, 0.1355358]),
+        (unrelated, [0.058806, 0.0037314, 0.1656283, -0.0539877, 0.2634214, -0.0352074]),
+    ):
+        found = known.response.values[[3, 40]][:, [0, 12, 45]].ravel()
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
 def test_another_seed_gives_other_stories_brains_and_noise(small: ek.Study) -> None:
     other = simulate_study(**SMALL, seed=1)
     assert other.stimuli[0].audio_hash != small.stimuli[0].audio_hash

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from encodekit.core import Settings
+from encodekit.core import Settings, warn_caller
 from encodekit.data import Stimulus
 from encodekit.plugins import registry
 from encodekit_brain_tuning.backbones import (
@@ -20,6 +20,7 @@ from encodekit_brain_tuning.backbones import (
     check_tuning_windows,
     chosen_layers,
     load_backbone,
+    say_short_windows,
 )
 from encodekit_brain_tuning.heads import Head
 from encodekit_brain_tuning.losses import resolve_loss
@@ -71,7 +72,7 @@ class TuningSettings:
 
     @property
     def stems(self) -> StemCache:
-        """Where the stem's output is kept."""
+        """Where the frozen part's output is kept."""
         runtime = self.runtime
         return StemCache(runtime.stem_cache, dtype=runtime.stem_dtype, limit=runtime.stem_cache_gb)
 
@@ -133,7 +134,8 @@ def prepare_fmri(
 ) -> FmriTuning:
     """Return the objective of predicting ``y``, its head at its start.
 
-    Parameters are those of `BrainTunedFeatures.fit`, and errors too.
+    Parameters are those of `BrainTunedFeatures.fit`, and errors too. Warns of windows that are
+    shorter than what the backbone encodes at once whatever it is given (Whisper's 30 s).
     """
     loss = resolve_loss(settings.loss)
     chosen = settings.targets if y is None else fitted_selector(settings.targets, y)
@@ -145,6 +147,9 @@ def prepare_fmri(
     with private_random(seed):
         model = settings.new_model(n_targets, len(shared.participants))
     chosen_layers(settings.layer, model.backbone)  # refused now, not after hours of tuning
+    short = say_short_windows(settings.windows, model.backbone.grid, settings.backbone)
+    if short:
+        warn_caller(short, UserWarning)
     clips = settings.clips(runs.stimuli, shared, model)
     watched = None
     if held is not None:

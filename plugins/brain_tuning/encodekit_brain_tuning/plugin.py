@@ -19,11 +19,16 @@ encodekit_api = 1
 
 @hookimpl
 def encodekit_backbones() -> Iterator[BackboneSpec]:
-    """Return the speech encoder that ships with this plugin."""
+    """Return the speech encoders that ship with this plugin."""
     yield BackboneSpec(
         "tiny",
-        load="encodekit_brain_tuning.backbones._tiny:tiny_backbone",
+        load="encodekit_brain_tuning.backbones._shipped:tiny_backbone",
         summary="small recogniser of synthetic words (1 M parameters), shipped with the plugin",
+    )
+    yield BackboneSpec(
+        "whisper-tiny.en",
+        load="encodekit_brain_tuning.backbones._shipped:whisper_tiny_en",
+        summary="encoder of OpenAI's Whisper tiny.en (8 M parameters), shipped with the plugin",
     )
 
 

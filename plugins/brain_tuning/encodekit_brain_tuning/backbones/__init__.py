@@ -19,6 +19,7 @@ from encodekit_brain_tuning.backbones._windows import (
     check_tuning_windows,
     haemodynamic_weights,
     make_clips,
+    say_short_windows,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "hash_tensors",
     "load_backbone",
     "make_clips",
+    "say_short_windows",
     "stem_outputs",
     "streamed_blocks",
     "trained_state",

@@ -1,4 +1,4 @@
-"""A speech encoder in two parts: a frozen convolutional stem, and transformer blocks to tune."""
+"""A speech encoder in two parts: what is frozen, from the stem upwards, and what may learn."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,12 @@ from encodekit.features import (
     weights_hash,
 )
 from encodekit.features import load_backbone as load_pretrained
+from encodekit_brain_tuning.backbones._frozen_blocks import (
+    count_frozen_blocks,
+    frozen_tensors,
+    how_computed,
+    run_blocks,
+)
 from encodekit_brain_tuning.backbones._windows import FrameGrid
 
 _DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout",
@@ -36,6 +42,9 @@ class Backbone(nn.Module):
     parameters, in eval mode, and its output can be computed once and kept. Layer 0 is the input
     of the first transformer block, layer k the output of block k.
 
+    Blocks below the lowest that learns are frozen as the stem is, once `split` has found them:
+    they are computed in evaluation mode, without dropout, and their output can be kept too.
+
     Parameters
     ----------
     model : transformers model
@@ -47,6 +56,11 @@ class Backbone(nn.Module):
     name : str
     pooled_layer : int, optional
         The layer that `forward` gives; the last if not given. No block above it is computed.
+
+    Attributes
+    ----------
+    n_frozen_blocks : int
+        The blocks that belong to the frozen part; 0 where it is the stem alone.
     """
 
     def __init__(
@@ -71,6 +85,7 @@ class Backbone(nn.Module):
         self.rate, self.normalise, self.name = rate, normalise, name
         self.n_features = int(model.config.hidden_size)
         self.grid = FrameGrid(rate, Stem.of(self.model.config))
+        self.n_frozen_blocks = 0
         _call_projections(model)
 
     @property
@@ -91,6 +106,45 @@ class Backbone(nn.Module):
         how = f"{self.stem!r} {self.normalise} {self.rate} {self.grid.stem}"
         return hash_tensors({how: torch.zeros(0), **self.stem.state_dict()})
 
+    def split(self) -> None:
+        """Let all that lies below the lowest block that learns be frozen.
+
+        Where the projection of the stem's frames or another part outside the blocks learns, the
+        stem alone is.
+        """
+        self.n_frozen_blocks = count_frozen_blocks(self, self.model, self.pooled_layer)
+        vars(self).pop("frozen_hash", None)
+
+    @cached_property
+    def frozen_hash(self) -> str:
+        """The sha256 of what the frozen part's output depends on beside the audio."""
+        n_blocks = self.n_frozen_blocks
+        if not n_blocks:
+            return self.stem_hash
+        how = f"{self.stem_hash} {how_computed(self.model, n_blocks)}"
+        return hash_tensors({how: torch.zeros(0), **frozen_tensors(self.model, n_blocks)})
+
+    @property
+    def frozen_name(self) -> str:
+        """What messages call the frozen part's output."""
+        return f"layer {self.n_frozen_blocks}" if self.n_frozen_blocks else "the stem's output"
+
+    @torch.no_grad()
+    def frozen_output(self, frames: Tensor) -> Tensor:
+        """Return what the frozen part makes of the stem's frames, (n_clips, n_channels, n_frames).
+
+        The stem's frames themselves, or the layer below the lowest block that learns.
+        """
+        if not self.n_frozen_blocks:
+            return frames
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            (hidden,) = self.layers(frames.to(self.device), [self.n_frozen_blocks])
+        finally:
+            self.model.train(was_training)
+        return hidden.transpose(1, 2)
+
     @torch.no_grad()
     def stem_output(self, audio: NDArray[np.float32]) -> Tensor:
         """Return the stem's frames (n_clips, n_channels, n_frames) of clips (n_clips, n_samples).
@@ -103,8 +157,12 @@ class Backbone(nn.Module):
         return frames
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return the pooled layer (n_clips, n_frames, n_features) from the stem's output."""
-        return self.layers(frames, [self.pooled_layer])[0]
+        """Return the pooled layer (n_clips, n_frames, n_features) from the frozen part's output."""
+        if not self.n_frozen_blocks:
+            return self.layers(frames, [self.pooled_layer])[0]
+        weight = next(self.model.parameters())
+        hidden = frames.to(weight.dtype).transpose(1, 2).contiguous()
+        return run_blocks(self.model, hidden, self.n_frozen_blocks, self.pooled_layer)
 
     def layers(self, frames: Tensor, wanted: Sequence[int]) -> list[Tensor]:
         """Return the wanted layers, each (n_clips, n_frames, n_features), from the stem's."""

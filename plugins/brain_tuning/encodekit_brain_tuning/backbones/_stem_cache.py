@@ -1,4 +1,4 @@
-"""The frozen stem's output, computed once: kept on disk for epochs, participants and programs."""
+"""The frozen part's output, computed once: kept on disk for epochs, participants and programs."""
 
 import hashlib
 import os
@@ -44,13 +44,14 @@ class StemFrames:
 
 
 class StemCache:
-    """What the stem makes of a run's clips, in a file that is mapped into memory.
+    """What a model's frozen part makes of a run's clips, in a file that is mapped into memory.
 
-    A file is found again by the content of the audio, the stem's weights, the windows and the
-    dtype, and its sha256 is checked. It appears whole or not at all, so that programs may share
-    the folder; files of the cache that were used longest ago make room for new ones, and no others
-    are touched. What has no file is kept in memory, in the same
-    dtype: where the frames lie never changes a result.
+    The frozen part is the stem, and the blocks below the lowest that learns (`Backbone.split`). A
+    file is found again by the content of the audio, the weights of the frozen part, the windows
+    and the dtype, and its sha256 is checked. It appears whole or not at all, so that programs may
+    share the folder; files of the cache that were used longest ago make room for new ones, and no
+    others are touched. What has no file is kept in memory, in the same dtype: where the frames lie
+    never changes a result.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ class StemCache:
         return StemFrames(self._write(path, work) if found is None else found, work.ends)
 
     def _key(self, backbone: Backbone, stimulus: Stimulus, spans: list[Span]) -> str:
-        parts = (_FORMAT, stimulus.audio_hash, backbone.stem_hash, str(self.dtype), str(_SAMPLES))
+        parts = (_FORMAT, stimulus.audio_hash, backbone.frozen_hash, str(self.dtype), str(_SAMPLES))
         digest = hashlib.sha256(" ".join(parts).encode())
         digest.update(np.array(spans, np.int64).tobytes())
         return digest.hexdigest()
@@ -117,8 +118,8 @@ class StemCache:
         except OSError as error:
             why = f"cannot be written ({error})"
         warnings.warn(
-            f"the stem's output of a run is kept in memory: its file in {path.parent} {why}; free "
-            "some disk, raise stem_cache_gb, or choose another folder as stem_cache",
+            f"{work.backbone.frozen_name} of a run is kept in memory: its file in {path.parent} "
+            f"{why}; free some disk, raise stem_cache_gb, or choose another folder as stem_cache",
             stacklevel=2,
         )
         return work.in_memory()
@@ -169,13 +170,14 @@ class _Work:
             file.write(values.tobytes())
 
     def __iter__(self) -> Iterator[tuple[int, Frames]]:
-        for index, frames in stem_outputs(self.backbone, self.audio, self.spans):
+        for index, stem in stem_outputs(self.backbone, self.audio, self.spans):
+            frames = self.backbone.frozen_output(stem[None])[0].cpu()
             with np.errstate(over="ignore"):
                 values = frames.T.numpy().astype(self.dtype, order="C")
             if not np.isfinite(values).all() and bool(torch.isfinite(frames).all()):
                 raise ValueError(
-                    f"the stem's output reaches {float(frames.abs().max()):.3g}, too large for "
-                    f"{self.dtype}: pass stem_dtype='float32'"
+                    f"{self.backbone.frozen_name} reaches {float(frames.abs().max()):.3g}, too "
+                    f"large for {self.dtype}: pass stem_dtype='float32'"
                 )
             yield index, values
 

@@ -152,6 +152,31 @@ def check_tuning_windows(windows: Any) -> Iterator[str]:
         )
 
 
+def say_short_windows(windows: TuningWindows, grid: FrameGrid, name: str) -> str | None:
+    """Say that windows are shorter than what a model encodes at once whatever it is given.
+
+    They are left as they are: how much a frame may hear is the user's choice.
+
+    Parameters
+    ----------
+    windows : Streamed or Exact
+    grid : FrameGrid
+    name : str
+        The model's.
+    """
+    encoded = grid.stem.fill / grid.rate
+    seconds = EXACT_SECONDS if isinstance(windows, Exact) else windows.chunk
+    if seconds >= encoded:
+        return None
+    return (
+        f"windows={windows!r}: {name!r} fills every window with silence to {encoded:g} s, so that "
+        f"one of {seconds:g} s costs as much as one of {encoded:g} s. Unless frames are to hear no "
+        f"more than {seconds:g} s, pass Streamed({encoded:g}, {SUPPORT:g}), or "
+        f"Streamed({encoded:g}, 1, join=...), which encodes the {SUPPORT:g} s of history once "
+        "every join seconds"
+    )
+
+
 def _mistakes_of_join(windows: Streamed) -> Iterator[str]:
     """Say what is wrong with a join of no more windows than two clips share."""
     join, rate = windows.join, 16000

@@ -28,9 +28,9 @@ def untrained_backbone(backbone: str | Path, folder: str | Path, random_state: i
     """
     import torch
 
-    from encodekit.features import load_backbone
+    from encodekit.features import load_whole_model
 
-    model, reader = load_backbone(backbone)
+    model, reader = load_whole_model(backbone)
     with torch.random.fork_rng():
         torch.manual_seed(random_state)
         untrained = type(model)(model.config)

@@ -27,10 +27,20 @@ from encodekit.reports import (
     plot_training,
     t_interval,
 )
+from encodekit_brain_tuning.demo._backbones import said_of, short_name
+from encodekit_brain_tuning.demo._gains import (
+    CONTROL,
+    REFERENCE,
+    TUNED,
+    gains,
+    means_of,
+    rows_of,
+    splits,
+    verdict,
+)
 from encodekit_brain_tuning.training import say_gain
 
 SCORE = "normalised r (mean r / rms ceiling)"
-REFERENCE, TUNED, CONTROL = "pretrained", "multi-tuned", "shuffled-tuned"
 
 
 def print_table(result: ek.Result, console: Console) -> None:
@@ -51,33 +61,6 @@ def print_table(result: ek.Result, console: Console) -> None:
     console.print(table)
 
 
-def _rows(result: ek.Result, area: str) -> pd.DataFrame:
-    table = result.tables["scores"]
-    return table[table["area"] == area]
-
-
-def means_of(result: ek.Result, area: str) -> pd.Series:
-    """Return each model's mean normalised score over held-out people in one area."""
-    return _rows(result, area).groupby("model", sort=False)["score"].mean()
-
-
-def splits(result: ek.Result) -> dict[str, list[str]]:
-    """Return which stories did what, and who was tuned on and who was held out."""
-    steps = [step for of in result.provenance["models"].values() for step in of]
-    tuned = [who for step in steps for who in step.get("tuned_participants", ())]
-    return {
-        **result.provenance["experiment"]["split"],
-        "tuned": list(dict.fromkeys(tuned)),
-        "held out": list(result.provenance["test"]["participants"]),
-    }
-
-
-def gains(result: ek.Result, model: str, area: str, reference: str = REFERENCE) -> pd.Series:
-    """Return each held-out participant's score with ``model`` minus that with ``reference``."""
-    wide = _rows(result, area).pivot(index="participant", columns="model", values="score")
-    return wide[model] - wide[reference]
-
-
 def write_report(path: Path, result: ek.Result, *, seconds: float) -> Path:
     """Write the demo's report, one HTML file, and its result beside it (``.nc``)."""
     result.save(path.with_suffix(".nc"))
@@ -87,7 +70,8 @@ def write_report(path: Path, result: ek.Result, *, seconds: float) -> Path:
     written: Path = ek.report(
         path,
         title=result.name,
-        subtitle=f"A simulated cohort of {n_people} people, seed {seed}",
+        subtitle=f"A simulated cohort of {n_people} people, seed {seed}, "
+        f"backbone {short_name(_backbone(result))}",
         summary=_summary(result),
         highlights=_highlights(result),
         sections=[
@@ -113,20 +97,21 @@ def _sentence(result: ek.Result, model: str, area: str) -> str:
     return (
         f"**{model}** features predict {area} areas {verdict(gain.to_numpy())} {REFERENCE} ones: "
         f"{means[model]:.3f} against {means[REFERENCE]:.3f} of the noise ceiling, "
-        f"higher in {(gain > 0).sum()} of {len(gain)} people."
+        f"higher in {(gain > 0).sum()} of {len(gain)} people.{_losses(result, model, area)}"
     )
 
 
-def verdict(gain: Any) -> str:
-    """Return what differences (participant,) say; a 95 % t interval with zero in it says little.
-
-    >>> verdict([0.10, 0.12, 0.11]), verdict([0.10, -0.12, 0.11]), verdict([-0.1, -0.12, -0.11])
-    ('better than', 'about as well as', 'worse than')
-    """
-    interval = t_interval(gain, 0.95)
-    if interval.low > 0:
-        return "better than"
-    return "worse than" if interval.high < 0 else "about as well as"
+def _losses(result: ek.Result, model: str, told: str) -> str:
+    """Return what a model lost in areas beside those that are told, where it did."""
+    said = ""
+    for area in result.groups:
+        loss, means = -gains(result, model, area), means_of(result, area)
+        if area != told and loss.mean() > 0:
+            said += (
+                f" In {area} areas it **loses**: {means[model]:.3f} against "
+                f"{means[REFERENCE]:.3f}, lower in {(loss > 0).sum()} of {len(loss)} people."
+            )
+    return said
 
 
 def _summary(result: ek.Result) -> str:
@@ -159,7 +144,7 @@ def _highlights(result: ek.Result) -> list[Highlight]:
 def _scores(result: ek.Result) -> Section:
     pictures = []
     for area in result.groups:
-        rows = _rows(result, area)
+        rows = rows_of(result, area)
         drawn = plot_models_by_participant(
             rows, order=result.models, colours=colours_of(result.models), label=SCORE
         )
@@ -315,14 +300,13 @@ def _training(result: ek.Result) -> Section:
 
 def _limits(result: ek.Result) -> Section:
     bond = gains(result, TUNED, "language", CONTROL).mean()
-    backbone = _tuned_features(result)["backbone"]
+    backbone = _backbone(result)
     return Section(
         "What this does not show",
         "- The brains are simulated; their language areas follow the words by construction.\n"
-        f"- The backbone `{backbone}` was pretrained to recognise words of the same "
-        "small vocabulary in synthetic speech. It is no self-supervised model.\n"
-        "- Weights tuned on noise, where they are kept, raise the last layer of this backbone a "
-        f"little: compare {TUNED} with {CONTROL} too ({bond:+.3f} in language areas).\n"
+        f"- The backbone `{short_name(backbone)}` {said_of(backbone)}\n"
+        f"- Weights tuned on noise change features too: compare {TUNED} with {CONTROL} "
+        f"({bond:+.3f} in language areas).\n"
         "- One cohort is one draw: `make check-slow` runs ten.\n"
         "- Z-scores of a test run use that run's own mean and spread.",
     )
@@ -332,13 +316,17 @@ def _tuned_features(result: ek.Result) -> dict[str, Any]:
     return dict(result.provenance["experiment"]["models"][TUNED]["features"])
 
 
+def _backbone(result: ek.Result) -> str:
+    return str(_tuned_features(result)["backbone"])
+
+
 def _provenance(result: ek.Result, seconds: float) -> Mapping[str, Any]:
     chosen = result.tables["scores"][["model", "area", "layer"]].drop_duplicates()
     experiment, seed = result.provenance["experiment"], result.provenance["seed"]
     steps = {name: experiment[name] for name in ("delays", "scale", "layers", "regressor", "score")}
     return {
         "Command": {
-            "command": f"encodekit demo --seed {seed}",
+            "command": f"encodekit demo --seed {seed} --backbone {_backbone(result)}",
             "seconds": round(seconds),
             "seed": seed,
         },

@@ -22,8 +22,9 @@ from transformers import AutoModel
 model = AutoModel.from_pretrained("this-folder")
 ```
 
-The adapters are merged into the weights; the head is not part of this folder, and a decoder is the
-pretrained one.
+The adapters are merged into the weights; the head is not part of this folder. Of Whisper only the
+encoder is tuned: the decoder is the pretrained one, or none where the backbone had none, and its
+weights in transformers are then random.
 """
 
 

@@ -17,8 +17,11 @@ _CORPORA = ("LibriSpeech", "Libri-Light", "GigaSpeech", "VoxPopuli")
 _LIBRISPEECH = "LibriSpeech train-clean-100, train-clean-360 and train-other-500 (960 h)"
 _LIBRI_LIGHT = "Libri-Light (60,000 h of LibriVox, which LibriSpeech is a part of)"
 _MIXED = f"{_LIBRI_LIGHT}, GigaSpeech (10,000 h), VoxPopuli (24,000 h of English)"
+_WHISPER = "438,000 h of English speech with its texts, from the internet (not published which)"
 PRETRAINED_ON = {
     "tiny": "2 h of synthetic speech of its own (espeak-ng), with word labels",
+    "whisper-tiny.en": _WHISPER,
+    "openai/whisper-tiny.en": _WHISPER,
     "facebook/wav2vec2-base": _LIBRISPEECH,
     "facebook/wav2vec2-base-960h": f"{_LIBRISPEECH}, then with its transcripts",
     "facebook/wav2vec2-large": _LIBRISPEECH,

@@ -1,4 +1,4 @@
-"""The clips that tuning sees: stem frames computed once, and the fMRI they answer for."""
+"""The clips that tuning sees: frames of the frozen part, and the fMRI they answer for."""
 
 from collections.abc import Hashable, Iterator, Sequence
 
@@ -25,7 +25,7 @@ N_PARTS = 4  # of a validation run, for the error of its r
 
 
 class TuningClips:
-    """Clips of several runs, with what the stem made of each and the targets they answer for.
+    """Clips of several runs, with what the backbone's frozen part made of each, and their targets.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class TuningClips:
     backbone : Backbone
     windows : Streamed or Exact
     stems : StemCache, optional
-        Where the stem's output is kept; in memory and float32 if not given.
+        Where the frozen part's output is kept; in memory and float32 if not given.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class TuningClips:
         audio = stimulus.load_audio(backbone.rate)
         begins = stimulus.grid + stimulus.offset - float(stimulus.t_r or 0) / 2
         clips = make_clips(windows, audio.size, backbone.grid, begins, float(stimulus.t_r or 0))
-        # the stem sees all clips, whoever heard them: everybody's tuning then finds one file
+        # all clips are encoded, whoever heard them: everybody's tuning then finds one file
         spans = list(dict.fromkeys(span for clip in clips for span in clip.windows))
         frames = stems.frames(backbone, stimulus, audio, spans)
         place = {span: number for number, span in enumerate(spans)}
@@ -84,7 +84,7 @@ class TuningClips:
         return len(self.clips)
 
     def frames(self, index: int) -> Tensor:
-        """Return the stem's frames (n_windows, n_channels, n_frames), in the dtype kept."""
+        """Return the frozen part's frames (n_windows, n_channels, n_frames), in the dtype kept."""
         stem, places = self._stems[index]
         return torch.stack([stem.clip(place) for place in places])
 
@@ -95,7 +95,7 @@ class TuningClips:
         return parts
 
     def digest(self) -> str:
-        """Return the sha256 of the fMRI and of the clips; the stems follow from the audio."""
+        """Return the sha256 of the fMRI and of the clips; their frames follow from the audio."""
         fmri = {
             f"{run} {name}": torch.from_numpy(getattr(targets, name))
             for run, targets in self.targets.runs.items()

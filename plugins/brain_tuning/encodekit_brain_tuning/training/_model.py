@@ -8,7 +8,7 @@ from encodekit_brain_tuning.heads import HeadModule
 
 
 class TuningModel(nn.Module):
-    """From the stem's frames of clips to the fMRI of their TRs.
+    """From the frozen part's frames of clips to the fMRI of their TRs.
 
     Parameters
     ----------

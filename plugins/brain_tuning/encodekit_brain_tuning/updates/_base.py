@@ -12,10 +12,14 @@ from encodekit_brain_tuning.backbones import Backbone
 class Update(Settings):
     """What of the backbone learns; a subclass says so in ``apply``.
 
+    Blocks below the lowest that learns are computed once and kept, as the stem's output is: an
+    epoch costs what lies above them. They are computed in evaluation mode, without dropout.
+
     Parameters
     ----------
     dropout : float, optional
-        Of the backbone, and of what an update adds to it; the backbone's own if not given.
+        Of the backbone from the lowest block that learns, and of what an update adds to it; the
+        backbone's own if not given.
     """
 
     registered_as: ClassVar[str] = "updates"
@@ -28,11 +32,15 @@ class Update(Settings):
             yield f"dropout={self.dropout:g}: expected a share from 0 to below 1, or None"
 
     def prepare(self, backbone: Backbone) -> None:
-        """Let learn what `apply` says, and nothing that the head's layer does not depend on."""
+        """Let learn what `apply` says, and nothing that the head's layer does not depend on.
+
+        What lies below all that learns is frozen, see `Backbone.split`.
+        """
         backbone.model.requires_grad_(requires_grad=False)
         self.apply(backbone)
         for unused in backbone.never_reached():
             unused.requires_grad_(requires_grad=False)
+        backbone.split()
 
     @abstractmethod
     def apply(self, backbone: Backbone) -> None:

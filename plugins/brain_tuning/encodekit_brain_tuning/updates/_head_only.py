@@ -7,10 +7,12 @@ from encodekit_brain_tuning.updates._base import Update
 class HeadOnly(Update):
     """The backbone stays as it is, and the head alone learns.
 
+    The layer that the head reads is computed once and kept: an epoch costs the head.
+
     Parameters
     ----------
     dropout : float, optional
-        See `Update`.
+        Of no effect here: what is frozen has no dropout.
     """
 
     def apply(self, backbone: Backbone) -> None:

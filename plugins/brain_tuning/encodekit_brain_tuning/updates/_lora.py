@@ -9,6 +9,7 @@ from encodekit.core import unknown_name
 from encodekit.features import transformer_blocks
 from encodekit_brain_tuning.backbones import Backbone
 from encodekit_brain_tuning.updates._base import Update
+from encodekit_brain_tuning.updates._blocks import chosen_blocks, mistakes_of_blocks
 
 _ATTENTION = (
     "q_proj", "k_proj", "v_proj", "out_proj",
@@ -24,6 +25,8 @@ _PARTS = 4  # of attention: q, k, v and out
 class Lora(Update):
     """Adapters of low rank learn beside linear maps of the transformer (LoRA, by peft).
 
+    The blocks below the lowest that has adapters are computed once and kept, without dropout.
+
     Parameters
     ----------
     rank : int
@@ -32,6 +35,9 @@ class Lora(Update):
         them), ``"attention+feed_forward"``, or names of its own, such as ``["q_proj"]``.
     alpha : float, optional
         4 x rank if not given, so that another rank keeps the scale (as published: 32 at rank 8).
+    blocks : int or list of int, optional
+        Which blocks get adapters: so many of the highest, counted down from the layer that the
+        head reads, or those of these numbers, from 1; all if not given.
     dropout : float, optional
         See `Update`.
     """
@@ -39,12 +45,14 @@ class Lora(Update):
     rank: int = 8
     modules: str | Sequence[str] = "attention"
     alpha: float | None = None
+    blocks: int | Sequence[int] | None = None
 
     def mistakes(self) -> Iterator[str]:
         """Yield what is wrong with the values."""
         yield from super().mistakes()
         if self.rank < 1:
             yield f"rank={self.rank}: expected at least 1"
+        yield from mistakes_of_blocks(self.blocks)
 
     def apply(self, backbone: Backbone) -> None:
         """Add the adapters, up to the layer that the head reads.
@@ -52,19 +60,22 @@ class Lora(Update):
         Raises
         ------
         ValueError
-            If a name is no linear map of the blocks, or those of attention have other names.
+            If a name is no linear map of the blocks, those of attention have other names, or a
+            block is above the layer that the head reads.
         """
         from peft import LoraConfig, inject_adapter_in_model
 
         own = backbone.model.config
         scale: Any = 4 * self.rank if self.alpha is None else self.alpha
+        blocks = backbone.pooled_layer if self.blocks is None else self.blocks
+        numbers = chosen_blocks(f"Lora(blocks={self.blocks})", blocks, backbone)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=scale,
             # the adapters' dropout is the backbone's own, of hidden states
             lora_dropout=float(getattr(own, "hidden_dropout", getattr(own, "dropout", 0.0))),
             target_modules=linear_maps(backbone, self.modules),
-            layers_to_transform=list(range(backbone.pooled_layer)),
+            layers_to_transform=[number - 1 for number in numbers],
             layers_pattern="layers",
         )
         inject_adapter_in_model(config, backbone.model)

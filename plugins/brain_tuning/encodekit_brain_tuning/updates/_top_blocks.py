@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from encodekit.features import transformer_blocks
 from encodekit_brain_tuning.backbones import Backbone
 from encodekit_brain_tuning.updates._base import Update
+from encodekit_brain_tuning.updates._blocks import chosen_blocks
 
 
 class TopBlocks(Update):
     """The ``n`` highest transformer blocks learn, counted down from the layer that the head reads.
+
+    The blocks below them are computed once and kept: an epoch costs the ``n`` blocks.
 
     Parameters
     ----------
@@ -33,11 +36,6 @@ class TopBlocks(Update):
         ValueError
             If the backbone has fewer blocks below the layer that the head reads.
         """
-        if self.n > backbone.pooled_layer:
-            raise ValueError(
-                f"TopBlocks(n={self.n}): the head reads layer {backbone.pooled_layer}, which has "
-                f"{backbone.pooled_layer} blocks below it: pass at most as many, or AllWeights()"
-            )
-        reached = transformer_blocks(backbone.model)[: backbone.pooled_layer]
-        for block in reached[-self.n :]:
-            block.requires_grad_(requires_grad=True)
+        blocks = transformer_blocks(backbone.model)
+        for number in chosen_blocks(f"TopBlocks(n={self.n})", self.n, backbone):
+            blocks[number - 1].requires_grad_(requires_grad=True)
