@@ -28,7 +28,10 @@ from encodekit_brain_tuning.baselines import CONTROLS
 
 TUNED_ON = ("P1", "P2", "P3", "P4")
 HELD_OUT = ("P5", "P6", "P7", "P8")
-LANGUAGE_MODEL = "language model"  # a folder given on the command line stands for it
+LANGUAGE_MODEL = "language model"  # all-MiniLM-L6-v2, in a folder given on the command line
+MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # its weights
+MODEL_LAYER = 6
+_CODE = 1  # raise it where a change of the library changes what an arm gives
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,8 @@ class World:
     ----------
     name : str
     simulate : callable
-        From a seed to a study.
+        From a seed, and what is in ``simulated``, to a study.
     simulated : dict
-        What decides the study beside the seed.
     sizes : Sizes
     backbone : str
     steps : int
@@ -97,7 +99,7 @@ class World:
     """
 
     name: str
-    simulate: Callable[[int], Study]
+    simulate: Callable[..., Study]
     simulated: Mapping[str, Any]
     sizes: Sizes
     backbone: str
@@ -109,12 +111,23 @@ class World:
 
     def key(self, arm: Arm) -> str:
         """Return what identifies an arm's tuned weights, beside the cohort."""
-        parts = [
-            self.name, self.simulated, asdict(self.sizes), self.backbone, self.steps,
-            {k: str(v) for k, v in self.tuning.items()}, str(self.read), asdict(arm),
-        ]  # fmt: skip
-        text = json.dumps(parts, sort_keys=True, default=str)
+        parts = [_CODE, {k: v for k, v in vars(self).items() if k != "simulate"}, vars(arm)]
+        parts += [MODEL_SHA256, MODEL_LAYER] if arm.learns == LANGUAGE_MODEL else []
+        text = json.dumps(said(parts), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def said(value: Any) -> Any:
+    """Return a setting as what JSON writes, with every parameter, defaults too."""
+    if hasattr(value, "get_params"):
+        return [type(value).__name__, said(value.get_params(deep=False))]
+    if isinstance(value, Sizes):
+        return said(vars(value))
+    if isinstance(value, Mapping):
+        return {str(key): said(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [said(part) for part in value]
+    return value
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,7 @@ class Cohort:
     @classmethod
     def simulate(cls, world: World, seed: int) -> "Cohort":
         """Simulate it; the stories that test are those with repeats."""
-        study = world.simulate(seed)
+        study = world.simulate(seed, **world.simulated)
         test = list(study.truth.attrs["test_stories"])
         others = iter([run for run in study.runs if run not in test])
         named = {k: [next(others) for _ in range(n)] for k, n in asdict(world.sizes).items()}
@@ -138,10 +151,10 @@ class Cohort:
         """Return stimuli, responses, and the (stimuli, responses) that validate."""
         tune, validate = self.parts.tune, self.parts.validate
         asked = {"participants": list(arm.people)}
-        responses, held = tune.responses(**asked), validate.responses(**asked)
-        if arm.control:
+        responses, held = tune.responses(**asked)[: arm.stories], validate.responses(**asked)
+        if arm.control:  # of the stories that tune: no others' fMRI
             responses = CONTROLS[arm.control](responses, random_state=self.seed)
-        return tune.stimuli[: arm.stories], responses[: arm.stories], (validate.stimuli, held)
+        return tune.stimuli[: arm.stories], responses, (validate.stimuli, held)
 
     def tuned(self, arm: Arm, folder: Path | None = None, language_model: str = "") -> Any:
         """Return the features of an arm, tuned; from ``folder`` where it was tuned before."""
@@ -175,10 +188,29 @@ class Cohort:
         if arm.learns == "fmri":
             extractor.fit(stimuli, responses, validation=validation)
         else:
-            objective = None if arm.learns == "audio" else LanguageModelLayers(language_model, 6)
+            objective = None
+            if arm.learns == LANGUAGE_MODEL:
+                check_language_model(Path(language_model))
+                objective = LanguageModelLayers(language_model, MODEL_LAYER)
             extractor = StimulusTunedFeatures.like(extractor, objective)
             extractor.fit(stimuli, validation=validation[0])
         return extractor.set_params(windows=world.read)  # all are read in one way
+
+
+def check_language_model(folder: Path) -> None:
+    """Refuse a folder that holds other weights than all-MiniLM-L6-v2's.
+
+    Raises
+    ------
+    ValueError
+        With both sums.
+    """
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if found != MODEL_SHA256:
+        raise ValueError(
+            f"{folder}/model.safetensors has sha256 {found}, expected all-MiniLM-L6-v2 with "
+            f"{MODEL_SHA256}: fetch it by benchmarks/paper/fetch_minilm.py"
+        )
 
 
 @cache

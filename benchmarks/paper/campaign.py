@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from arms import LANGUAGE_MODEL, Cohort, World
+from arms import HELD_OUT, LANGUAGE_MODEL, Cohort, World, said
 from measures import (
     ALPHAS,
     DELAYS,
@@ -37,24 +37,24 @@ from measures import (
 from probes import FREQUENT, PHONE_WORDS, TAKES, probed
 from questions import ARMS, QUESTIONS, Question
 from tables import show
-from worlds import WORLDS, data_folder, second_data_set, split_second
+from worlds import SECOND, WORLDS, data_folder, second_data_set, split_second
 
 from encodekit.features import cache_folder
 
 RESULTS = Path(__file__).with_name("results.jsonl")
-READ = ("DELAYS", DELAYS, "ALPHAS", ALPHAS)
-MEASURES: dict[str, Any] = {
-    "score": [READ],
-    "second data set": [READ],
-    "curve": [READ, SIZES, SUBSETS],
+READ = [DELAYS, ALPHAS, HELD_OUT]
+MEASURES: dict[str, Any] = {  # what decides a measure's values beside the tuned weights
+    "score": READ,
+    "second data set": [*READ, SECOND],
+    "curve": [*READ, SIZES, SUBSETS, QUESTIONS["data"].curves],
     "probes": [FREQUENT, TAKES, PHONE_WORDS],
 }
 
 
 def key_of(world: World, arm: str, measure: str) -> str:
     """Return what identifies a line beside its cohort: all that decides its values."""
-    parts = [world.key(ARMS[arm]), measure, *map(str, MEASURES[measure])]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    parts = said([world.key(ARMS[arm]), measure, MEASURES[measure]])
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read_lines(path: Path = RESULTS) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def measured(
     if measure == "second data set":
         others = second.fit.participants
         return held_out_score(extractor, second.fit, second.test, world.areas, others)
-    scores = held_out_score(extractor, parts.fit, parts.test, world.areas)
+    scores = held_out_score(extractor, parts.fit, parts.test, world.areas, HELD_OUT)
     return {**scores, **validation(extractor), "cpu_seconds": seconds}
 
 

@@ -26,12 +26,13 @@ def regressors(extractor: Any, study: Study) -> xr.DataArray:
 def held_out_score(
     extractor: Any, fit: Study, test: Study, areas: Any, people: Sequence[str] = HELD_OUT
 ) -> dict[str, dict[str, Any]]:
-    """Return, per area, ``score`` and ``raw`` of the last layer, and ``layers``: all scores.
+    """Return, per area, ``score`` and ``raw`` of the chosen layer, ``last`` and ``layers``.
 
-    The last layer is the one that tuning reads, and the same in every arm. ``chosen`` is the layer
-    of the highest r by cross-validation on ``fit``. The ridge and its penalties are found on
-    ``fit``. A score is the mean over people of the mean r over targets divided by the root mean
-    squared ceiling; raw is the mean r.
+    The layer, the ridge and its penalties are found on ``fit``. The layer is that of the highest
+    mean r by cross-validation at the best penalty that all targets share: each target's own best
+    penalty is chosen by the same r, which then says too much. ``last`` is the score of the last
+    layer, which tuning reads, and ``layers`` has the scores of all. A score is the mean over people
+    of the mean r over targets divided by the root mean squared ceiling; raw is the mean r.
     """
     x_fit, x_test = regressors(extractor, fit), regressors(extractor, test)
     found: dict[str, dict[str, Any]] = {}
@@ -44,14 +45,15 @@ def held_out_score(
             some = {"feature": np.flatnonzero(x_fit["layer"].values == layer)}
             model = ek.RidgeCV(alphas=ALPHAS).fit(x_fit.isel(some), y)
             r[int(layer)] = ek.correlation(true, model.predict(x_test.isel(some)))
-            inner[int(layer)] = float(model.best_scores_.mean())
+            inner[int(layer)] = float(model.cv_scores_.mean("target").max())
         scores = {layer: mean_over_people(ek.normalise(r[layer], ceiling)) for layer in r}
-        last = max(scores)
+        chosen = max(inner, key=lambda layer: inner[layer])
         found[area] = {
-            "score": scores[last],
-            "raw": mean_over_people(r[last]),
+            "score": scores[chosen],
+            "raw": mean_over_people(r[chosen]),
+            "layer": chosen,
+            "last": scores[max(scores)],
             "layers": [round(scores[layer], 5) for layer in sorted(scores)],
-            "chosen": max(inner, key=lambda layer: inner[layer]),
         }
     return found
 

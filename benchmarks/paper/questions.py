@@ -10,7 +10,8 @@ from arms import HELD_OUT, LANGUAGE_MODEL, TUNED_ON, Arm
 
 DEVELOPMENT = range(541, 561)
 FEW, SOME, MANY = 8, 15, 30  # tuning stories of 40 s; the first are what an arm takes unless told
-MINUTES = {FEW: 5, SOME: 10, MANY: 20}
+MINUTES = {FEW: 5, SOME: 10, MANY: 20}  # as arms are called; 8 stories are 5.3 min
+PILOT_SD = {"people": 0.015, "scaling": 0.015, "transfer": 0.015}  # development cohorts 541-545
 HEADS = ("individual", "low_rank", "bottleneck", "mlp", "unseen")  # beside the shared one
 SINGLES = tuple(f"single {person}" for person in TUNED_ON)
 RECORDED_SINGLES = tuple(f"single {person}, 9 stories" for person in TUNED_ON[:2])
@@ -103,6 +104,10 @@ class Question:
         Arms beside those of the differences.
     curves : dict of str to tuple of str
         Of a curve: the people, by the name of the group.
+    primary : int, optional
+        How many of the differences, the first ones, get a verdict; all if not given.
+    scaled : bool
+        Whether slopes over the minutes that tuned are shown.
     """
 
     cohorts: range
@@ -111,6 +116,8 @@ class Question:
     world: str = "tiny"
     also: Terms = ()
     curves: Mapping[str, Terms] = field(default_factory=dict)
+    primary: int | None = None
+    scaled: bool = False
 
     @property
     def arms(self) -> list[str]:
@@ -129,16 +136,17 @@ QUESTIONS: dict[str, Question] = {
     "people": Question(
         range(6101, 6125),
         (
-            over("joint"), _MEAN_SINGLE, _MULTI,
-            *(over("joint", single) for single in SINGLES),
+            over("joint"), _MEAN_SINGLE, _MULTI, over("joint", "shuffled"),
             over("shuffled", kind="control"), over("phases", kind="control"),
-            over("joint", "shuffled"), over("joint", "phases"),
+            over("joint", "phases"), *(over("joint", single) for single in SINGLES),
             over("untrained"), over("untrained, joint"),
         ),
+        primary=6,
     ),
     "scaling": Question(
         range(6101, 6117),
         tuple(over(name) for name in (*_SHAPE, *_BASELINES)),
+        scaled=True,
     ),
     "transfer": Question(
         range(6101, 6113), (over("joint"), _MEAN_SINGLE, _MULTI), measure="second data set",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from estimates import MARGIN, Paired, paired, passing, slopes
+from estimates import Paired, paired, passing, slopes
 from questions import MINUTES, SCALED, Difference, Question, scaled
 
 import encodekit as ek
@@ -14,33 +14,45 @@ _COLUMNS = ("mean", "95 % interval", "SD", "p (t)", "p (signs)", "p (same)", "ab
 
 
 def show(question: Question, lines: pd.DataFrame) -> str:
-    """Return a question's tables; arms that no line holds are left out, and named."""
+    """Return a question's tables; arms that no line holds are named."""
     if lines.empty:
         return "nothing is measured yet"
     if question.measure == "probes":
         return "\n".join(_probes(question, lines))
     if question.measure == "curve":
         return "\n".join(_curves(question, lines))
-    parts: list[str] = []
+    return "\n".join(_scores(question, lines))
+
+
+def _scores(question: Question, lines: pd.DataFrame) -> Rows:
+    wide = scores(lines, "language")
+    named = [arm for arm in question.arms if arm in wide]
+    lacking = [arm for arm in question.arms if arm not in wide]
+    if lacking:
+        yield from (f"lacking: {', '.join(lacking)}", "")
+    yield from (*_every_cohort(wide[named]), "")
     for area in ("language", "auditory"):
-        wide = scores(lines, area)
-        wide = wide[[arm for arm in question.arms if arm in wide]]
-        if area == "language":
-            lacking = [arm for arm in question.arms if arm not in wide]
-            parts += [f"lacking: {', '.join(lacking)}", ""] if lacking else []
-            parts += [*_every_cohort(wide), ""]
-        parts += [f"{area} areas, r over the ceiling", "", *_differences(question, wide), ""]
-        if area == "language" and any("min" in arm for arm in wide):
-            parts += [*_slopes(wide), ""]
+        yield from (f"{area} areas, r over the ceiling, the layer that cross-validation chose", "")
+        yield from (*_differences(question, scores(lines, area)), "")
+    yield from ("language areas, the last layer in every arm", "")
+    yield from (*_differences(question, scores(lines, "language", "last")), "")
+    if question.scaled:
+        yield from (*_slopes(wide), "")
     if "passed" in lines and question.measure == "score":
-        parts += list(_gate(question, lines))
-    return "\n".join(parts)
+        yield from _gate(question, lines)
 
 
-def scores(lines: pd.DataFrame, area: str) -> pd.DataFrame:
+def scores(lines: pd.DataFrame, area: str, what: str = "score") -> pd.DataFrame:
     """Return the scores (cohort, arm) of an area."""
-    values = lines.assign(score=[found["score"] for found in lines[area]])
+    values = lines.assign(score=[found[what] for found in lines[area]])
     return values.pivot(index="cohort", columns="arm", values="score").sort_index()
+
+
+def complete(lines: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+    """Return the lines of the cohorts that have all arms."""
+    arms_of = lines.groupby("cohort")["arm"].agg(set)
+    whole = [cohort for cohort, found in arms_of.items() if set(arms) <= found]
+    return lines[lines["cohort"].isin(whole)]
 
 
 def _every_cohort(wide: pd.DataFrame) -> Rows:
@@ -67,23 +79,24 @@ def _header(first: str) -> Rows:
     yield "|---" * (len(_COLUMNS) + 1) + "|"
 
 
-def _row(name: str, found: Paired, verdict: str) -> str:
+def _row(name: str, values: pd.Series, kind: str | None = "difference") -> Rows:
+    """Yield a row; nothing for fewer than two cohorts, and no verdict for kind None."""
+    if len(values) < 2:
+        return
+    found = paired(values)
     cells = [
         f"{found.mean:+.4f}", f"{found.low:+.4f} to {found.high:+.4f}", f"{found.sd:.4f}",
         f"{found.p_t:.2g}", f"{found.p_flip:.2g}", f"{found.p_same:.2g}",
-        f"{found.above} of {found.n}", verdict,
+        f"{found.above} of {found.n}", "" if kind is None else _said(found, kind),
     ]  # fmt: skip
-    return f"| {name} | " + " | ".join(cells) + " |"
+    yield f"| {name} | " + " | ".join(cells) + " |"
 
 
 def _differences(question: Question, wide: pd.DataFrame) -> Rows:
     yield from _header("difference")
-    for asked in question.differences:
-        values = difference(wide, asked)
-        if len(values) < 2:
-            continue
-        found = paired(values)
-        yield _row(asked.name, found, _said(found, asked.kind))
+    for place, asked in enumerate(question.differences):
+        primary = question.primary is None or place < question.primary
+        yield from _row(asked.name, difference(wide, asked), asked.kind if primary else None)
 
 
 def _said(found: Paired, kind: str) -> str:
@@ -93,27 +106,25 @@ def _said(found: Paired, kind: str) -> str:
 
 
 def _slopes(wide: pd.DataFrame) -> Rows:
-    """Slopes of the gain over pretrained in log2 of the minutes that tuned, and differences."""
+    """Slopes of the scores per doubling of the stories that tuned, and their difference.
+
+    Pretrained is the same at all sizes, so these are the slopes of the gains too.
+    """
     shapes: dict[str, Sequence[str]] = {
         f"{n} {'people' if n > 1 else 'person'}": [scaled(n, stories) for stories in MINUTES]
         for n in SCALED
     }
     for kind in ("audio", "language model"):
         shapes[kind] = [f"{kind}, {minutes} min" for minutes in MINUTES.values()]
-    x = np.log2(list(MINUTES.values()))
-    found = {}
+    x, found = np.log2(list(MINUTES)), {}
     for name, arms in shapes.items():
-        if set(arms) <= set(wide.columns):
-            complete = wide[list(arms)].dropna()
-            found[name] = pd.Series(slopes(complete.to_numpy(), list(x)), complete.index)
-    yield "slope per doubling of the minutes that tuned"
-    yield ""
-    yield from _header("slope")
+        whole = wide[list(arms)].dropna() if set(arms) <= set(wide.columns) else wide.iloc[:0]
+        found[name] = pd.Series(slopes(whole.reindex(columns=arms).to_numpy(), x), whole.index)
+    yield from ("slope per doubling of the minutes that tuned", "", *_header("slope"))
     for name, values in found.items():
-        yield _row(name, paired(values), paired(values).verdict)
-    if {"4 people", "1 person"} <= set(found):
-        values = (found["4 people"] - found["1 person"]).dropna()
-        yield _row("4 people - 1 person (interaction)", paired(values), paired(values).verdict)
+        yield from _row(name, values)
+    apart = (found["4 people"] - found["1 person"]).dropna()
+    yield from _row("4 people - 1 person (interaction)", apart)
 
 
 def _gate(question: Question, lines: pd.DataFrame) -> Rows:
@@ -126,7 +137,7 @@ def _gate(question: Question, lines: pd.DataFrame) -> Rows:
     yield "|---|---|---|---|---|"
     for arm in question.arms:
         some = lines[lines["arm"] == arm].dropna(subset="passed").set_index("cohort")
-        if some.empty or "pretrained" not in wide:
+        if len(some) < 2 or "pretrained" not in wide:
             continue
         passed = some["passed"].astype(bool)
         low, high = passing(int(passed.sum()), len(passed))
@@ -140,7 +151,9 @@ def _gate(question: Question, lines: pd.DataFrame) -> Rows:
 
 def _curves(question: Question, lines: pd.DataFrame) -> Rows:
     """Every cohort's curve, and the data that reaches the pretrained reference."""
-    for group in question.curves:
+    lines = complete(lines, question.arms)
+    yield from (f"{lines['cohort'].nunique()} cohorts that have every arm", "")
+    for group in question.curves if len(lines) else ():
         rows = [
             {"cohort": line["cohort"], "model": _model(line["arm"]), "arm": line["arm"],
              "minutes": minutes, "score": score}
@@ -168,24 +181,25 @@ def _curves(question: Question, lines: pd.DataFrame) -> Rows:
 
 
 def _probes(question: Question, lines: pd.DataFrame) -> Rows:
-    """F1 of the best layer before tuning and of the last, every cohort, with differences."""
-    for task in lines["probes"].iloc[0]:
+    """F1 of the layer that is best before tuning and of the last, every cohort, with differences.
+
+    On recordings, intervals are over brains and seeds: the recordings, their speakers and the folds
+    are the same in all cohorts. The best layer is the best of the pretrained features on these very
+    data, which favours them.
+    """
+    lines = complete(lines, question.arms)
+    yield from (f"{lines['cohort'].nunique()} cohorts that have every arm", "")
+    for task in lines["probes"].iloc[0] if len(lines) else ():
         f1 = lines.assign(f1=[np.array(found[task]["f1"]) for found in lines["probes"]])
         stacked = f1.pivot(index="cohort", columns="arm", values="f1").sort_index()
         before = np.mean(np.stack(stacked["pretrained"].to_list()), axis=0)
         chance = np.mean([found[task]["chance"] for found in lines["probes"]])
         for layer in dict.fromkeys((int(before.argmax()), len(before) - 1)):
             wide = stacked.map(lambda values, layer=layer: float(values[layer]))
-            yield f"{task}, F1 of layer {layer} (chance {chance:.3f})"
-            yield ""
-            yield from _every_cohort(wide[question.arms])
-            yield ""
-            yield from _differences(question, wide)
-            yield ""
+            yield from (f"{task}, F1 of layer {layer} (chance {chance:.3f})", "")
+            yield from (*_every_cohort(wide[question.arms]), "")
+            yield from (*_differences(question, wide), "")
 
 
 def _model(arm: str) -> str:
     return "single" if arm.startswith("single") else arm
-
-
-__all__ = ["MARGIN", "difference", "scores", "show"]

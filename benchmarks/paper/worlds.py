@@ -1,7 +1,6 @@
 """The kinds of cohorts of the suite: spoken stories, and recorded speech; people are simulated."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,16 @@ SPOKEN = {
 }  # fmt: skip
 
 
-def spoken(seed: int, **changes: Any) -> Study:
+def spoken(seed: int, **simulated: Any) -> Study:
     """Return a study of stories that a synthetic voice speaks."""
-    return ek.simulate_study(seed=seed, cache=False, **{**SPOKEN, **changes})
+    return ek.simulate_study(seed=seed, cache=False, **simulated)
 
 
 def _tiny(name: str, sizes: Sizes, steps: int = 64, **changes: Any) -> World:
-    simulated: Mapping[str, Any] = {**SPOKEN, **changes}
     return World(
         name=name,
-        simulate=lambda seed: spoken(seed, **changes),
-        simulated=simulated,
+        simulate=spoken,
+        simulated={**SPOKEN, **changes},
         sizes=sizes,
         backbone="tiny",
         steps=steps,
@@ -62,7 +60,7 @@ SECOND = {  # another data set: scanner, voice, words, maps and people
 
 def second_data_set(seed: int) -> Study:
     """Return a second study, of other people: TR of 1.5 s, another voice, words never tuned on."""
-    return spoken(seed + 500_000, **SECOND)
+    return spoken(seed + 500_000, **{**SPOKEN, **SECOND})
 
 
 def split_second(study: Study) -> Any:
@@ -73,7 +71,7 @@ def split_second(study: Study) -> Any:
 
 RECORDED = {
     "n_participants": 8, "stories": 20, "seconds": 150, "dimensions": 5, "gathered": (2.0, 4.0),
-    "snr": (0.1, 0.4), "n_targets": 100, "n_test": 3, "test_repeats": 8,
+    "snr": (0.1, 0.4), "n_targets": 100, "n_test": 3, "test_repeats": 8, "n_mels": 8, "gap": 0.3,
 }  # fmt: skip
 
 
@@ -105,32 +103,41 @@ def clips_of(folder: Path) -> list[Stimulus]:
     ]
 
 
-def recorded(seed: int) -> Study:
+def recorded(
+    seed: int, *, n_participants: int, stories: int, seconds: float, dimensions: int,
+    gathered: tuple[float, ...], snr: tuple[float, float], n_targets: int, n_test: int,
+    test_repeats: int, n_mels: int, gap: float,
+) -> Study:  # fmt: skip
     """Return simulated people who hear recorded speech: clips in random order, joined to stories.
 
     Language areas follow what words mean in their context: principal components of a text model's
-    vectors, which no speech model made, each scaled to the same variance.
+    vectors, which no speech model made, each scaled to the same variance. Auditory areas follow
+    mel bands.
     """
-    given, folder = RECORDED, data_folder() / "librispeech"
-    clips, rng = clips_of(folder), np.random.default_rng(seed)
-    order, stories = list(rng.permutation(len(clips))), []
-    for number in range(given["stories"]):
-        some, seconds = [], 0.0
-        while seconds < given["seconds"]:
-            some.append(clips[order.pop()])
-            seconds += some[-1].audio_duration + 0.3
-        stories.append(ek.join_stimuli(some, f"story-{number:02d}", gap=0.3, t_r=2.0))
-    vectors = np.load(folder / "meaning.npz")["vectors"][:, : given["dimensions"]]
-    meaning = {story.name: vectors[story.words["row"]] for story in stories}
-    test = [story.name for story in stories[-given["n_test"] :]]
+    folder = data_folder() / "librispeech"
+    clips = clips_of(folder)
+    order = [clips[place] for place in np.random.default_rng(seed).permutation(len(clips))]
+    joined = []
+    for number in range(stories):
+        some: list[Stimulus] = []
+        while sum(clip.audio_duration + gap for clip in some) < seconds:
+            if not order:
+                raise ValueError(
+                    f"{len(clips)} clips make {number} stories of {seconds:g} s, not {stories}"
+                )
+            some.append(order.pop())
+        joined.append(ek.join_stimuli(some, f"story-{number:02d}", gap=gap, t_r=2.0))
+    vectors = np.load(folder / "meaning.npz")["vectors"][:, :dimensions]
+    meaning = {story.name: vectors[story.words["row"]] for story in joined}
+    test = [story.name for story in joined[-n_test:]]
     study = ek.simulate_responses(
-        stories,
+        joined,
         {
-            "language": ek.Follows(meaning, seconds=given["gathered"]),
-            "auditory": ek.MelSpectrogram(n_mels=8),
+            "language": ek.Follows(meaning, seconds=gathered),
+            "auditory": ek.MelSpectrogram(n_mels=n_mels),
         },
-        given["n_participants"], snr=given["snr"], n_targets=given["n_targets"],
-        repeats=dict.fromkeys(test, given["test_repeats"]), seed=seed,
+        n_participants, snr=snr, n_targets=n_targets,
+        repeats=dict.fromkeys(test, test_repeats), seed=seed,
     )  # fmt: skip
     study.truth.attrs["test_stories"] = test
     return study
