@@ -113,20 +113,20 @@ class World:
         """Return what identifies an arm's tuned weights, beside the cohort."""
         parts = [_CODE, {k: v for k, v in vars(self).items() if k != "simulate"}, vars(arm)]
         parts += [MODEL_SHA256, MODEL_LAYER] if arm.learns == LANGUAGE_MODEL else []
-        text = json.dumps(said(parts), sort_keys=True)
+        text = json.dumps(as_json(parts), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def said(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return a setting as what JSON writes, with every parameter, defaults too."""
     if hasattr(value, "get_params"):
-        return [type(value).__name__, said(value.get_params(deep=False))]
+        return [type(value).__name__, as_json(value.get_params(deep=False))]
     if isinstance(value, Sizes):
-        return said(vars(value))
+        return as_json(vars(value))
     if isinstance(value, Mapping):
-        return {str(key): said(part) for key, part in value.items()}
+        return {str(key): as_json(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [said(part) for part in value]
+        return [as_json(part) for part in value]
     return value
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from arms import HELD_OUT, LANGUAGE_MODEL, Cohort, World, said
+from arms import HELD_OUT, LANGUAGE_MODEL, Cohort, World, as_json
 from measures import (
     ALPHAS,
     DELAYS,
@@ -53,7 +53,7 @@ MEASURES: dict[str, Any] = {  # what decides a measure's values beside the tuned
 
 def key_of(world: World, arm: str, measure: str) -> str:
     """Return what identifies a line beside its cohort: all that decides its values."""
-    parts = said([world.key(ARMS[arm]), measure, MEASURES[measure]])
+    parts = as_json([world.key(ARMS[arm]), measure, MEASURES[measure]])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
