@@ -98,6 +98,11 @@ def layer_outputs(
     blocks = transformer_blocks(model)
     check_layers(layers, len(blocks))
     norm = last_norm(model) if final_norm else None
+    if norm is not None and max(layers) < len(blocks):
+        raise ValueError(
+            f"final_norm=True is of layer {len(blocks)}, the last, and layers {list(layers)} are "
+            f"asked: ask for layer={len(blocks)} or 'all', or leave final_norm=False"
+        )
     found: dict[int, torch.Tensor] = {}
     with ExitStack() as hooks:
         for layer in sorted(set(layers)):

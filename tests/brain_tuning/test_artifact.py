@@ -1,5 +1,6 @@
 import functools
 import json
+import shutil
 import subprocess
 import sys
 
@@ -127,6 +128,105 @@ def test_a_backbone_that_moved_is_named(fitted, saved, save_backbone, tmp_path, 
     np.testing.assert_array_equal(
         loaded.transform(stories[3:]).values, fitted.transform(stories[3:]).values
     )
+
+
+def told_otherwise(folder, place, **changes):
+    """A copy of a backbone with the same weights and other settings."""
+    shutil.copytree(folder, place)
+    for path in (place / "config.json", place / "preprocessor_config.json"):
+        told = json.loads(path.read_text())
+        now = {name: value for name, value in changes.items() if name in told}
+        path.write_text(json.dumps(told | now))
+    return str(place)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hidden_act": "relu"}, r'hidden_act \("relu" against "gelu"\) than'),
+        ({"do_normalize": False}, r"do_normalize \(false against true\) than"),
+        (
+            {"do_normalize": False, "layer_norm_eps": 0.01},
+            r"layer_norm_eps \(0\.01 against 1e-05\), do_normalize \(false against true\) than",
+        ),
+    ],
+)
+def test_a_backbone_with_other_settings_is_refused_with_what_differs(
+    saved, backbone_folder, tmp_path, changes, said
+):
+    other = told_otherwise(backbone_folder, tmp_path / "other", **changes)
+    with pytest.raises(ValueError, match=rf"has other {said} the one that was tuned.*backbone="):
+        BrainTunedFeatures.load(saved, backbone=other)
+
+
+def test_a_backbone_with_other_dropouts_is_the_same(fitted, saved, backbone_folder, tmp_path):
+    other = told_otherwise(
+        backbone_folder, tmp_path / "other", hidden_dropout=0.4, attention_dropout=0.0,
+        layerdrop=0.3,
+    )  # fmt: skip
+    loaded = BrainTunedFeatures.load(saved, backbone=other)
+    assert loaded.tuned_.facts == fitted.tuned_.facts
+
+
+def test_a_model_that_was_saved_without_its_settings_still_loads(fitted, saved):
+    rewritten(saved, lambda config: config["state"]["facts"].pop("configuration"))
+    assert BrainTunedFeatures.load(saved).weights_hash() == fitted.weights_hash()
+
+
+def test_models_of_other_settings_do_not_share_kept_features(
+    tuned, stories, responses, backbone_folder, tmp_path
+):
+    for name in ("hidden_act", "do_normalize"):
+        other = told_otherwise(
+            backbone_folder, tmp_path / name, **{name: "relu" if name == "hidden_act" else False}
+        )
+        rows = []
+        for backbone, cache in ((backbone_folder, True), (other, True), (other, False)):
+            features = tuned(
+                backbone=backbone, update="head_only", training__epochs=1,
+                runtime__cache=tmp_path / "features" if cache else None,
+            )  # fmt: skip
+            features.fit(stories[:1], responses[:1])
+            rows.append(features.transform(stories[3:]).values)
+        assert np.abs(rows[0] - rows[2]).max() > 1e-3
+        np.testing.assert_array_equal(rows[1], rows[2])
+
+
+@pytest.fixture
+def licensed(backbone_folder, tmp_path):
+    """A backbone whose folder holds licence files."""
+    folder = tmp_path / "licensed"
+    shutil.copytree(backbone_folder, folder)
+    (folder / "LICENSE").write_bytes(b"Copyright (c) somebody\n")
+    (folder / "LICENSE-weights.txt").write_bytes(b"Of the weights\n")
+    (folder / "LICENSES").mkdir()
+    return folder
+
+
+def test_the_backbones_licence_goes_with_all_that_is_tuned_from_it(
+    licensed, tuned, stories, responses, tmp_path
+):
+    features = tuned(backbone=str(licensed), training__epochs=1).fit(stories[:1], responses[:1])
+    shutil.move(licensed, tmp_path / "moved")
+    features.save(tmp_path / "saved")
+    shutil.move(tmp_path / "moved", licensed)
+    features.merge(tmp_path / "merged")
+    pipeline = make_pipeline(features.frozen(), ek.Delayer(), ek.RidgeCV())
+    ek.save(pipeline.fit(stories[2:], responses[2:]), tmp_path / "pipeline")
+    again = tuned(backbone=str(tmp_path / "merged"), training__epochs=1)
+    again.fit(stories[:1], responses[:1]).save(tmp_path / "again")
+    for name in ("saved", "merged", "pipeline", "again"):
+        found = [*(tmp_path / name).rglob("LICENSE")]
+        assert found
+        for path in found:
+            assert path.read_bytes() == b"Copyright (c) somebody\n"
+            assert (path.parent / "LICENSE-weights.txt").is_file()
+            listed = SealedFolder.open(tmp_path / name).files
+            assert str(path.relative_to(tmp_path / name)) in listed
+    assert BrainTunedFeatures.load(tmp_path / "saved").weights_hash() == features.weights_hash()
+    (tmp_path / "saved" / "LICENSE").write_text("another")
+    with pytest.raises(ValueError, match="LICENSE"):
+        BrainTunedFeatures.load(tmp_path / "saved")
 
 
 def rewritten(saved, change):

@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -81,6 +84,82 @@ def test_the_backbones_own_dropout_is_kept_if_none_is_given(backbone_folder):
     frames = torch.randn(1, 16, 40, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert float((lively(frames) - lively(frames)).abs().max()) > 0.01
+
+
+def test_dropout_that_is_a_whole_number_in_the_configuration_is_set_too(save_backbone, tmp_path):
+    zero = dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0)
+    folder = save_backbone(tmp_path / "model", **zero)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config | zero))
+    model = load_backbone(folder, dropout=0.3).model
+    assert {name: getattr(model.config, name) for name in zero} == dict.fromkeys(zero, 0.3)
+    assert [block.attention.dropout for block in model.encoder.layers] == [0.3, 0.3]
+
+
+def changed_copy(folder, place, changes):
+    """A copy of a model's folder whose JSON files say something else."""
+    shutil.copytree(folder, place)
+    for path in place.glob("*config.json"):
+        told = json.loads(path.read_text())
+        of_reader = {*changes} & {"do_normalize", "sampling_rate", "hop_length"}
+        reads = path.name == "preprocessor_config.json"
+        now = {name: value for name, value in changes.items() if (name in of_reader) == reads}
+        path.write_text(json.dumps(told | now))
+    return str(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hidden_act", "relu"), ("feat_extract_activation", "relu"), ("layer_norm_eps", 1e-2),
+        ("num_attention_heads", 4), ("conv_stride", [5, 2, 2, 2, 1]), ("do_normalize", False),
+        ("sampling_rate", 4000),
+    ],
+)  # fmt: skip
+def test_every_setting_that_changes_hidden_states_is_in_the_configuration(
+    backbone_folder, tmp_path, name, value
+):
+    before = load_backbone(backbone_folder)
+    after = load_backbone(changed_copy(backbone_folder, tmp_path / "other", {name: value}))
+    assert before.pretrained_hash == after.pretrained_hash
+    told = before.configuration.items() ^ after.configuration.items()
+    assert {key for key, _ in told} == {name}
+    assert before.configuration_hash != after.configuration_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("activation_function", "relu"), ("encoder_attention_heads", 4), ("hop_length", 320)],
+)
+def test_every_setting_of_whispers_encoder_is_in_the_configuration(
+    save_whisper, tmp_path, name, value
+):
+    save_whisper(tmp_path / "whole")
+    before = load_backbone(str(tmp_path / "whole")).configuration
+    other = changed_copy(tmp_path / "whole", tmp_path / "other", {name: value})
+    assert load_backbone(other).configuration != before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decoder_layers": 3, "max_target_positions": 9, "vocab_size": 30, "use_cache": False},
+        {"dropout": 0.4, "attention_dropout": 0.2, "encoder_layerdrop": 0.1, "init_std": 0.1},
+        {"suppress_tokens": [1], "eos_token_id": 5, "architectures": ["WhisperModel"]},
+    ],
+)
+def test_dropouts_and_decoders_are_not_in_the_configuration(save_whisper, tmp_path, changes):
+    from encodekit.features._whisper import WhisperEncoderAlone
+
+    save_whisper(tmp_path / "whole")
+    alone = tmp_path / "alone"
+    WhisperEncoderAlone.from_pretrained(tmp_path / "whole").save_pretrained(alone)
+    shutil.copy(tmp_path / "whole" / "preprocessor_config.json", alone)
+    before = load_backbone(str(tmp_path / "whole"))
+    after = load_backbone(changed_copy(alone, tmp_path / "other", changes), dropout=0.3)
+    assert before.pretrained_hash == after.pretrained_hash
+    assert before.configuration == after.configuration
+    assert before.configuration_in_training != after.configuration_in_training
 
 
 def test_a_model_without_a_stem_is_refused():

@@ -99,6 +99,32 @@ def run(make_objective):
     return start
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("hidden_act", "relu", 'backbone.hidden_act was "gelu" and is "relu"'),
+        ("do_normalize", False, "backbone.do_normalize was true and is false"),
+        ("hidden_dropout", 0.4, "backbone.hidden_dropout was 0.1 and is 0.4"),
+    ],
+)
+def test_a_backbone_with_other_settings_does_not_go_on(
+    tuned, backbone_folder, stories, responses, tmp_path, name, value, said
+):
+    other = tmp_path / "other"
+    shutil.copytree(backbone_folder, other)
+    for path in (other / "config.json", other / "preprocessor_config.json"):
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps(told | ({name: value} if name in told else {})))
+    begun = {
+        "runtime__checkpoint": tmp_path / "run",
+        "training__epochs": 1,
+        "update__dropout": None,
+    }
+    tuned(**begun).fit(stories[:1], responses[:1])
+    with pytest.raises(ValueError, match=f"cannot be resumed to the same result: {said}"):
+        tuned(**begun, backbone=str(other)).fit(stories[:1], responses[:1])
+
+
 @pytest.fixture(scope="module")
 def whole(run, tmp_path_factory):
     """The tuning that nothing interrupts, and its last checkpoint."""

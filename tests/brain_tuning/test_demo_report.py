@@ -29,8 +29,8 @@ TUNED = ("single-tuned", "multi-tuned", "shuffled-tuned")
     [
         ([0.10, 0.12, 0.11, 0.09], "better than"),
         ([-0.10, -0.12, -0.11, -0.09], "worse than"),
-        ([0.001, -0.001, 0.004, 0.003], "about as well as"),
-        ([0.2], "about as well as"),
+        ([0.001, -0.001, 0.004, 0.003], "not shown to differ from"),
+        ([0.2], "not shown to differ from"),
     ],
 )
 def test_a_model_is_better_only_where_the_interval_over_people_is(gain, said):
@@ -144,7 +144,7 @@ def with_auditory_scores(result, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"P3": -0.1, "P4": 0.02}, "In auditory areas it <strong>loses</strong>: .* lower in 1 of"),
+        ({"P3": -0.1, "P4": 0.02}, "In auditory areas no loss is shown: .* lower in 1 of"),
         ({"P3": 0.1, "P4": -0.02}, None),
     ],
 )

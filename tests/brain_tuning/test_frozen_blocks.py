@@ -33,8 +33,10 @@ from encodekit_brain_tuning.backbones import (
 from encodekit_brain_tuning.backbones._windows import FrameGrid
 from encodekit_brain_tuning.losses import l2
 from encodekit_brain_tuning.objectives import FmriObjective
+from encodekit_brain_tuning.objectives._contrastive import ContrastivePrediction
+from encodekit_brain_tuning.objectives._units import UnitPrediction
 from encodekit_brain_tuning.targets import align
-from encodekit_brain_tuning.training import TuningClips, TuningModel, tune
+from encodekit_brain_tuning.training import TuningClips, TuningModel, evaluating, tune
 from encodekit_brain_tuning.training._ridge_start import collect_rows
 
 RATE, SECONDS = 2000, 4
@@ -177,12 +179,90 @@ def test_the_frozen_part_ends_below_the_lowest_that_learns(folders, update, pool
 
 
 def test_blocks_that_hand_on_something_unknown_are_computed_from_the_stem(folders):
-    backbone = prepared(folders["wav2vec2"], HeadOnly())
+    backbone = prepared(folders["wav2vec2"], HeadOnly(), dropout=0.3)
     backbone.model.config.model_type = "another"
-    TopBlocks(1).prepare(backbone)
+    with pytest.warns(UserWarning, match=r"3 of the blocks .* 'another' model hand on to the next"):
+        TopBlocks(1).prepare(backbone)
     assert backbone.n_frozen_blocks == 0
     frames = frames_of(backbone)
     assert backbone.frozen_output(frames) is frames
+    assert [block.training for block in backbone.train().model.encoder.layers] == [False] * 3 + [
+        True
+    ]
+    once, again = (backbone.layers(frames, [3])[0] for _ in range(2))
+    torch.testing.assert_close(once, again, rtol=0, atol=0)
+
+
+class Scale(nn.Module):
+    """A part that neither its name nor a weight tells from another."""
+
+    def __init__(self, part, factor):
+        super().__init__()
+        self.part, self.factor = part, factor
+
+    def forward(self, *given, **named):
+        return self.part(*given, **named) * self.factor
+
+
+class Louder(TopBlocks):
+    """The last block learns; a block below is changed, in a way that its repr does not show."""
+
+    factor: float = 2.0
+    how: str = "a part"
+    block: int = 1
+
+    def apply(self, backbone):
+        super().apply(backbone)
+        changed = transformer_blocks(backbone.model)[self.block - 1]
+        if self.how == "a part":
+            changed.feed_forward = Scale(changed.feed_forward, self.factor)
+        elif self.how == "an attribute":
+            changed.attention.scaling = self.factor
+        elif self.how == "a hook":
+            changed.final_layer_norm.register_forward_hook(lambda *call: call[-1] * self.factor)
+        else:
+            backbone.model.feature_projection.layer_norm.eps = self.factor
+
+
+@pytest.mark.parametrize(
+    ("how", "block", "n"),
+    [
+        ("a part", 1, 0),
+        ("a part", 3, 2),
+        ("an attribute", 2, 1),
+        ("a hook", 2, 1),
+        ("the projection", 1, 0),
+    ],
+)
+def test_what_an_update_changed_below_what_learns_is_never_kept(make, tmp_path, how, block, n):
+    rows = []
+    for factor in (2.0, 3.0):
+        with pytest.warns(UserWarning, match=rf"{3 - n} of the blocks .*update changed '.*' below"):
+            model, clips = make(Louder(1, factor, how, block), stems=StemCache(tmp_path))
+        assert model.backbone.n_frozen_blocks == n
+        rows.append(collect_rows(model, clips, 4).pooled)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert not rows[0].equal(rows[1])
+
+
+@pytest.mark.parametrize("objective", [UnitPrediction, ContrastivePrediction])
+def test_frozen_blocks_have_no_dropout_under_a_mask_either(folders, objective):
+    backbone = prepared(folders["wav2vec2"], TopBlocks(1), dropout=0.3)
+    module = objective(TuningModel(backbone, SharedHead().build(backbone.n_features, 6, 1)))
+    blocks = transformer_blocks(backbone.model)
+    for _ in range(2):
+        module.train()
+        assert blocks[3].training
+        assert not any(part.training for block in blocks[:3] for part in block.modules())
+        evaluating(module, lambda: None)
+    frames, found = frames_of(backbone), []
+    blocks[2].register_forward_hook(lambda _, given, hidden: found.append(hidden[0].detach()))
+    masked = module.mask(frames)
+    heard = [
+        module.inner(frames, mask_time_indices=masked).last_hidden_state.detach() for _ in range(2)
+    ]
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+    assert float((heard[0] - heard[1]).abs().max()) > 0.01
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "wavlm", "whisper"])
@@ -205,7 +285,7 @@ def test_frozen_blocks_have_no_dropout_and_those_that_learn_do(folders):
     frames = frames_of(backbone)
     kept = backbone.frozen_output(frames)
     torch.testing.assert_close(kept, backbone.frozen_output(frames), rtol=0, atol=0)
-    assert backbone.model.training
+    assert backbone.training
     assert float((backbone(kept) - backbone(kept)).detach().abs().max()) > 0.01
 
 
@@ -351,10 +431,11 @@ def test_a_killed_tuning_goes_on_to_the_same_bytes_though_its_kept_layers_are_go
 @pytest.fixture
 def fitted_with(tuned, stories, responses, folders):
     def fit(update, **changes):
-        features = tuned(
-            backbone=folders["wav2vec2"], update=update, training__epochs=2,
-            training__learning_rate=1e-2, training__keep="last", **changes,
-        )  # fmt: skip
+        settings = {
+            "backbone": folders["wav2vec2"], "update": update, "training__epochs": 2,
+            "training__learning_rate": 1e-2, "training__keep": "last",
+        }  # fmt: skip
+        features = tuned(**settings | changes)
         return features.fit(stories[:2], responses[:2], validation=(stories[3:], responses[3:]))
 
     return fit
@@ -375,9 +456,28 @@ def test_a_tuning_above_frozen_blocks_is_saved_and_read_as_any_other(
     np.testing.assert_array_equal(again.transform(stories[3:]).values, rows.values)
 
 
+@pytest.mark.filterwarnings("ignore:.*fills every window with silence")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("update", [AllWeights(dropout=0.1), TopBlocks(1)])
+def test_every_kind_is_the_same_to_the_bit_after_save_and_load(
+    fitted_with, folders, kind, update, stories, tmp_path
+):
+    features = fitted_with(update, backbone=folders[kind], layer="all", training__epochs=1)
+    rows = features.transform(stories[3:])
+    features.save(tmp_path / "model")
+    again = type(features).load(tmp_path / "model")
+    np.testing.assert_array_equal(again.transform(stories[3:]).values, rows.values)
+    before = load_backbone(folders[kind]).state_dict()
+    loaded = again.model_.state_dict()
+    for name, value in features.model_.state_dict().items():
+        assert loaded[name].equal(value), name
+        if "running_" in name and name.startswith("backbone."):
+            assert value.equal(before[name.removeprefix("backbone.")]), name
+
+
 def test_tuning_is_the_one_of_all_blocks_computed_anew(fitted_with, monkeypatch):
     kept = fitted_with(TopBlocks(2), runtime__stem_dtype="float32", runtime__stem_cache=None)
-    monkeypatch.setattr("encodekit_brain_tuning.backbones.Backbone.split", lambda _: None)
+    monkeypatch.setattr("encodekit_brain_tuning.backbones.Backbone.split", lambda *_: None)
     anew = fitted_with(TopBlocks(2), runtime__stem_dtype="float32", runtime__stem_cache=None)
     assert (kept.model_.backbone.n_frozen_blocks, anew.model_.backbone.n_frozen_blocks) == (2, 0)
     pairs = zip(trained_state(kept.model_).items(), trained_state(anew.model_).items(), strict=True)

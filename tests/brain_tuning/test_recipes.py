@@ -23,6 +23,7 @@ OTHER = {
     "update__rank": 4,
     "update__modules": "attention+feed_forward",
     "update__alpha": None,
+    "update__blocks": 2,
     "update__dropout": None,
     "training__epochs": 2,
     "training__learning_rate": 1e-3,

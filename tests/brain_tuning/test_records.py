@@ -22,6 +22,7 @@ from encodekit_brain_tuning import (
     Units,
 )
 from encodekit_brain_tuning._build import about
+from encodekit_brain_tuning.backbones import load_backbone
 
 
 def test_a_result_names_the_parts_that_were_used(tuned):
@@ -130,7 +131,7 @@ class Scaled:
 
 def test_losses_of_one_name_are_told_apart_by_what_they_compute(tuned):
     def identity(loss):
-        return about(tuned(loss=loss).settings(), 0, "", [])["settings.loss"]
+        return about(tuned(loss=loss).settings(), 0, load_backbone("tiny"), [])["settings.loss"]
 
     assert identity(signed(1.0)) != identity(signed(-1.0))
     assert identity(signed(1.0)) == identity(signed(1.0))
@@ -143,7 +144,7 @@ def test_losses_of_one_name_are_told_apart_by_what_they_compute(tuned):
 
 
 def test_the_identity_names_the_plugins_there_are(tuned):
-    found = about(tuned().settings(), 0, "", [])["version.plugins"]
+    found = about(tuned().settings(), 0, load_backbone("tiny"), [])["version.plugins"]
     assert "encodekit-brain-tuning" in found
 
 

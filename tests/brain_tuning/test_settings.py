@@ -305,6 +305,15 @@ def test_what_is_neither_an_object_nor_a_name_is_refused(kind, value, message):
         BrainTunedFeatures("tiny", **{kind: value}).settings()
 
 
+def test_dropout_where_nothing_learns_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"HeadOnly\(dropout=0\.1\): nothing of the backbone"):
+        HeadOnly(dropout=0.1)
+    features = BrainTunedFeatures("tiny", update="head_only")
+    with pytest.raises(ValueError, match=r"HeadOnly\(dropout=0\.2\).*leave dropout out"):
+        features.set_params(update__dropout=0.2).settings()
+    assert HeadOnly(dropout=0.0).dropout == 0.0
+
+
 def test_windows_of_features_alone_are_refused():
     with pytest.raises(ValueError, match=r"windows=Context\(\) are for features: pass Streamed"):
         BrainTunedFeatures("tiny", windows="context").settings()

@@ -181,6 +181,11 @@ def test_the_card_says_whether_the_backbone_heard_the_test_audio(
     assert (f"base_model: {backbone}" in card) == ("/" in backbone)
 
 
+def test_the_card_names_the_hubs_model_of_a_backbone_that_ships(fitted, tmp_path):
+    card = card_of(with_backbone(fitted, "whisper-tiny.en"), tmp_path / "model")
+    assert "\nbase_model: openai/whisper-tiny.en\n" in card
+
+
 @pytest.mark.parametrize(
     "name",
     ["a | b", "a\n\n# b", "<img src=x>", "[x](javascript:alert(1))", "```", "a\n---\nlicense: mit",

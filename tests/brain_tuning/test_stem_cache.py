@@ -188,6 +188,58 @@ def test_what_float16_cannot_hold_is_refused(read, backbone, monkeypatch):
         read(StemCache(dtype="float16"))
 
 
+@pytest.mark.parametrize("values", [[np.nan], [np.inf], [np.nan, 1e6]])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_frames_that_are_not_finite_are_refused_and_not_kept(
+    read, backbone, monkeypatch, tmp_path, values, dtype
+):
+    def broken(self, audio):
+        frames = torch.zeros(len(audio), 16, self.grid.n_frames(audio.shape[1]))
+        frames[0, 0, : len(values)] = torch.tensor(values)
+        return frames
+
+    monkeypatch.setattr(type(backbone), "stem_output", broken)
+    with pytest.raises(ValueError, match=r"output has values that are not finite, in the clip of"):
+        read(StemCache(tmp_path, dtype=dtype))
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["attention", "threads", "torch", "device"])
+def test_what_other_programs_or_machines_computed_is_not_taken(
+    read, backbone, tmp_path, monkeypatch, what, count
+):
+    cache = StemCache(tmp_path)
+    read(cache)
+    if what == "attention":
+        backbone.model.config._attn_implementation = "eager"
+    elif what == "threads":
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
+    else:
+        module = "encodekit_brain_tuning.backbones._configuration"
+        changed = {
+            "torch": ("version", lambda package: "99.0"),
+            "device": ("machine_of", lambda device: {"device": "another"}),
+        }
+        monkeypatch.setattr(f"{module}.{changed[what][0]}", changed[what][1])
+    count.clear()
+    read(cache)
+    assert sum(count) > 0
+    assert len(files(tmp_path)) == 2
+    count.clear()
+    read(cache)
+    assert count == []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_what_a_gpu_computed_is_not_taken_on_a_cpu(read, backbone, tmp_path):
+    cache = StemCache(tmp_path)
+    read(cache, backbone=backbone.to("cuda"))
+    expected = read(StemCache(), backbone=backbone.to("cpu"))
+    again = read(cache, backbone=backbone.to("cpu"))
+    assert len(files(tmp_path)) == 2
+    assert all(torch.equal(a, b) for a, b in zip(again, expected, strict=True))
+
+
 def test_tuning_finds_its_stem_in_the_folder_it_is_given(
     tuned, stories, responses, tmp_path, count
 ):

@@ -378,6 +378,7 @@ def test_what_nobody_registered_is_refused_by_name_in_an_experiment_file(site, t
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # three programs that import torch
 def test_a_tuning_with_all_of_them_goes_on_after_a_kill(
     study_of, site, stories, responses, tmp_path

@@ -87,6 +87,11 @@ def test_the_card_has_the_checksums_of_these_weights_and_of_the_script(card, scr
     ]  # fmt: skip
 
 
+def test_the_codes_licence_ships_with_the_plugin():
+    own = (PLUGIN / "LICENSES" / "BSD-3-Clause.txt").read_text(encoding="utf-8")
+    assert own == (PLUGIN.parents[1] / "LICENSE").read_text(encoding="utf-8")
+
+
 def test_openais_licence_ships_beside_the_weights_and_with_the_plugin():
     text = (PLUGIN / "LICENSES" / "MIT.txt").read_text(encoding="utf-8")
     assert "Copyright (c) 2022 OpenAI" in text
@@ -283,6 +288,7 @@ def test_it_loads_offline_from_an_installed_wheel(tmp_path):
     subprocess.run([*pip, "install", "--no-deps", "--target", place, *wheels], check=True)
     licences = place / "encodekit_brain_tuning-0.1.0.dist-info" / "licenses" / "LICENSES"
     assert {path.name for path in licences.iterdir()} == {
+        "BSD-3-Clause.txt",
         "LicenseRef-HCP-OpenAccess.txt",
         "MIT.txt",
     }

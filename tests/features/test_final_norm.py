@@ -144,3 +144,9 @@ def test_gradients_flow_through_it(whisper):
     model, _ = load_backbone(whisper)
     layer_outputs(model, torch.tensor(SOUND[None]), [3], final_norm=True)[3].sum().backward()
     assert model.encoder.layer_norm.bias.grad.abs().sum() > 0
+
+
+def test_it_is_refused_where_the_last_layer_is_not_asked_for(whisper):
+    features = SpeechFeatures(whisper, layer=2, cache=None, final_norm=True)
+    with pytest.raises(ValueError, match=r"final_norm=True is of layer 3, the last, .* layer=3"):
+        features.transform([STORY])

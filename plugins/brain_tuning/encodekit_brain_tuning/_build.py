@@ -15,6 +15,7 @@ from encodekit.core import Settings, warn_caller
 from encodekit.data import Stimulus
 from encodekit.plugins import registry
 from encodekit_brain_tuning.backbones import (
+    Backbone,
     StemCache,
     TuningWindows,
     check_tuning_windows,
@@ -165,21 +166,23 @@ def prepare_fmri(
     keys = found.keys or shared.keys
     prepared = Prepared(
         objective, lambda: model, shared.participants, keys, n_targets,
-        model.backbone.pretrained_hash, head_alpha,
+        model.backbone, head_alpha,
     )  # fmt: skip
     return FmriTuning(runs, held, prepared, has_learnt(chosen))
 
 
 def about(
-    settings: TuningSettings, seed: int, backbone_hash: str, stimuli: Iterable[Stimulus]
+    settings: TuningSettings, seed: int, backbone: Backbone, stimuli: Iterable[Stimulus]
 ) -> dict[str, Any]:
     """Return what decides a tuning's result beside its data and its machine, see `identify`."""
+    told = backbone.configuration_in_training
     audio = [stimulus.audio_hash for stimulus in stimuli]
     plugins = sorted(plugin.title for plugin in registry().plugins if plugin.status == "loaded")
     return {
         **settings.deciding(),
         "seed": seed,
-        "backbone": backbone_hash,
+        "backbone": backbone.pretrained_hash,
+        **{f"backbone.{name}": value for name, value in told.items()},
         "audio": audio,
         "version.plugins": ", ".join(plugins),
     }
@@ -226,6 +229,7 @@ def tuned_model(
         validated_on=validated_on,
         tuned_seconds=seconds,
         backbone_hash=backbone_hash,
+        configuration=model.backbone.configuration,
         weights_hash=hash_of_tuned(model, backbone_hash),
         head_alpha=prepared.head_alpha,
         objective=objective,

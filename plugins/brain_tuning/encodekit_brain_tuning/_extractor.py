@@ -225,7 +225,7 @@ class BrainTunedFeatures(TunedFeatures):
         prepared = made.prepared
         history = tune(
             prepared.objective, settings.training, settings.runtime, seed,
-            about=about(settings, seed, prepared.backbone_hash, made.stimuli),
+            about=about(settings, seed, prepared.backbone, made.stimuli),
         )  # fmt: skip
         stimuli = made.runs.stimuli
         self.tuned_ = tuned_model(

@@ -160,7 +160,7 @@ class StimulusTunedFeatures(TunedFeatures):
             )
         history = tune(
             prepared.objective, settings.training, settings.runtime, seed,
-            about=about(settings, seed, prepared.backbone_hash, [*stimuli, *held]),
+            about=about(settings, seed, prepared.backbone, [*stimuli, *held]),
         )  # fmt: skip
         self.tuned_ = tuned_model(
             prepared, history, seed, (stimuli, held), objective=say_value(objective), keep=keep,

@@ -181,9 +181,12 @@ class TunedFeatures(FeatureExtractor):
 
     def _described(self) -> dict[str, Any]:
         """Return what of the parameters decides a tuned model's features, beside its weights."""
-        settings = self.settings()
-        layers = chosen_layers(settings.layer, self._fitted_model().backbone)
-        return {"layer": layers, "windows": settings.windows.reading()}
+        settings, backbone = self.settings(), self._fitted_model().backbone
+        return {
+            "layer": chosen_layers(settings.layer, backbone),
+            "windows": settings.windows.reading(),
+            "configuration": backbone.configuration_hash,
+        }
 
     def weights_hash(self) -> str | None:
         """Return the sha256 of the tuned weights and their backbone; None before `fit`."""

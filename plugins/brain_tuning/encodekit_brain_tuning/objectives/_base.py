@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from encodekit.core import Settings
 from encodekit.data import RunList, Stimulus
 from encodekit.features import Streamed
+from encodekit_brain_tuning.backbones import Backbone
 from encodekit_brain_tuning.training import Objective, TuningModel
 
 
@@ -25,8 +26,8 @@ class Prepared:
         Names of the targets.
     n_targets : int
         How many values the head predicts per TR, or per frame.
-    backbone_hash : str
-        sha256 of the pretrained weights.
+    backbone : Backbone
+        Of the model that is tuned.
     head_alpha : float or None
         Penalty of the ridge solution that the head began at.
     """
@@ -36,7 +37,7 @@ class Prepared:
     participants: tuple[str, ...]
     keys: tuple[str, ...]
     n_targets: int
-    backbone_hash: str
+    backbone: Backbone
     head_alpha: float | None = None
 
 

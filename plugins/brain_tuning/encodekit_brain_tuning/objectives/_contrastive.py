@@ -67,8 +67,8 @@ class Contrastive(StimulusObjective):
             module, setup.stimuli, setup.validation, setup.streamed, setup.seed
         )
         keys = tuple(f"contrastive/{number:03d}" for number in range(n_targets))
-        begun = module.model.backbone.pretrained_hash
-        return Prepared(objective, module.release, ("audio",), keys, n_targets, begun)
+        backbone = module.model.backbone
+        return Prepared(objective, module.release, ("audio",), keys, n_targets, backbone)
 
 
 def with_quantiser(name: str | Path) -> Any:

@@ -1,7 +1,7 @@
 """Masked prediction on audio alone: what wav2vec 2.0's and HuBERT's objectives share."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -54,6 +54,12 @@ class MaskedPrediction(nn.Module):
             self.inner.masked_spec_embed = nn.Parameter(mask.uniform_())
         grid = model.backbone.grid
         self.span = max(1, round(_SPAN * grid.rate / grid.stem.stride))
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, `Backbone.train` last: ``inner`` is a part of it and of this."""
+        super().train(mode)
+        self.model.backbone.train(mode)
+        return self
 
     def answers(self, frames: Tensor) -> dict[str, Tensor]:
         """Return what is to be told about a clip beside its frames."""

@@ -86,5 +86,5 @@ class Units(StimulusObjective):
             module, setup.stimuli, setup.validation, setup.streamed, setup.seed
         )
         keys = tuple(f"units/{number:03d}" for number in range(self.n_units))
-        begun = module.model.backbone.pretrained_hash
-        return Prepared(objective, module.release, ("audio",), keys, self.n_units, begun)
+        backbone = module.model.backbone
+        return Prepared(objective, module.release, ("audio",), keys, self.n_units, backbone)

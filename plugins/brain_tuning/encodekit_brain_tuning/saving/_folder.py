@@ -12,6 +12,7 @@ import torch
 
 from encodekit.core import SealedFolder, whole_folder
 from encodekit.saving import pack_parameters
+from encodekit_brain_tuning.backbones import Backbone
 from encodekit_brain_tuning.saving._tuned import Facts, TunedModel
 from encodekit_brain_tuning.targets import KeySelector
 from encodekit_brain_tuning.training import TuningModel, learnt
@@ -83,16 +84,26 @@ def read_config(folder: SealedFolder, maker: str) -> dict[str, Any]:
 
 
 def write_tuned(folder: Path, tuned: TunedModel) -> dict[str, Any]:
-    """Write what was learnt to ``folder/tuned.safetensors`` and return the rest as JSON."""
+    """Write what was learnt to ``folder/tuned.safetensors`` and return the rest as JSON.
+
+    The backbone's licence files are written beside it.
+    """
     from safetensors.torch import save as to_bytes
 
     (folder / _WEIGHTS).write_bytes(to_bytes(learnt(tuned.model)))
+    write_licences(folder, tuned.model)
     history = tuned.history.astype(object).where(tuned.history.notna(), None)
     return {
         "facts": tuned.facts.to_json(),
         "history": history.to_dict("records"),
         "versions": {name: version(name) for name in _PACKAGES},
     }
+
+
+def write_licences(folder: Path, model: TuningModel) -> None:
+    """Write the licence files that came with the backbone's weights."""
+    for name, content in model.backbone.licences.items():
+        (folder / name).write_bytes(content)
 
 
 def read_tuned(
@@ -119,18 +130,31 @@ def read_tuned(
     facts = Facts.from_json(state["facts"])
     with torch.random.fork_rng():
         model = new_model(facts.n_targets, len(facts.participants))
-    found = model.backbone.pretrained_hash
-    if found != facts.backbone_hash:
-        raise ValueError(
-            f"the backbone {backbone!r} has other weights than the one that was tuned "
-            f"({found[:12]} against {facts.backbone_hash[:12]}): say where the original is, by "
-            "BrainTunedFeatures.load(path, backbone=...), or by moved={the name it was saved "
-            "with: where it is now} of ek.load and AdaptedHead.load"
-        )
+    _check_backbone(model.backbone, facts, backbone)
     _check_names(tensors.keys(), learnt(model).keys(), folder.root)
     model.load_state_dict(tensors, strict=False)
     history = pd.DataFrame(state["history"]).astype(float).astype({"step": int, "kept": bool})
     return TunedModel(facts, model.eval(), history)
+
+
+def _check_backbone(found: Backbone, facts: Facts, name: str) -> None:
+    """Raise ValueError unless it has the weights and the settings of the one that was tuned."""
+    what = []
+    if found.pretrained_hash != facts.backbone_hash:
+        what = [f"weights ({found.pretrained_hash[:12]} against {facts.backbone_hash[:12]})"]
+    now = found.configuration
+    what += [
+        f"{setting} ({now[setting]} against {was})"
+        for setting, was in facts.configuration.items()
+        # another version of transformers may know more settings, or fewer
+        if setting in now and now[setting] != was
+    ]
+    if what:
+        raise ValueError(
+            f"the backbone {name!r} has other {', '.join(what)} than the one that was tuned: say "
+            "where the original is, by BrainTunedFeatures.load(path, backbone=...), or by "
+            "moved={the name it was saved with: where it is now} of ek.load and AdaptedHead.load"
+        )
 
 
 def _check_names(names: Any, expected: Any, root: Path) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from encodekit.core import whole_folder
 from encodekit.features import load_whole_model
+from encodekit_brain_tuning.saving._folder import write_licences
 from encodekit_brain_tuning.training import TuningModel
 
 KIND = "merged model"
@@ -53,6 +54,7 @@ def write_merged(folder: Path, model: TuningModel, backbone: str, card: str) -> 
     with whole_folder(folder, KIND, opened_by="ek.SpeechFeatures(path) reads it") as part:
         plain.save_pretrained(part)
         reader.save_pretrained(part)
+        write_licences(part, model)
         (part / "README.md").write_bytes((kept + _USE).encode())
 
 

@@ -33,6 +33,8 @@ PRETRAINED_ON = {
     "microsoft/wavlm-large": _MIXED,
 }
 
+_ON_HUB = {"whisper-tiny.en": "openai/whisper-tiny.en"}  # what ships under another name
+
 
 @dataclass(frozen=True)
 class CardNotes:
@@ -157,7 +159,8 @@ def _heading(given: CardFacts) -> str:
 
 def _front_matter(name: str) -> str:
     """The lines that the hub reads; a base model only where the backbone is one of the hub."""
-    base = [f"base_model: {name}"] if name in PRETRAINED_ON and "/" in name else []
+    on_hub = _ON_HUB.get(name, name)
+    base = [f"base_model: {on_hub}"] if on_hub in PRETRAINED_ON and "/" in on_hub else []
     return "\n".join(["---", "library_name: encodekit", *base, "tags: [brain-tuning, fMRI]", "---"])
 
 

@@ -28,6 +28,9 @@ class Facts:
         Length of the tuning runs together.
     backbone_hash, weights_hash : str
         sha256 of the weights before tuning, and of these with what tuning changed.
+    configuration : dict of str to str
+        What the backbone was told beside its weights, see `Backbone.configuration`; nothing in
+        models that were saved before it was kept.
     head_alpha : float or None
         Penalty of the ridge solution that the head began at.
     objective : str
@@ -49,6 +52,7 @@ class Facts:
     validated_on: Mapping[str, str]
     tuned_seconds: float
     backbone_hash: str
+    configuration: Mapping[str, str]
     weights_hash: str
     head_alpha: float | None
     objective: str
@@ -63,7 +67,8 @@ class Facts:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Return what `to_json` gave."""
-        known: dict[str, Any] = {field.name: stored[field.name] for field in fields(cls)}
+        given = {"configuration": {}, **stored}
+        known: dict[str, Any] = {field.name: given[field.name] for field in fields(cls)}
         for name in ("participants", "targets"):
             known[name] = tuple(known[name])
         return cls(**known)

@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from encodekit.core import SealedFolder, read_sealed, remove_sealed, whole_folder
-from encodekit_brain_tuning.backbones import hash_tensors
+from encodekit_brain_tuning.backbones import hash_tensors, machine_of
 from encodekit_brain_tuning.training._model import learnt
 
 KIND = "tuning checkpoint"
@@ -258,19 +258,15 @@ def identify(
         Hashes, see `Objective.digests`.
     n_processes : int
     """
-    device = next(module.parameters()).device.type
     facts = {
         **about,
         **data,
         "weights at the start": hash_tensors(learnt(module)),
         "processes": n_processes,
-        "device": device if device == "cpu" else torch.cuda.get_device_name(),
+        **machine_of(next(module.parameters()).device),
         "version.python": ".".join(map(str, sys.version_info[:3])),
         **{f"version.{name}": version(name) for name in _PACKAGES},
     }
-    if device == "cpu":
-        facts["threads"] = torch.get_num_threads()
-        facts["processor"] = torch.backends.cpu.get_cpu_capability()
     return {name: str(value) for name, value in facts.items()}
 
 

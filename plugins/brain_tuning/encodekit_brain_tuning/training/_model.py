@@ -43,7 +43,10 @@ class TuningModel(nn.Module):
 
 
 def learnt(model: nn.Module) -> dict[str, Tensor]:
-    """Return a copy of all that a tuning changes: what learns, and the statistics of heads."""
+    """Return a copy of all that a tuning changes: what learns, and the statistics of heads.
+
+    Those of a backbone's batch norms never change, see `Backbone.train`.
+    """
     statistics = {
         name: value.detach().to("cpu", copy=True)
         for name, value in model.named_buffers()

@@ -96,12 +96,13 @@ class Runtime(Settings):
     checkpoint_every : int, optional
         Optimizer steps between checkpoints, beside those at the end of every epoch.
     stem_cache : None, "auto" or path
-        Folder that keeps the stem's output for later epochs, participants and programs; None
-        keeps it in memory.
+        Folder that keeps the frozen part's output (the stem's, or that of the blocks below the
+        lowest that learns) for later epochs, participants and programs; None keeps it in memory.
     stem_dtype : {"float16", "float32"}
-        In which it is kept.
+        In which the frozen part's output is kept.
     stem_cache_gb : float
-        How large the folder may grow; what was used longest ago goes first.
+        How large the folder of the frozen part's output may grow; what was used longest ago goes
+        first.
     cache : None, "auto" or path
         Where features are kept, see `encodekit.FeatureExtractor`.
     recompute : bool

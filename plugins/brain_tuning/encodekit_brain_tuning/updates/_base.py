@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import ClassVar
 
 from encodekit.core import Settings
-from encodekit_brain_tuning.backbones import Backbone
+from encodekit_brain_tuning.backbones import Backbone, parts_of
 
 
 class Update(Settings):
@@ -37,10 +37,11 @@ class Update(Settings):
         What lies below all that learns is frozen, see `Backbone.split`.
         """
         backbone.model.requires_grad_(requires_grad=False)
+        before = parts_of(backbone.model)
         self.apply(backbone)
         for unused in backbone.never_reached():
             unused.requires_grad_(requires_grad=False)
-        backbone.split()
+        backbone.split(before)
 
     @abstractmethod
     def apply(self, backbone: Backbone) -> None:

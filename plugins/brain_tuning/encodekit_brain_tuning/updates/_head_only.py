@@ -1,5 +1,7 @@
 """Nothing of the backbone learns."""
 
+from collections.abc import Iterator
+
 from encodekit_brain_tuning.backbones import Backbone
 from encodekit_brain_tuning.updates._base import Update
 
@@ -12,8 +14,17 @@ class HeadOnly(Update):
     Parameters
     ----------
     dropout : float, optional
-        Of no effect here: what is frozen has no dropout.
+        None or 0: what is frozen has no dropout.
     """
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield what is wrong with the values."""
+        yield from super().mistakes()
+        if self.dropout:
+            yield (
+                f"HeadOnly(dropout={self.dropout:g}): nothing of the backbone learns, and what is "
+                "frozen has no dropout: leave dropout out"
+            )
 
     def apply(self, backbone: Backbone) -> None:
         """Let nothing learn."""
