@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import encodekit as ek
-from encodekit_brain_tuning.demo._command import run_demo
+from encodekit_brain_tuning.demo._command import demo, run_demo
 from encodekit_brain_tuning.demo._report import print_table, splits, verdict, write_report
 
 SPLIT = {
@@ -161,3 +161,17 @@ def test_a_backbone_that_is_nowhere_is_refused_before_anything_is_simulated(monk
     monkeypatch.setattr("encodekit.experiments.run_experiment", None)
     with pytest.raises(ValueError, match="unknown backbone 'tinny': did you mean 'tiny'"):
         run_demo(1, print, backbone="tinny")
+
+
+def test_the_command_passes_the_backbone_on(result, tmp_path, monkeypatch):
+    asked = []
+
+    def run(seed, say, *, backbone):
+        asked.append((seed, backbone))
+        return result
+
+    monkeypatch.setattr("encodekit_brain_tuning.demo._command.run_demo", run)
+    demo(output=tmp_path / "report.html", seed=5, backbone="whisper-tiny.en")
+    demo(output=tmp_path / "report.html", seed=5)
+    assert asked == [(5, "whisper-tiny.en"), (5, "tiny")]
+    assert (tmp_path / "report.html").is_file()

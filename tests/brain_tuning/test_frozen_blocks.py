@@ -139,11 +139,14 @@ def by_kept_layer(backbone):
     [
         (TopBlocks(1), None),
         (TopBlocks(1), 2),
-        (Lora(rank=2, blocks=1), None),
-        (Lora(rank=2, blocks=[2]), 3),
-        (Norms(2), None),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (Lora(rank=2, blocks=1), None), (Lora(rank=2, blocks=[2]), 3), (Norms(2), None)
+            )
+        ),
     ],
-)
+)  # fmt: skip
 def test_gradients_are_those_of_all_blocks_computed_from_the_stem(
     folders, kind, update, pooled_layer
 ):
@@ -458,7 +461,9 @@ def test_a_tuning_above_frozen_blocks_is_saved_and_read_as_any_other(
 
 @pytest.mark.filterwarnings("ignore:.*fills every window with silence")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("update", [AllWeights(dropout=0.1), TopBlocks(1)])
+@pytest.mark.parametrize(
+    "update", [AllWeights(dropout=0.1), pytest.param(TopBlocks(1), marks=pytest.mark.slow)]
+)
 def test_every_kind_is_the_same_to_the_bit_after_save_and_load(
     fitted_with, folders, kind, update, stories, tmp_path
 ):

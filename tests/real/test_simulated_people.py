@@ -132,6 +132,7 @@ def test_true_features_explain_language_and_mel_bands_hearing(speech, t_r):
     assert abs(found["meaning"]["rest"]) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("null", ["nothing", "unrelated", "acoustics"])
 def test_null_cohorts_have_no_gain(speech, null):
     means = []
