@@ -128,7 +128,7 @@ def measured(
     if measure == "second data set":
         others = second.fit.participants
         return held_out_score(extractor, second.fit, second.test, world.areas, others)
-    scores = held_out_score(extractor, parts.fit, parts.test, world.areas, HELD_OUT)
+    scores = held_out_score(extractor, parts.fit, parts.test, world.areas)
     return {**scores, **validation(extractor), "cpu_seconds": seconds}
 
 

@@ -5,6 +5,7 @@ the Free Spoken Digit Dataset (CC BY-SA 4.0) by left-out speakers, and who speak
 and topics of a cohort's own synthetic stories, which no tuning heard.
 """
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from arms import Cohort
+from worlds import clips_of
 
 from encodekit.data import Stimulus
 from encodekit.simulation import VOCABULARY
@@ -27,15 +29,8 @@ Task = tuple[LabelledAudio, Any]  # and what is held out
 @cache
 def recorded(data: Path) -> dict[str, Task]:
     """Return the tasks on recorded speech of a folder with ``librispeech`` and ``fsdd``."""
-    words = pd.read_csv(data / "librispeech" / "words.csv", keep_default_na=False)
-    words["word"] = words["word"].str.lower().str.strip(".,;:!?\"'-")
-    files = {path.name: path for path in (data / "librispeech").rglob("*.flac")}
-    columns = ["word", "onset", "duration"]
-    clips = [
-        Stimulus(str(name), files[str(name)], words=table[columns].reset_index(drop=True), t_r=2.0)
-        for name, table in words.groupby("clip")
-    ]
-    counts = words["word"].value_counts()
+    clips = [_plain(clip) for clip in clips_of(data / "librispeech")]
+    counts = pd.concat([clip.words["word"] for clip in clips]).value_counts()
     frequent = {word: word for word in counts[counts >= FREQUENT].index if word}
     speakers = {clip.run_name: clip.name.partition("-")[0] for clip in clips}
     takes = [p for p in sorted((data / "fsdd").rglob("*.wav")) if int(p.stem.split("_")[2]) < TAKES]
@@ -48,6 +43,12 @@ def recorded(data: Path) -> dict[str, Task]:
         "digits": (digits, "speaker"),
         "speakers of digits": (who, "speaker"),
     }
+
+
+def _plain(clip: Stimulus) -> Stimulus:
+    """Return a clip with its words in lower case, without punctuation."""
+    words = clip.words.assign(word=clip.words["word"].str.lower().str.strip(".,;:!?\"'-"))
+    return replace(clip, words=words)
 
 
 def synthetic(cohort: Cohort) -> dict[str, Task]:

@@ -138,14 +138,16 @@ class Look:
         one, other = (n for n in range(THIRDS) if n != fold.third)
         total: dict[tuple[int, float], float] = {}
         for fit, score in ((one, other), (other, one)):
-            runs = self.features(model, fold.group, self._tuned_on(model, (fit,)))
+            runs = self.features(model, *self._tuned_by(model, fold.group, (fit,)))
             for layer, alpha in product(layers_of(runs[0]), ALPHAS):
                 r = self.score(runs, layer, alpha, fold.group, [fit], score)
                 total[layer, alpha] = total.get((layer, alpha), 0.0) + float(r.mean())
         return max(total, key=lambda key: total[key])
 
-    def _tuned_on(self, model: str, thirds: tuple[int, ...]) -> tuple[int, ...]:
-        return thirds if model.startswith("tuned") else ()
+    @staticmethod
+    def _tuned_by(model: str, group: int, thirds: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        """Return the group and the thirds that tuned a model; the same for all that none did."""
+        return (group, thirds) if model.startswith("tuned") else (0, ())
 
     def score(
         self, runs: list[xr.DataArray], layer: int, alpha: float, group: int, fit: list[int],
@@ -168,7 +170,7 @@ class Look:
         began = time.process_time()
         layer, alpha = self.choose(model, fold)
         thirds = [n for n in range(THIRDS) if n != fold.third]
-        runs = self.features(model, fold.group, self._tuned_on(model, tuple(thirds)))
+        runs = self.features(model, *self._tuned_by(model, fold.group, tuple(thirds)))
         _, scored = self.people(fold.group)
         r = self.score(runs, layer, alpha, fold.group, thirds, fold.third, scored)
         by_person = r.groupby("participant").mean()
