@@ -16,6 +16,7 @@ from encodekit.features._delayer import Delayer
 from encodekit.features._encoding import (
     encode_context,
     encode_layers,
+    has_last_norm,
     layer_outputs,
     normalise_waveform,
     transformer_blocks,
@@ -69,6 +70,7 @@ __all__ = [
     "encode_context",
     "encode_layers",
     "frame_times",
+    "has_last_norm",
     "layer_outputs",
     "load_backbone",
     "load_whole_model",

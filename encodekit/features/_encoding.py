@@ -54,6 +54,12 @@ def _encoder(model: Any) -> Any:
     return encoder
 
 
+def has_last_norm(config: Any) -> bool:
+    """Tell whether models of a configuration have a layer norm above their last block."""
+    always = config.model_type in _ALWAYS_NORMED
+    return always or bool(getattr(config, "do_stable_layer_norm", False))
+
+
 def last_norm(model: Any) -> Any:
     """Return the layer norm that a model has above its last transformer block.
 
@@ -63,7 +69,7 @@ def last_norm(model: Any) -> Any:
         If it has none.
     """
     config, encoder = model.config, _encoder(model)
-    if config.model_type in _ALWAYS_NORMED or getattr(config, "do_stable_layer_norm", False):
+    if has_last_norm(config):
         return encoder.layer_norm
     raise ValueError(
         f"final_norm=True: {type(model).__name__} has no norm above its last block "

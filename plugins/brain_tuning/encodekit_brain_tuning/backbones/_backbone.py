@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from encodekit.core import warn_caller
 from encodekit.features import (
     Stem,
+    has_last_norm,
     layer_outputs,
     normalise_waveform,
     resolve_backbone,
@@ -37,8 +38,6 @@ from encodekit_brain_tuning.backbones._frozen_blocks import (
     run_blocks,
 )
 from encodekit_brain_tuning.backbones._windows import FrameGrid
-
-_LAST_NORM = ("whisper", "wav2vec2-conformer")
 
 
 class Backbone(nn.Module):
@@ -240,7 +239,7 @@ class Backbone(nn.Module):
             yield encoder.embed_positions
         if config.model_type == "wav2vec2-conformer":
             yield encoder.pos_conv_embed  # which transformers makes and never calls
-        if config.model_type in _LAST_NORM or getattr(config, "do_stable_layer_norm", False):
+        if has_last_norm(config):
             yield encoder.layer_norm  # above the last block
         if getattr(self.model, "adapter", None) is not None:
             yield self.model.adapter  # of Wav2Vec2(add_adapter=True), above it too
