@@ -43,9 +43,10 @@ def held_out_score(
         r, inner = {}, {}
         for layer in np.unique(x_fit["layer"]):
             some = {"feature": np.flatnonzero(x_fit["layer"].values == layer)}
-            model = ek.RidgeCV(alphas=ALPHAS).fit(x_fit.isel(some), y)
+            # A mean over targets needs every penalty of every target, also those that lose.
+            model = ek.RidgeCV(alphas=ALPHAS, exhaustive=True).fit(x_fit.isel(some), y)
             r[int(layer)] = ek.correlation(true, model.predict(x_test.isel(some)))
-            inner[int(layer)] = float(model.cv_scores_.mean("target").max())
+            inner[int(layer)] = best_in_common(model.cv_scores_)
         scores = {layer: mean_over_people(ek.normalise(r[layer], ceiling)) for layer in r}
         chosen = max(inner, key=lambda layer: inner[layer])
         found[area] = {
@@ -56,6 +57,20 @@ def held_out_score(
             "layers": [round(scores[layer], 5) for layer in sorted(scores)],
         }
     return found
+
+
+def best_in_common(scores: xr.DataArray) -> float:
+    """Return the highest mean over targets of scores (alpha, target).
+
+    Raises
+    ------
+    ValueError
+        If an alpha was tried for some targets only: for those that did well at it.
+    """
+    tried = scores.notnull()
+    if (tried.any("target") & ~tried.all("target")).any():
+        raise ValueError("an alpha was tried for some targets only: fit with exhaustive=True")
+    return float(scores.mean("target").max())
 
 
 def mean_over_people(scores: Any) -> float:
