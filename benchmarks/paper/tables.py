@@ -31,11 +31,14 @@ def _scores(question: Question, lines: pd.DataFrame) -> Rows:
     if lacking:
         yield from (f"lacking: {', '.join(lacking)}", "")
     yield from (*_every_cohort(wide[named]), "")
-    for area in ("language", "auditory"):
-        yield from (f"{area} areas, r over the ceiling, the layer that cross-validation chose", "")
-        yield from (*_differences(question, scores(lines, area)), "")
-    yield from ("language areas, the last layer in every arm", "")
-    yield from (*_differences(question, scores(lines, "language", "last")), "")
+    rules = {
+        "score": "the layer that cross-validation chose",
+        "last": "the last layer in every arm",
+    }
+    for what, rule in rules.items():
+        for area in ("language", "auditory"):
+            yield from (f"{area} areas, r over the ceiling, {rule}", "")
+            yield from (*_differences(question, scores(lines, area, what)), "")
     if question.scaled:
         yield from (*_slopes(wide), "")
     if "passed" in lines and question.measure == "score":

@@ -194,7 +194,8 @@ def lines(campaign, questions, name, gains):
             found.append({
                 "world": "tiny", "measure": "score", "cohort": cohort, "arm": arm,
                 "key": campaign.key_of(campaign.WORLDS["tiny"], arm, "score"),
-                "language": {"score": score, "last": score}, "auditory": {"score": 0.8},
+                "language": {"score": score, "last": score},
+                "auditory": {"score": 0.8, "last": 0.8},
                 "passed": None if arm in ("pretrained", "untrained") else arm == "joint",
             })  # fmt: skip
     return found
