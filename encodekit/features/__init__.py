@@ -3,6 +3,7 @@
 from encodekit.features._array_features import ArrayFeatures
 from encodekit.features._articulation import Articulation
 from encodekit.features._backbones import (
+    SETTINGS_OF_FILES,
     BackboneNotFoundError,
     load_backbone,
     load_whole_model,
@@ -41,6 +42,7 @@ from encodekit.features._word_values import WordValues
 from encodekit.features._word_vectors import WordVectors
 
 __all__ = [
+    "SETTINGS_OF_FILES",
     "ArrayFeatures",
     "Articulation",
     "BackboneNotFoundError",

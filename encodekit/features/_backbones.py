@@ -225,7 +225,7 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 
-_OF_ITS_FILES = (  # what a configuration says that no value depends on
+SETTINGS_OF_FILES = (  # what a configuration says that no value depends on
     "_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version",
 )  # fmt: skip
 
@@ -236,7 +236,7 @@ def configuration_hash(model: Any, *readers: Any) -> str:
     A scaling of the waveform or an activation changes every feature, and no weight.
     """
     told = [model.config.to_dict(), *(reader.to_dict() for reader in readers)]
-    kept = [{k: v for k, v in part.items() if k not in _OF_ITS_FILES} for part in told]
+    kept = [{k: v for k, v in part.items() if k not in SETTINGS_OF_FILES} for part in told]
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
 
 

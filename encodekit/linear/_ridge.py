@@ -67,8 +67,8 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         In the convention of ``alphas``; NaN for degenerate targets. Of alphas whose scores are
         equal up to rounding, as all are with one feature, the smallest.
     cv_scores_ : (alpha, target)
-        NaN for alphas that a target did not try. For means over targets use ``exhaustive=True``:
-        those that tried an alpha are the ones that it suits.
+        NaN for alphas that a target did not try. Those that tried an alpha are likely to do well at
+        it, so that a mean over them is too high: for means over targets use ``exhaustive=True``.
     best_scores_ : (target,)
         The score of the chosen alpha, optimistic as any maximum.
     fitted_on_ : dict of str to str

@@ -139,14 +139,11 @@ def by_kept_layer(backbone):
     [
         (TopBlocks(1), None),
         (TopBlocks(1), 2),
-        *(
-            pytest.param(*case, marks=pytest.mark.slow)
-            for case in (
-                (Lora(rank=2, blocks=1), None), (Lora(rank=2, blocks=[2]), 3), (Norms(2), None)
-            )
-        ),
+        pytest.param(Lora(rank=2, blocks=1), None, marks=pytest.mark.slow),
+        pytest.param(Lora(rank=2, blocks=[2]), 3, marks=pytest.mark.slow),
+        pytest.param(Norms(2), None, marks=pytest.mark.slow),
     ],
-)  # fmt: skip
+)
 def test_gradients_are_those_of_all_blocks_computed_from_the_stem(
     folders, kind, update, pooled_layer
 ):

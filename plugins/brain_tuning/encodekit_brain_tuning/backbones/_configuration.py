@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-_OF_ITS_FILES = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
+from encodekit.features import SETTINGS_OF_FILES
+
 _OF_WORDS = (  # a decoder, or a head that names classes: none of them is read
     "bos_token_id", "eos_token_id", "pad_token_id", "begin_suppress_tokens", "suppress_tokens",
     "forced_decoder_ids", "vocab_size", "max_target_positions", "median_filter_width", "use_cache",
@@ -28,7 +29,7 @@ def settings_of(config: Any, *, training: bool = False) -> dict[str, str]:
     training : bool
         Whether dropouts are among it, which act in training alone.
     """
-    left_out = {*_OF_ITS_FILES, *_OF_WORDS, *_OF_TRAINING}
+    left_out = {*SETTINGS_OF_FILES, *_OF_WORDS, *_OF_TRAINING}
     return {
         name: json.dumps(value, sort_keys=True, default=str)
         for name, value in sorted(config.to_dict().items())
