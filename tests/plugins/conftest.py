@@ -15,9 +15,10 @@ from encodekit.plugins import BackboneSpec, CommandSpec, FeatureSpec, LossSpec, 
 class Site:
     """A folder of installed distributions, each with one plugin."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, monkeypatch):
         self.folder = folder
         self.modules = []
+        self._monkeypatch = monkeypatch
 
     def install(
         self,
@@ -31,6 +32,9 @@ class Site:
     ):
         module = distribution.replace("-", "_")
         self.modules.append(module)
+        # What has the name already, as the real plugin may, would be taken for this one. It is
+        # back after the test, the same object.
+        self._monkeypatch.delitem(sys.modules, module, raising=False)
         (self.folder / f"{module}.py").write_text(HEADER + api + "\n" + dedent(source))
         info = self.folder / f"{module}-1.2.dist-info"
         info.mkdir()
@@ -50,12 +54,12 @@ class Site:
 
 
 @pytest.fixture
-def site_in():
+def site_in(monkeypatch):
     """Make a site in a folder that is on no path."""
 
     def make(folder):
         folder.mkdir()
-        return Site(folder)
+        return Site(folder, monkeypatch)
 
     return make
 
@@ -68,7 +72,7 @@ def site(tmp_path, monkeypatch):
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
-    made = Site(folder)
+    made = Site(folder, monkeypatch)
     yield made
     for module in made.modules:
         sys.modules.pop(module, None)
