@@ -165,11 +165,15 @@ class Cohort:
         path = None if folder is None else folder / f"{world.name}-{self.seed}-{world.key(arm)}"
         if path is not None and path.is_dir():
             kind = BrainTunedFeatures if arm.learns == "fmri" else StimulusTunedFeatures
-            return kind.load(path)
+            return self._to_read(kind.load(path))
         extractor = self._fitted(arm, name, language_model)
         if path is not None:
             extractor.save(path)
-        return extractor
+        return self._to_read(extractor)
+
+    def _to_read(self, extractor: Any) -> Any:
+        """Return an extractor that reads in the windows of all, and what no arm tunes once."""
+        return extractor.set_params(windows=self.world.read, runtime__stem_cache="auto")
 
     def _fitted(self, arm: Arm, backbone: str, language_model: str) -> Any:
         world, steps = self.world, self.world.steps * arm.steps
@@ -194,7 +198,7 @@ class Cohort:
                 objective = LanguageModelLayers(language_model, MODEL_LAYER)
             extractor = StimulusTunedFeatures.like(extractor, objective)
             extractor.fit(stimuli, validation=validation[0])
-        return extractor.set_params(windows=world.read)  # all are read in one way
+        return extractor
 
 
 def check_language_model(folder: Path) -> None:

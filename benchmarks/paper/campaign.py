@@ -2,6 +2,7 @@
 
     python benchmarks/paper/campaign.py run people      # goes on where it was stopped
     python benchmarks/paper/campaign.py show people     # every cohort, and what they say
+    python benchmarks/paper/campaign.py run loss heads  # together, which is cheaper
     python benchmarks/paper/campaign.py run all --language-model FOLDER
 
 What hears recorded speech looks for it in the folder ``$ENCODEKIT_DATA``.
@@ -16,8 +17,9 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,8 @@ from measures import (
     DELAYS,
     SIZES,
     SUBSETS,
+    HeldOutPeople,
     curve,
-    held_out_score,
     validation,
 )
 from probes import FREQUENT, PHONE_WORDS, TAKES, probed
@@ -99,36 +101,45 @@ def run_cohort(
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of processes that are forked
         cohort = Cohort.simulate(WORLDS[world], seed)
-        second = None
-        if any(measure == "second data set" for measure, _ in wanted):
-            second = split_second(second_data_set(seed))
+        people = cache(partial(_people, cohort))
         for measure, arm in wanted:
             line = {"world": world, "measure": measure, "cohort": seed, "arm": arm,
                     "key": key_of(WORLDS[world], arm, measure),
-                    **measured(cohort, arm, measure, second, language_model)}  # fmt: skip
+                    **measured(cohort, arm, measure, people, language_model)}  # fmt: skip
             with path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
     return seed
 
 
+def _people(cohort: Cohort, measure: str) -> HeldOutPeople:
+    """Return whom a measure scores."""
+    areas, parts = cohort.world.areas, cohort.parts
+    if measure == "second data set":
+        parts = split_second(second_data_set(cohort.seed))
+        return HeldOutPeople(parts.fit, parts.test, areas, parts.fit.participants)
+    return HeldOutPeople(parts.fit, parts.test, areas)
+
+
 def measured(
-    cohort: Cohort, name: str, measure: str, second: Any, language_model: str
+    cohort: Cohort,
+    name: str,
+    measure: str,
+    people: Callable[[str], HeldOutPeople],
+    language_model: str,
 ) -> dict[str, Any]:
     """Return what one arm gives in one cohort."""
     folder = cache_folder("auto", "paper")
     began = time.process_time()
     extractor = cohort.tuned(ARMS[name], folder, language_model)
     seconds = round(time.process_time() - began, 1)
-    world, parts = cohort.world, cohort.parts
     if measure == "curve":
         groups = QUESTIONS["data"].curves
-        return {group: _curve(extractor, cohort, people) for group, people in groups.items()}
+        return {group: _curve(extractor, cohort, of) for group, of in groups.items()}
     if measure == "probes":
         return {"probes": probed(extractor, cohort, data_folder())}
+    scores = people(measure).score(extractor)
     if measure == "second data set":
-        others = second.fit.participants
-        return held_out_score(extractor, second.fit, second.test, world.areas, others)
-    scores = held_out_score(extractor, parts.fit, parts.test, world.areas)
+        return scores
     return {**scores, **validation(extractor), "cpu_seconds": seconds}
 
 
@@ -146,7 +157,10 @@ def run(
     language_model: str = "",
     n_jobs: int = 2,
 ) -> None:
-    """Measure what is not there yet, ``n_jobs`` cohorts at a time on one thread each."""
+    """Measure what is not there yet, ``n_jobs`` cohorts at a time on one thread each.
+
+    A cohort is simulated once for all questions that are asked together.
+    """
     lacking = set() if language_model else {LANGUAGE_MODEL}
     if lacking and any(ARMS[a].learns in lacking for n in names for a in QUESTIONS[n].arms):
         print(f"skipped: the arms of a {LANGUAGE_MODEL}, as --language-model names no folder")
@@ -177,21 +191,17 @@ def _range(text: str) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def _chosen(name: str) -> Iterator[str]:
-    yield from QUESTIONS if name == "all" else [name]
-
-
 def main() -> None:
     """Run or show a question."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("verb", choices=["run", "show"])
-    parser.add_argument("question", choices=[*QUESTIONS, "all"])
+    parser.add_argument("questions", nargs="+", choices=[*QUESTIONS, "all"], metavar="QUESTION")
     parser.add_argument("--cohorts", type=_range, help="such as 6101-6104; the question's own")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--language-model", default="", help="folder of a text model")
     parser.add_argument("--jobs", type=int, default=2, help="cohorts at a time, a thread each")
     given = parser.parse_args()
-    names = list(_chosen(given.question))
+    names = list(QUESTIONS) if "all" in given.questions else given.questions
     if given.verb == "run":
         run(names, cohorts=given.cohorts, path=given.results,
             language_model=given.language_model, n_jobs=given.jobs)  # fmt: skip

@@ -1,6 +1,6 @@
 """What is measured of an arm's features, on people and stories that no tuning saw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,53 +10,83 @@ from arms import HELD_OUT, Cohort
 from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
-from encodekit.data import Study, split_runs
+from encodekit.data import Stimulus, Study, concat_runs, split_runs
 
 DELAYS, ALPHAS = (2.0, 4.0, 6.0, 8.0), tuple(np.logspace(1, 6, 6))
 SIZES, SUBSETS = (3, 6, 12, 24), 5  # stories that fit a new person's ridge
 
 
-def regressors(extractor: Any, study: Study) -> xr.DataArray:
+def regressors(extractor: Any, stimuli: Sequence[Stimulus]) -> xr.DataArray:
     """Return all layers, delayed and z-scored within runs (time, feature)."""
     steps = make_pipeline(ek.Delayer(seconds=list(DELAYS)), ek.RunScaler())
-    found: xr.DataArray = steps.fit_transform(extractor.transform(study.stimuli))
+    found: xr.DataArray = steps.fit_transform(extractor.transform(stimuli))
     return found
 
 
-def held_out_score(
-    extractor: Any, fit: Study, test: Study, areas: Any, people: Sequence[str] = HELD_OUT
-) -> dict[str, dict[str, Any]]:
-    """Return, per area, ``score`` and ``raw`` of the chosen layer, ``last`` and ``layers``.
+class HeldOutPeople:
+    """People whom no tuning saw, and what they heard; their fMRI is read once for all arms.
 
-    The layer, the ridge and its penalties are found on ``fit``. The layer is that of the highest
-    mean r by cross-validation at the best penalty that all targets share: each target's own best
-    penalty is chosen by the same r, which then says too much. ``last`` is the score of the last
-    layer, which tuning reads, and ``layers`` has the scores of all. A score is the mean over people
-    of the mean r over targets divided by the root mean squared ceiling; raw is the mean r.
+    Parameters
+    ----------
+    fit, test : Study
+        What finds layer, ridge and penalties, and what is scored.
+    areas : dict
+        Selectors by name, each scored apart.
+    people : sequence of str
     """
-    x_fit, x_test = regressors(extractor, fit), regressors(extractor, test)
-    found: dict[str, dict[str, Any]] = {}
-    for area, regions in areas.items():
-        asked = {"participants": list(people), "regions": regions}
-        y, true = fit.responses(**asked), test.responses(**asked)
-        ceiling = ek.noise_ceiling(test.repeats(**asked))
-        r, inner = {}, {}
-        for layer in np.unique(x_fit["layer"]):
+
+    def __init__(
+        self, fit: Study, test: Study, areas: Mapping[str, Any], people: Sequence[str] = HELD_OUT
+    ) -> None:
+        self._heard = fit.stimuli, test.stimuli
+        asked = {area: {"participants": list(people), "regions": of} for area, of in areas.items()}
+        self._ceilings = {area: ek.noise_ceiling(test.repeats(**of)) for area, of in asked.items()}
+        self._true = {area: concat_runs(test.responses(**of)) for area, of in asked.items()}
+        # One fit serves all areas: each target has a ridge of its own.
+        self._y = xr.concat([concat_runs(fit.responses(**of)) for of in asked.values()], "target")
+        ends = np.cumsum([true.sizes["target"] for true in self._true.values()])
+        self._places = {
+            area: slice(int(end) - true.sizes["target"], int(end))
+            for end, (area, true) in zip(ends, self._true.items(), strict=True)
+        }
+
+    def score(self, extractor: Any) -> dict[str, dict[str, Any]]:
+        """Return, per area, ``score`` and ``raw`` of the chosen layer, ``last`` and ``layers``.
+
+        The layer is that of the highest mean r by cross-validation at the best penalty that all
+        targets of the area share: each target's own best penalty is chosen by the same r, which
+        then says too much. ``last`` is the score of the last layer, which tuning reads, and
+        ``layers`` has the scores of all. A score is the mean over people of the mean r over targets
+        divided by the root mean squared ceiling; raw is the mean r.
+        """
+        x_fit, x_test = (regressors(extractor, stimuli) for stimuli in self._heard)
+        found: dict[str, dict[int, tuple[float, float, float]]] = {area: {} for area in self._true}
+        for layer in np.unique(x_fit["layer"]).tolist():
             some = {"feature": np.flatnonzero(x_fit["layer"].values == layer)}
             # A mean over targets needs every penalty of every target, also those that lose.
-            model = ek.RidgeCV(alphas=ALPHAS, exhaustive=True).fit(x_fit.isel(some), y)
-            r[int(layer)] = ek.correlation(true, model.predict(x_test.isel(some)))
-            inner[int(layer)] = best_in_common(model.cv_scores_)
-        scores = {layer: mean_over_people(ek.normalise(r[layer], ceiling)) for layer in r}
-        chosen = max(inner, key=lambda layer: inner[layer])
-        found[area] = {
-            "score": scores[chosen],
-            "raw": mean_over_people(r[chosen]),
-            "layer": chosen,
-            "last": scores[max(scores)],
-            "layers": [round(scores[layer], 5) for layer in sorted(scores)],
-        }
-    return found
+            model = ek.RidgeCV(alphas=ALPHAS, exhaustive=True).fit(x_fit.isel(some), self._y)
+            guess = model.predict(x_test.isel(some))
+            for area, true in self._true.items():
+                place = {"target": self._places[area]}
+                r = ek.correlation(true, guess.isel(place))
+                found[area][layer] = (
+                    best_in_common(model.cv_scores_.isel(place)),
+                    mean_over_people(ek.normalise(r, self._ceilings[area])),
+                    mean_over_people(r),
+                )
+        return {area: _of_the_best(layers) for area, layers in found.items()}
+
+
+def _of_the_best(layers: dict[int, tuple[float, float, float]]) -> dict[str, Any]:
+    """Return what is said of layers' (inner score, score, raw)."""
+    chosen = max(layers, key=lambda layer: layers[layer][0])
+    return {
+        "score": layers[chosen][1],
+        "raw": layers[chosen][2],
+        "layer": chosen,
+        "last": layers[max(layers)][1],
+        "layers": [round(layers[layer][1], 5) for layer in sorted(layers)],
+    }
 
 
 def best_in_common(scores: xr.DataArray) -> float:
@@ -87,7 +117,7 @@ def curve(extractor: Any, cohort: Cohort, people: Sequence[str]) -> pd.DataFrame
     asked = {"participants": list(people), "regions": cohort.world.areas["language"]}
     x_fit, x_test = (
         x.isel(feature=np.flatnonzero(x["layer"].values == x["layer"].values.max()))
-        for x in (regressors(extractor, part) for part in (parts.fit, parts.test))
+        for x in (regressors(extractor, part.stimuli) for part in (parts.fit, parts.test))
     )
     true = parts.test.responses(**asked)
     ceiling = ek.noise_ceiling(parts.test.repeats(**asked))

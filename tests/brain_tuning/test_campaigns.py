@@ -117,7 +117,7 @@ def test_the_score_is_what_evaluate_says(paper, cohort):
     measures, arms = paper("measures"), paper("arms")
     fit, test = cohort.parts.fit, cohort.parts.test
     model = ek.SpeechFeatures("tiny", layer=4, resample="mean", windows=cohort.world.read)
-    found = measures.held_out_score(model, fit, test, cohort.world.areas)
+    found = measures.HeldOutPeople(fit, test, cohort.world.areas).score(model)
     people = list(arms.HELD_OUT)
     for area, regions in cohort.world.areas.items():
         steps = make_pipeline(
