@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from estimates import Paired, paired, passing, slopes
+from estimates import F1_MARGIN, Paired, paired, passing, slopes
 from questions import MINUTES, SCALED, Difference, Question, scaled
 
 import encodekit as ek
@@ -82,24 +82,30 @@ def _header(first: str) -> Rows:
     yield "|---" * (len(_COLUMNS) + 1) + "|"
 
 
-def _row(name: str, values: pd.Series, kind: str | None = "difference") -> Rows:
-    """Yield a row; nothing for fewer than two cohorts, and no verdict for kind None."""
+def _row(name: str, values: pd.Series, kind: str | None = "difference", instead: str = "") -> Rows:
+    """Yield a row; nothing for fewer than two cohorts.
+
+    Without a verdict for kind None; with ``instead`` in its place, where that is given.
+    """
     if len(values) < 2:
         return
     found = paired(values)
+    verdict = instead or ("" if kind is None else _said(found, kind))
     cells = [
         f"{found.mean:+.4f}", f"{found.low:+.4f} to {found.high:+.4f}", f"{found.sd:.4f}",
         f"{found.p_t:.2g}", f"{found.p_flip:.2g}", f"{found.p_same:.2g}",
-        f"{found.above} of {found.n}", "" if kind is None else _said(found, kind),
+        f"{found.above} of {found.n}", verdict,
     ]  # fmt: skip
     yield f"| {name} | " + " | ".join(cells) + " |"
 
 
-def _differences(question: Question, wide: pd.DataFrame) -> Rows:
+def _differences(question: Question, wide: pd.DataFrame, instead: str = "") -> Rows:
     yield from _header("difference")
     for place, asked in enumerate(question.differences):
         primary = question.primary is None or place < question.primary
-        yield from _row(asked.name, difference(wide, asked), asked.kind if primary else None)
+        yield from _row(
+            asked.name, difference(wide, asked), asked.kind if primary else None, instead
+        )
 
 
 def _said(found: Paired, kind: str) -> str:
@@ -188,7 +194,8 @@ def _probes(question: Question, lines: pd.DataFrame) -> Rows:
 
     On recordings, intervals are over brains and seeds: the recordings, their speakers and the folds
     are the same in all cohorts. The best layer is the best of the pretrained features on these very
-    data, which favours them.
+    data, which favours them. Without a verdict where pretrained features read less than .02 above
+    chance.
     """
     lines = complete(lines, question.arms)
     yield from (f"{lines['cohort'].nunique()} cohorts that have every arm", "")
@@ -201,7 +208,9 @@ def _probes(question: Question, lines: pd.DataFrame) -> Rows:
             wide = stacked.map(lambda values, layer=layer: float(values[layer]))
             yield from (f"{task}, F1 of layer {layer} (chance {chance:.3f})", "")
             yield from (*_every_cohort(wide[question.arms]), "")
-            yield from (*_differences(question, wide), "")
+            # What is read at chance has nothing to lose.
+            read = before[layer] >= chance + F1_MARGIN
+            yield from (*_differences(question, wide, "" if read else "at chance before"), "")
 
 
 def _model(arm: str) -> str:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from sklearn.pipeline import make_pipeline
@@ -230,6 +231,25 @@ def test_slopes_are_shown_per_doubling(campaign, questions, tmp_path):
     assert float(rows["4 people"][1]) == pytest.approx(0.03, abs=0.002)
     assert float(rows["1 person"][1]) == pytest.approx(0.0, abs=0.002)
     assert float(rows["4 people - 1 person (interaction)"][1]) == pytest.approx(0.03, abs=0.003)
+
+
+def test_a_probe_at_chance_has_nothing_to_lose(campaign, questions):
+    question = questions.QUESTIONS["probes"]
+    rng = np.random.default_rng(0)
+
+    def task(level, loss):
+        return {"f1": [level - loss + 0.001 * rng.standard_normal()], "chance": 0.03}
+
+    found = pd.DataFrame(
+        {"cohort": cohort, "arm": arm, "probes": {
+            "read": task(0.5, 0.0), "lost": task(0.5, 0.1 * (arm != "pretrained")),
+            "at chance": task(0.04, 0.03 * (arm != "pretrained")),
+        }}
+        for cohort in range(6) for arm in question.arms
+    )  # fmt: skip
+    shown = campaign.show(question, found).splitlines()
+    verdicts = [line.split(" | ")[-1] for line in shown if line.startswith("| joint - pre")]
+    assert verdicts == ["not inferior |", "inferior |", "at chance before |"]
 
 
 def test_a_table_of_one_cohort_is_shown_without_intervals(campaign, questions, tmp_path):
