@@ -20,7 +20,8 @@ _HOME = {
         "FeatureTransformer",
     ),
     "linear": (
-        "RidgeCV", "BandedRidgeCV", "StackedRidge", "LayerSelector", "cross_val_predict",
+        "RidgeCV", "BandedRidgeCV", "BandSearch", "StackedRidge", "LayerSelector",
+        "cross_val_predict",
         "variance_partition", "learning_curve", "correlation_scorer", "r2_scorer",
         "huth_ridge", "RandomChunks", "TrimmedKFold",
     ),

@@ -25,6 +25,7 @@ from encodekit.features import WordRate as WordRate
 from encodekit.features import WordValues as WordValues
 from encodekit.features import WordVectors as WordVectors
 from encodekit.linear import BandedRidgeCV as BandedRidgeCV
+from encodekit.linear import BandSearch as BandSearch
 from encodekit.linear import LayerSelector as LayerSelector
 from encodekit.linear import RandomChunks as RandomChunks
 from encodekit.linear import RidgeCV as RidgeCV

@@ -40,6 +40,7 @@ PUBLIC = [
     "FeatureSpaces",
     "FeatureTransformer",
     "RidgeCV",
+    "BandSearch",
     "BandedRidgeCV",
     "StackedRidge",
     "LayerSelector",

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from encodekit.core import unknown_name
-from encodekit.linear import DEFAULT_ALPHAS, LinearRegressor, Weights, himalaya_backend
+from encodekit.linear import DEFAULT_ALPHAS, LinearRegressor, Weights
+from encodekit_adapters._himalaya_backend import himalaya_backend
 from encodekit_adapters._need import need
 
 SCORINGS = {"l2": "l2_neg_loss", "r2": "r2_score", "correlation": "correlation_score"}

@@ -30,9 +30,15 @@ def load_columns(values: Any, columns: NDArray[np.intp]) -> NDArray[Any]:
 
 
 def over_blocks(
-    solve: Callable[..., Any], shared: Any, values: Any, pieces: Sequence[NDArray[np.intp]]
+    solve: Callable[..., Any],
+    shared: Any,
+    values: Any,
+    pieces: Sequence[NDArray[np.intp]],
+    more: Sequence[Any] | None = None,
 ) -> Iterator[tuple[NDArray[np.intp], Any]]:
     """Yield each piece of columns with ``solve(shared, values[:, columns])``.
+
+    ``more`` has a third argument of ``solve`` for each piece.
 
     With an active ``dask.distributed`` client and values in dask, the pieces go to its workers,
     ``shared`` once to each of them. dask tries again what a lost worker had; ``shared`` itself is
@@ -50,13 +56,14 @@ def over_blocks(
     """
     client = _client() if hasattr(values, "dask") else None
     if client is None:
-        for columns in pieces:
-            yield columns, solve(shared, load_columns(values, columns))
+        for place, columns in enumerate(pieces):
+            given = () if more is None else (more[place],)
+            yield columns, solve(shared, load_columns(values, columns), *given)
         return
     pending = dict(enumerate(pieces))
     for _ in range(_ATTEMPTS):
         _check_scheduler(client)
-        for place, result in _spread(client, solve, shared, values, pending):
+        for place, result in _spread(client, solve, shared, values, pending, more):
             yield pending.pop(place), result
         if not pending:
             return
@@ -72,12 +79,13 @@ def _spread(
     shared: Any,
     values: Any,
     pieces: dict[int, NDArray[np.intp]],
+    more: Sequence[Any] | None,
 ) -> Iterator[tuple[int, Any]]:
     """Yield results as they come, by the places of their pieces; none for those that were lost."""
     from distributed import CancelledError, as_completed
 
     try:
-        futures = _submitted(client, solve, shared, values, pieces)
+        futures = _submitted(client, solve, shared, values, pieces, more)
         places = {future.key: place for future, place in zip(futures, pieces, strict=True)}
         done: Any = as_completed(futures, with_results=True, loop=client.loop)  # type: ignore[no-untyped-call]
     except Exception:  # of many kinds, none of which says that it is the scheduler
@@ -95,13 +103,17 @@ def _submitted(
     shared: Any,
     values: Any,
     pieces: dict[int, NDArray[np.intp]],
+    more: Sequence[Any] | None,
 ) -> list[Any]:
     from dask.delayed import delayed
 
     everywhere = None if shared is None else client.scatter(shared, broadcast=True, hash=False)
     task = delayed(solve, pure=False)
     futures: list[Any] = client.compute(
-        [task(everywhere, values[:, some]) for some in pieces.values()]
+        [
+            task(everywhere, values[:, some], *(() if more is None else (more[place],)))
+            for place, some in pieces.items()
+        ]
     )
     return futures
 

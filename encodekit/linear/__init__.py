@@ -1,9 +1,9 @@
 """Ridge regression for encoding models: solvers on arrays, estimators that keep the labels."""
 
+from encodekit.linear._band_shares import BandSearch
 from encodekit.linear._banded import BandedRidgeCV
 from encodekit.linear._cross_val import cross_val_predict
 from encodekit.linear._fir import fir
-from encodekit.linear._himalaya import himalaya_backend
 from encodekit.linear._huth import huth_ridge
 from encodekit.linear._layers import LayerSelector
 from encodekit.linear._learning_curve import learning_curve
@@ -16,6 +16,7 @@ from encodekit.linear._stacked import StackedRidge
 
 __all__ = [
     "DEFAULT_ALPHAS",
+    "BandSearch",
     "BandedRidgeCV",
     "LayerSelector",
     "LinearRegressor",
@@ -27,7 +28,6 @@ __all__ = [
     "correlation_scorer",
     "cross_val_predict",
     "fir",
-    "himalaya_backend",
     "huth_ridge",
     "learning_curve",
     "r2_scorer",

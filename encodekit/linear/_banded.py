@@ -1,6 +1,6 @@
 """BandedRidgeCV: ridge regression with a penalty for each feature space."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,11 +11,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from encodekit.core import unknown_name
 from encodekit.data import participants_of
-from encodekit.linear._banded_solve import BandedSettings, BandedSolution, solve_banded
+from encodekit.linear._band_shares import read_search
+from encodekit.linear._banded_solve import (
+    LEAST_SHARE,
+    BandedSettings,
+    BandedSolution,
+    refit_banded,
+    solve_banded,
+)
+from encodekit.linear._blocks import lazy_weights
 from encodekit.linear._criteria import scoring_mistakes
 from encodekit.linear._fir import fir
 from encodekit.linear._folds import purge_mistakes
-from encodekit.linear._himalaya import BACKENDS
 from encodekit.linear._inputs import (
     Training,
     array_like,
@@ -23,7 +30,7 @@ from encodekit.linear._inputs import (
     read_training,
     read_true,
 )
-from encodekit.linear._labels import array_of
+from encodekit.linear._labels import Labelled, array_of
 from encodekit.linear._predictions import LinearPredictions
 from encodekit.linear._product_measure import (
     by_participant,
@@ -32,6 +39,7 @@ from encodekit.linear._product_measure import (
     split_r2,
 )
 from encodekit.linear._ridge import DEFAULT_ALPHAS, read_alphas
+from encodekit.linear._solve import Settings
 from encodekit.scoring import correlation, r2
 from encodekit.scoring._correlation import finish, pair
 
@@ -43,24 +51,20 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     """``min ||sum_b X_b B_b - Y||^2 + sum_b (alpha / gamma_b) ||B_b||^2``, a penalty per band.
 
     A band is a feature space. For every target, the shares ``gamma_b`` of the bands (they sum to
-    one) and ``alpha`` are chosen by leaving stimuli out, over random shares and a grid of alphas.
-    The search is himalaya's; ``pip install 'encodekit[banded]'`` brings it.
+    one) and ``alpha`` are chosen by leaving stimuli out, over shares that are tried and a grid of
+    alphas.
 
     Parameters
     ----------
     alphas : array (alpha,)
-        Positive; every target tries all of them with all shares.
-    n_iter : int
-        How many shares to try; the first are equal ones. One band needs no more than one.
-    concentration : sequence of float
-        Of the Dirichlet distributions that the shares are drawn from, in turn: below 1 mostly one
-        band, 1 uniform.
-    random_state : int, RandomState or None
-        Of these draws.
-    cv, purge, targets, fit_intercept, alpha_convention, scoring
+        Positive.
+    search : "random" or BandSearch
+        Which shares are tried: "random" draws 100, as himalaya's random search does; `BandSearch`
+        has how many, and takes shares of one's own.
+    single_alpha : bool
+        One choice of shares and alpha for all targets, the best on average.
+    cv, purge, targets, fit_intercept, alpha_convention, scoring, block_size, device, coef_store
         As in `encodekit.RidgeCV`.
-    backend : {"numpy", "torch", "torch_cuda", "cupy"}
-        What himalaya computes with, in float64; it has its former backend again after the fit.
 
     Attributes
     ----------
@@ -77,7 +81,7 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     gammas_ : array (candidate, band)
         What was tried.
     cv_scores_ : (candidate, target)
-        Each with its best alpha.
+        Each with its best alpha; NaN for shares that a target did not try.
     best_scores_ : (target,)
         The score of the choice, optimistic as any maximum.
     band_means_ : (band, target)
@@ -90,9 +94,14 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Runs, missing rows, folds and labels are treated as in `encodekit.RidgeCV`, and so is the score
-    that chooses, but that a prediction which is constant in a run counts as r = 0 there. Threads
-    fit one after the other: himalaya's backend is one for the process.
+    Runs, missing rows, folds, labels and the score that chooses are those of `encodekit.RidgeCV`.
+
+    With given shares this is ridge on the features of each band times ``sqrt(gamma_b)``: alphas are
+    tried as in `encodekit.RidgeCV`, by one decomposition for all targets, alphas and folds. With
+    2,048 targets or more, 256 of them, evenly spread, try everything, and say, by least squares,
+    which alphas of the same shares, and which shares after the first eight, can be the best of
+    another target. Shares are left out where the predicted score plus four standard errors of a
+    prediction is no better than the best known one.
 
     References
     ----------
@@ -106,7 +115,7 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
     >>> X, runs = rng.standard_normal((90, 5)), np.repeat(["a", "b", "c"], 30)
     >>> Y = X[:, :2] @ rng.standard_normal((2, 3)) + rng.standard_normal((90, 3))
     >>> bands = ["mel", "mel", "speech", "speech", "speech"]
-    >>> model = BandedRidgeCV([1, 10, 100], n_iter=5).fit(X, Y, runs=runs, bands=bands)
+    >>> model = BandedRidgeCV([1, 10, 100]).fit(X, Y, runs=runs, bands=bands)
     >>> model.bands_.tolist(), model.deltas_.shape, model.predict(X, split=True).shape
     (['mel', 'speech'], (2, 3), (2, 90, 3))
     """
@@ -123,32 +132,35 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         self,
         alphas: ArrayLike = DEFAULT_ALPHAS,
         *,
-        n_iter: int = 100,
-        concentration: Sequence[float] = (0.1, 1.0),
-        random_state: Any = 0,
+        search: Any = "random",
+        single_alpha: bool = False,
         cv: Any = None,
         purge: int = 0,
         targets: Any = None,
         fit_intercept: bool = True,
         alpha_convention: str = "ridge",
         scoring: str = "correlation",
-        backend: str = "numpy",
+        block_size: int | None = None,
+        device: str | None = None,
+        coef_store: Any = None,
     ) -> None:
         self.alphas = alphas
-        self.n_iter = n_iter
-        self.concentration = concentration
-        self.random_state = random_state
+        self.search = search
+        self.single_alpha = single_alpha
         self.cv = cv
         self.purge = purge
         self.targets = targets
         self.fit_intercept = fit_intercept
         self.alpha_convention = alpha_convention
         self.scoring = scoring
-        self.backend = backend
+        self.block_size = block_size
+        self.device = device
+        self.coef_store = coef_store
 
     def fit(
-        self, X: Any, y: Any, groups: Any = None, runs: Any = None, bands: ArrayLike | None = None
-    ) -> Self:
+        self, X: Any, y: Any, groups: Any = None, runs: Any = None, bands: ArrayLike | None = None,
+        deltas: Any = None,
+    ) -> Self:  # fmt: skip
         """Choose shares and alphas, and fit.
 
         Parameters
@@ -160,6 +172,9 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
             As in `encodekit.RidgeCV.fit`.
         bands : array (feature,), optional
             For arrays: the band of each feature. One band for all if not given.
+        deltas : (band, target), optional
+            Penalties of every target, as in ``deltas_`` of another fit with the same bands and
+            targets. Nothing is searched for then, and ``cv_scores_`` are NaN.
 
         Raises
         ------
@@ -168,15 +183,18 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
             differ, X holds NaN, or ``cv`` needs stimuli and none are known.
         TypeError
             If one of X and y is labelled and the other is not.
-        MissingExtraError
-            If himalaya is not installed.
         """
         settings = self._settings()
         training = read_training(self, X, y, groups=groups, runs=runs, targets=self.targets)
         of_feature = training.labels.bands(bands, training.problem.features.shape[1])
         names = np.asarray(list(dict.fromkeys(of_feature.tolist())))
         members = [np.flatnonzero(of_feature == name) for name in names]
-        solution = solve_banded(training.problem, members, names.tolist(), settings)
+        settings = replace(settings, gammas=read_search(self.search)[0].shares(names))
+        if deltas is None:
+            solution = solve_banded(training.problem, members, names.tolist(), settings)
+        else:
+            given = _deltas_of(deltas, names, training)
+            solution = refit_banded(training.problem, members, given, settings)
         self.n_features_in_ = of_feature.size
         self.bands_, self.feature_bands_ = names, of_feature
         self._store(solution, training)
@@ -281,45 +299,66 @@ class BandedRidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
 
     def _settings(self) -> BandedSettings:
         alphas, mistakes = read_alphas(self.alphas, self.alpha_convention)
-        concentration = np.atleast_1d(np.asarray(self.concentration, dtype=np.float64))
-        if not isinstance(self.n_iter, int | np.integer) or self.n_iter < 1:
-            mistakes.append(f"n_iter must be a number of shares to try, got {self.n_iter!r}")
-        if not concentration.size or not np.all((concentration > 0) & np.isfinite(concentration)):
-            mistakes.append(f"concentration must be positive, got {self.concentration!r}")
-        for name, known in (
-            ("alpha_convention", _CONVENTIONS),
-            ("backend", BACKENDS),
-        ):
-            if getattr(self, name) not in known:
-                mistakes.append(unknown_name(name, getattr(self, name), known))
+        search, wrong = read_search(self.search)
+        mistakes += wrong
+        if self.alpha_convention not in _CONVENTIONS:
+            mistakes.append(unknown_name("alpha_convention", self.alpha_convention, _CONVENTIONS))
+        if self.block_size is not None and self.block_size < 1:
+            mistakes.append(f"block_size must be a number of targets, got {self.block_size!r}")
         mistakes += scoring_mistakes(self.scoring)
         mistakes += purge_mistakes(self.purge)
         if mistakes:
             raise ValueError(f"{type(self).__name__}: {'; '.join(mistakes)}")
-        return BandedSettings(
-            alphas,
-            int(self.n_iter),
-            tuple(concentration.tolist()),
-            self.random_state,
-            self.cv,
-            self.purge,
-            self.scoring,
-            self.fit_intercept,
-            self.backend,
-        )
+        ridge = Settings(
+            alphas, self.cv, self.purge, self.scoring, self.fit_intercept, self.single_alpha,
+            search.exhaustive, self.block_size, self.device, self.coef_store,
+        )  # fmt: skip
+        concentration = tuple(np.atleast_1d(search.concentration).astype(float).tolist())
+        return BandedSettings(ridge, int(search.n_iter), concentration, search.random_state, None)
 
     def _store(self, solution: BandedSolution, training: Training) -> None:
-        fitted = solution.chosen >= 0
-        alphas = np.asarray(self.alphas, dtype=np.float64)
         wrap = training.labels.wrap
-        self.coef_ = wrap(solution.coef, "feature", "target")
+        # As they were given: a square root would not give back the last digit.
+        given = np.asarray(self.alphas, dtype=np.float64)
+        alphas = solution.alphas
+        if self.alpha_convention == "huth":
+            alphas = np.sqrt(alphas)
+        near = np.abs(given[:, None] - alphas).argmin(axis=0)
+        alphas = np.where(np.isclose(given[near], alphas, rtol=1e-9), given[near], alphas)
+        self.coef_ = wrap(lazy_weights(solution.coef), "feature", "target")
         self.intercept_ = wrap(solution.intercept, "target")
         self.training_mean_ = wrap(solution.mean, "target")
         self.deltas_ = wrap(solution.deltas, "band", "target", band=self.bands_)
         self.band_means_ = wrap(solution.band_means, "band", "target", band=self.bands_)
-        self.best_alphas_ = wrap(np.where(fitted, alphas[solution.chosen], np.nan), "target")
+        self.best_alphas_ = wrap(alphas, "target")
         self.gammas_ = solution.gammas
         self.cv_scores_ = wrap(solution.scores, "candidate", "target")
-        # NaN where the target is degenerate or no held-out run defines a score: for all alike.
-        self.best_scores_ = wrap(solution.scores.max(axis=0), "target")
-        self._mark(training, fitted)
+        self.best_scores_ = wrap(solution.best, "target")
+        self._mark(training, np.isfinite(solution.alphas))
+
+
+def _deltas_of(given: Any, bands: NDArray[Any], training: Training) -> NDArray[np.float64]:
+    """Return deltas (band, target) in the order of the bands and targets of a fit.
+
+    Raises
+    ------
+    ValueError
+        If they are of other bands or targets.
+    """
+    n_targets = training.problem.targets.shape[1]
+    if isinstance(given, xr.DataArray) and isinstance(training.labels, Labelled):
+        names = training.labels.coords["target"]["target"].values
+        missing = set(names.tolist()) - set(given["target"].values.tolist())
+        if missing or set(given["band"].values.tolist()) != set(bands.tolist()):
+            raise ValueError(
+                f"deltas are of the bands {', '.join(map(str, given['band'].values))} and lack "
+                f"{len(missing)} of the targets of y: take deltas_ of a fit on the same ones"
+            )
+        given = given.sel(band=bands, target=names).values
+    values = np.asarray(given, dtype=np.float64).reshape(bands.size, -1)
+    if values.shape[1] != n_targets:
+        raise ValueError(
+            f"deltas has {values.shape[1]} targets but y has {n_targets}: take deltas_ of a fit on "
+            "the same ones"
+        )
+    return np.asarray(np.maximum(values, values.max(axis=0) + np.log(LEAST_SHARE)))

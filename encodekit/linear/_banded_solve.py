@@ -1,306 +1,421 @@
-"""Banded ridge for every target, by himalaya's random search: arrays in, arrays out."""
+"""Banded ridge for every target: ridge on scaled features, for each of the shares in turn.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+``min ||sum_b X_b B_b - Y||^2 + sum_b (alpha / gamma_b) ||B_b||^2`` is ridge on the features
+``sqrt(gamma_b) X_b``, so that shares are tried by the solver of `encodekit.RidgeCV`: one
+decomposition serves all targets, alphas and folds.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
-from encodekit.data import load_columns
-from encodekit.linear._arrays import narrowed, power_of_two
-from encodekit.linear._fold_scores import FoldScores
-from encodekit.linear._himalaya import himalaya_backend, import_himalaya
-from encodekit.linear._patterns import (
-    Pair,
-    Pattern,
-    Problem,
-    find_patterns,
-    folds_of_pattern,
-    reusable,
+from encodekit.data import column_blocks, over_blocks
+from encodekit.linear._arrays import cast
+from encodekit.linear._blocks import empty_weights, write_weights
+from encodekit.linear._choice import rounding
+from encodekit.linear._decomposition import Decomposition, decompose
+from encodekit.linear._patterns import Pattern, Problem, find_patterns, reusable
+from encodekit.linear._score_predictor import TOLERANCE
+from encodekit.linear._search import Candidates
+from encodekit.linear._solve import (
+    WORTH_A_PILOT,
+    Block,
+    Plan,
+    Settings,
+    block_size,
+    make_plan,
+    one_alpha,
+    pilot_of,
+    solve_block,
 )
 
-_BUDGET = 256 * 2**20  # bytes of himalaya's work arrays
-_LEAST = 1e-12  # share of a band: himalaya divides by its root, and takes its logarithm
+LEAST_SHARE = 1e-12  # of a band, whose logarithm is taken
+_KEPT = 768 * 2**20  # bytes of decompositions that are kept for the weights
+_PROBES = 8  # shares that all targets try before some may be left out
+_MOST_PROBES = 24
+_DEVIATIONS = 4  # standard errors, beyond which a normal error is one time in thirty thousand
 
 
 @dataclass(frozen=True, eq=False)
 class BandedSettings:
-    """How to solve it; ``alphas`` in the convention ``||XB - Y||^2 + alpha ||B||^2``."""
-
-    alphas: NDArray[np.float64]
-    n_iter: int
-    concentration: tuple[float, ...]
-    random_state: Any
-    cv: Any
-    purge: int
-    scoring: str
-    fit_intercept: bool
-    backend: str
-    budget: int = _BUDGET
-
-
-@dataclass(frozen=True, eq=False)
-class BandedSolution:
-    """Weights and scores, NaN for degenerate targets; ``chosen`` is -1 there.
+    """How to solve it.
 
     Attributes
     ----------
-    coef : array (feature, target)
-    intercept, mean : array (target,)
+    gammas : array (candidate, band), optional
+        The shares to try, instead of draws.
+    """
+
+    ridge: Settings
+    n_iter: int
+    concentration: tuple[float, ...]
+    random_state: Any
+    gammas: NDArray[np.float64] | None
+
+
+@dataclass(eq=False)
+class BandedSolution:
+    """Weights and scores, NaN for degenerate targets; ``alphas`` too.
+
+    Attributes
+    ----------
+    coef : array (feature, target), or a zarr array
+    intercept, mean, best, alphas : array (target,)
+        ``best`` is the score of the choice.
     band_means : array (band, target)
         Mean over the training rows of what each band predicts.
     deltas : array (band, target)
-    chosen : array (target,) of int
-        Position of the alpha.
     gammas : array (candidate, band)
     scores : array (candidate, target)
-    degenerate : array (target,) of bool
+        Each with its best alpha; NaN where none was tried.
     """
 
-    coef: NDArray[Any]
+    coef: Any
     intercept: NDArray[Any]
     mean: NDArray[np.float64]
+    best: NDArray[Any]
+    alphas: NDArray[np.float64]
     band_means: NDArray[np.float64]
     deltas: NDArray[np.float64]
-    chosen: NDArray[np.intp]
     gammas: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    degenerate: NDArray[np.bool_]
+    scores: NDArray[Any]
 
 
 def solve_banded(
-    problem: Problem, members: Sequence[NDArray[np.intp]], names: Sequence[Any], settings: Any
+    problem: Problem,
+    members: Sequence[NDArray[np.intp]],
+    names: Sequence[Any],
+    settings: BandedSettings,
 ) -> BandedSolution:
     """Choose the share of each band and an alpha per target, and refit on all rows it has.
 
     Parameters
     ----------
-    problem : Problem
-        ``features`` (time, feature), ``targets`` (time, target), ``participants``, ``runs``,
-        ``groups``.
     members : sequence of arrays of int
         The features of each band.
     names : sequence
         Of the bands.
-    settings : BandedSettings
 
     Raises
     ------
-    MissingExtraError
-        If himalaya is not installed.
     ValueError
         If the folds cannot be made, or no target has a value.
     """
-    with himalaya_backend(settings.backend) as backend:
-        gammas = _candidates(names, settings, backend)
-        patterns, degenerate = find_patterns(problem)
-        cv = reusable(settings.cv)
-        solution = _empty(problem, gammas, degenerate)
-        for pattern in patterns:
-            folds = folds_of_pattern(
-                problem, pattern, cv, purge=settings.purge, scoring=settings.scoring
-            )
-            _solve_pattern(problem, members, settings, pattern, folds, solution, backend)
+    ridge = replace(settings.ridge, cv=reusable(settings.ridge.cv))
+    patterns, degenerate = find_patterns(problem)
+    gammas = _shares(names, settings) if settings.gammas is None else settings.gammas
+    gammas = np.maximum(gammas, LEAST_SHARE)
+    solution = _empty(problem, ridge, gammas, degenerate.size)
+    scored = []
+    for pattern in patterns:
+        found = _Pattern(problem, members, ridge, pattern, gammas)
+        found.search(solution)
+        if ridge.single_alpha:
+            scored.append(found)
+        else:
+            found.refit(solution)
+    if scored:
+        # The one choice is known when all patterns are scored.
+        total = np.sum([one.total for one in scored], axis=0)
+        share, alpha = _best_on_average(total, ridge)
+        for one in scored:
+            one.take(solution, share, alpha)
+            one.refit(solution)
     return solution
 
 
-def _candidates(names: Sequence[Any], settings: BandedSettings, backend: Any) -> NDArray[Any]:
-    """Return shares of the bands to try, (candidate, band); the first ones are equal.
-
-    They are drawn for the bands in the order of their names, so that the order of the features
-    changes nothing.
-    """
-    if len(names) == 1:
-        return np.ones((1, 1))
-    sample = import_himalaya("kernel_ridge").generate_dirichlet_samples
-    drawn = sample(
-        settings.n_iter,
-        len(names),
-        concentration=list(settings.concentration),
-        random_state=settings.random_state,
-    )
-    shares = np.asarray(backend.to_numpy(drawn), dtype=np.float64)
-    if not np.isfinite(shares).all():
-        raise ValueError(
-            f"concentration={settings.concentration} is so small that all shares of a draw are 0: "
-            "use 0.01 or more"
-        )
-    gammas = np.maximum(shares, _LEAST)
-    gammas[0] = 1 / len(names)  # equal shares are plain ridge, which a search should not miss
-    # The rank of each band's name: the column of draws that is its own.
-    place: NDArray[np.intp] = np.argsort(np.argsort(np.asarray([str(name) for name in names])))
-    return gammas[:, place]
-
-
-def _empty(problem: Problem, gammas: NDArray[Any], degenerate: NDArray[np.bool_]) -> BandedSolution:
-    n_features, n_targets, n_bands = problem.features.shape[1], degenerate.size, gammas.shape[1]
-    dtype = problem.features.dtype
-    return BandedSolution(
-        np.full((n_features, n_targets), np.nan, dtype=dtype),
-        np.full(n_targets, np.nan, dtype=dtype),
-        np.full(n_targets, np.nan),
-        np.full((n_bands, n_targets), np.nan),
-        np.full((n_bands, n_targets), np.nan),
-        np.full(n_targets, -1, dtype=np.intp),
-        gammas,
-        np.full((len(gammas), n_targets), np.nan),
-        degenerate,
-    )
-
-
-def _solve_pattern(
+def refit_banded(
     problem: Problem,
     members: Sequence[NDArray[np.intp]],
+    deltas: NDArray[np.float64],
     settings: BandedSettings,
-    pattern: Pattern,
-    folds: list[Pair],
-    solution: BandedSolution,
-    backend: Any,
-) -> None:
-    rows, columns = pattern.rows, pattern.columns
-    features = problem.features[rows].astype(np.float64)
-    # All at once: the weights, which are kept, are as many numbers per target or more.
-    targets = load_columns(problem.targets, columns)[rows]
-    features, x_mean, x_scale = _standard(features, settings)
-    centred, y_mean, y_scale = _standard(targets, settings, axis=0)
-    alphas = settings.alphas * x_scale**2
-    batches = _Batches.of(
-        features.shape, targets.shape[1], settings.alphas.size, folds, settings.budget
-    )
-    scores = FoldScores(
-        (targets * y_scale).astype(targets.dtype),
-        folds,
-        None if problem.runs is None else problem.runs[rows],
-        scoring=settings.scoring,
-        fit_intercept=settings.fit_intercept,
-        grid=alphas,
-        alphas=_slices(settings.alphas.size, batches.n_alphas),
-        columns=_slices(targets.shape[1], batches.n_targets),
-        backend=backend,
-    )
-    deltas, weights, by_candidate = _search(
-        [features[:, some] for some in members],
-        centred,
-        solution.gammas,
-        backend,
-        alphas=backend.asarray(alphas),
-        score_func=scores,
-        cv=folds,
-        fit_intercept=settings.fit_intercept,
-        progress_bar=False,
-        **batches.named(),
-    )
-    # The solver has the features band after band; here they are where they came.
-    coef = np.empty((features.shape[1], columns.size))
-    coef[np.concatenate(members)] = weights * (x_scale / y_scale)
-    deltas = deltas + 2 * np.log(x_scale)
-    _write_weights(solution, columns, members, coef, (x_mean, y_mean), settings.fit_intercept)
-    solution.deltas[:, columns] = deltas
-    solution.chosen[columns] = _nearest(deltas, settings.alphas)
-    solution.scores[:, columns] = np.where(scores.defined, by_candidate, np.nan)
+) -> BandedSolution:
+    """Fit with the penalties of each target: ``deltas`` (band, target), ``log(gamma / alpha)``.
 
-
-def _standard(values: NDArray[Any], settings: BandedSettings, axis: int | None = None) -> Any:
-    """Return values in float64, centred and scaled; their means; their scales, powers of two.
-
-    Other units change no digit of what is solved, and nothing overflows when it is squared.
+    Raises
+    ------
+    ValueError
+        If a target that can be fitted has none.
     """
-    mean = values.mean(axis=0, dtype=np.float64)
-    centred = values - mean if settings.fit_intercept else values.astype(np.float64)
-    scale = power_of_two(np.maximum(centred.max(axis=axis), -centred.min(axis=axis)))
-    centred *= scale
-    return centred, mean, scale
+    patterns, degenerate = find_patterns(problem)
+    known = np.flatnonzero(~degenerate)
+    if n := np.count_nonzero(~np.isfinite(deltas[:, known]).all(axis=0)):
+        raise ValueError(f"deltas are NaN for {n} targets that have responses")
+    log_alpha = -np.log(np.exp(deltas).sum(axis=0))
+    log_gamma = deltas + log_alpha
+    # Rounded: the same shares have been added up differently for other targets.
+    share_of, first = _distinct(log_gamma[:, known].T)
+    alpha_of, some = _distinct(log_alpha[known, None])
+    gammas, alphas = np.exp(log_gamma[:, known].T[first]), np.exp(log_alpha[known][some])
+    ridge = replace(settings.ridge, alphas=alphas)
+    solution = _empty(problem, ridge, gammas, degenerate.size)
+    place = np.searchsorted(known, np.arange(degenerate.size))
+    for pattern in patterns:
+        found = _Pattern(problem, members, ridge, pattern, gammas)
+        at = place[pattern.columns]
+        found.share, found.alpha = share_of[at], alpha_of[at]
+        found.refit(solution)
+    return solution
 
 
-def _write_weights(
-    solution: BandedSolution,
-    columns: NDArray[np.intp],
-    members: Sequence[NDArray[np.intp]],
-    coef: NDArray[np.float64],
-    means: tuple[NDArray[np.float64], NDArray[np.float64]],
-    fit_intercept: bool,
-) -> None:
-    """Write ``coef`` (feature, target) of some columns, and what follows from the means."""
-    x_mean, y_mean = means
-    # What each band predicts for the mean features, (band, target); b0 = y_mean - their sum.
-    parts = np.stack([x_mean[some] @ coef[some] for some in members])
-    solution.coef[:, columns] = narrowed(coef, solution.coef.dtype)
-    solution.intercept[columns] = y_mean - parts.sum(axis=0) if fit_intercept else 0
-    solution.mean[columns] = y_mean
-    solution.band_means[:, columns] = parts
+def _distinct(rows: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return, for rows that are the same to nine digits, the number of each and a first one."""
+    _, first, number = np.unique(np.round(rows, 9), axis=0, return_index=True, return_inverse=True)
+    return number.ravel(), first
 
 
-def _search(
-    bands: list[NDArray[np.float64]],
-    targets: NDArray[np.float64],
-    gammas: NDArray[np.float64],
-    backend: Any,
-    **keywords: Any,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return deltas (band, target), weights (feature of band after band, target), and scores.
+def _shares(names: Sequence[Any], settings: BandedSettings) -> NDArray[np.float64]:
+    """Return shares (candidate, band) of Dirichlet distributions in turn; the first are equal.
 
-    Over features where there are fewer of them than rows, else over kernels; the weights are the
-    same: ``b = g X' (sum_b g_b X_b X_b' + alpha I)^-1 y``.
+    The draws are those of himalaya's ``generate_dirichlet_samples``, for the bands in the order of
+    their names, so that the order of the features changes nothing.
+
+    Raises
+    ------
+    ValueError
+        If a concentration is so small that nothing can be drawn.
     """
-    n_features = sum(band.shape[1] for band in bands)
-    tried = backend.asarray(gammas)
-    if n_features <= len(targets):
-        solver = import_himalaya("ridge").solve_group_ridge_random_search
-        found = solver(bands, targets, n_iter=tried, return_weights=True, warn=False, **keywords)
-        deltas, weights, scores = (np.asarray(backend.to_numpy(item)) for item in found[:3])
-        return deltas, weights, scores
-    solver = import_himalaya("kernel_ridge").solve_multiple_kernel_ridge_random_search
-    kernels = backend.asarray(np.stack([band @ band.T for band in bands]))  # (band, time, time)
-    found = solver(kernels, targets, n_iter=tried, return_weights="dual", **keywords)
-    deltas, dual, scores = (np.asarray(backend.to_numpy(item)) for item in found[:3])
-    # himalaya's dual weights w have exp(delta_b) = gamma_b / alpha outside: b_b = exp(delta_b)
-    # X_b' w, of (feature, time) @ (time, target).
-    by_band = zip(bands, deltas, strict=True)
-    weights = np.concatenate([np.exp(delta) * (band.T @ dual) for band, delta in by_band])
-    return deltas, weights, scores
+    n_bands, kinds = len(names), settings.concentration
+    if n_bands == 1:
+        return np.ones((1, 1))
+    generator, each = check_random_state(settings.random_state), -(-settings.n_iter // len(kinds))
+    drawn = np.stack([generator.dirichlet([kind] * n_bands, each) for kind in kinds], axis=1)
+    if not np.isfinite(drawn).all():
+        raise ValueError(
+            f"concentration={kinds} is so small that all shares of a draw are 0: use 0.01 or more"
+        )
+    gammas = drawn.reshape(-1, n_bands)[: settings.n_iter]
+    gammas[0] = 1 / n_bands  # equal shares are plain ridge, which a search should not miss
+    # The rank of each band's name: the column of draws that is its own.
+    ranks = np.argsort(np.argsort(np.asarray([str(name) for name in names])))
+    return np.asarray(gammas[:, ranks])
 
 
-@dataclass(frozen=True)
-class _Batches:
-    """How many alphas and targets at a time, so that himalaya's arrays stay within the budget."""
-
-    n_alphas: int
-    n_targets: int
-    n_refit: int
-
-    def named(self) -> dict[str, int]:
-        """Return the sizes under the names of himalaya's parameters."""
-        return {
-            "n_alphas_batch": self.n_alphas,
-            "n_targets_batch": self.n_targets,
-            "n_targets_batch_refit": self.n_refit,
-        }
-
-    @classmethod
-    def of(
-        cls, shape: tuple[int, ...], n_targets: int, n_alphas: int, folds: list[Pair], budget: int
-    ) -> "_Batches":
-        n_rows, n_features = shape
-        number = np.dtype(np.float64).itemsize
-        smaller = min(n_rows, n_features)
-        # A matrix from targets to weights at each alpha, (alpha, feature or time, time).
-        alphas = min(n_alphas, max(1, budget // (number * n_rows * smaller)))
-        held_out = max(test.size for _, test in folds)
-        # Predictions, and three arrays of their size while they are scored.
-        targets = max(1, budget // (4 * number * alphas * held_out))
-        # Weights at each alpha that some target chose, (alpha, feature or time, target).
-        refit = max(1, budget // (number * alphas * smaller))
-        return cls(alphas, min(n_targets, targets), min(n_targets, refit))
+def _empty(
+    problem: Problem, ridge: Settings, gammas: NDArray[Any], n_targets: int
+) -> BandedSolution:
+    n_features, dtype = problem.features.shape[1], problem.features.dtype
+    n_shares, n_bands = gammas.shape
+    at_once = block_size(problem, ridge)
+    return BandedSolution(
+        coef=empty_weights((n_features, n_targets), dtype, ridge.coef_store, at_once),
+        intercept=np.full(n_targets, np.nan, dtype=dtype),
+        mean=np.full(n_targets, np.nan),
+        best=np.full(n_targets, np.nan, dtype=dtype),
+        alphas=np.full(n_targets, np.nan),
+        band_means=np.full((n_bands, n_targets), np.nan),
+        deltas=np.full((n_bands, n_targets), np.nan),
+        gammas=gammas,
+        scores=np.full((n_shares, n_targets), np.nan, dtype=dtype),
+    )
 
 
-def _slices(n: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+def _best_on_average(total: NDArray[np.float64], ridge: Settings) -> tuple[int, int]:
+    """Return the shares and the alpha whose sum of scores (share, alpha) is the highest."""
+    alpha = [one_alpha(row[:, None], ridge.alphas) for row in total]
+    best = total[np.arange(len(total)), alpha]
+    share = int(np.argmax(best))
+    return share, alpha[share]
 
 
-def _nearest(deltas: NDArray[Any], alphas: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the alphas' positions: ``exp(delta) = gamma / alpha``, and the gammas sum to one."""
-    # log alpha, up to rounding and to gammas that were raised to the least share.
-    found = -np.log(np.exp(deltas).sum(axis=0))
-    positions: NDArray[np.intp] = np.argmin(np.abs(np.log(alphas)[:, None] - found), axis=0)
-    return positions
+class _Pattern:
+    """The targets of one pattern of missing rows: what they chose, and their weights.
+
+    Attributes
+    ----------
+    share, alpha : array (target,) of int
+        Positions of what each target chose.
+    total : array (share, alpha)
+        Of ``single_alpha``: the sum of the scores of all targets.
+    """
+
+    def __init__(
+        self, problem: Problem, members: Sequence[NDArray[np.intp]], ridge: Settings,
+        pattern: Pattern, gammas: NDArray[np.float64],
+    ) -> None:  # fmt: skip
+        self._problem, self._members, self._ridge = problem, members, ridge
+        self._pattern, self._gammas = pattern, gammas
+        self.share = np.zeros(pattern.columns.size, dtype=np.intp)
+        self.alpha = np.zeros(pattern.columns.size, dtype=np.intp)
+        self.total = np.zeros((len(gammas), ridge.alphas.size))
+        self._best = np.full(pattern.columns.size, -np.inf)
+        self._parts: dict[int, Decomposition] = {}
+        every = ridge.exhaustive or ridge.single_alpha or pattern.columns.size < WORTH_A_PILOT
+        self._screen = None if every else _Screen()
+
+    def search(self, solution: BandedSolution) -> None:
+        """Try all shares, and choose."""
+        columns, left = self._pattern.columns, _KEPT
+        for share in range(len(self._gammas)):
+            problem = self._scaled(share)
+            plan = replace(make_plan(problem, self._ridge, self._pattern), refit=False)
+            parts = plan.candidates.parts  # weights need the precision of the targets alone
+            parts = replace(parts, rows=cast(parts.rows, parts.basis))
+            size = parts.rows.nbytes + parts.basis.nbytes
+            if size <= left:
+                self._parts[share], left = parts, left - size
+            places = np.arange(columns.size)
+            if self._screen is not None:
+                pilot = pilot_of(problem, plan, self._pattern)
+                scores = pilot.all_scores()
+                if self._ridge.alphas.size > 2:
+                    plan = replace(plan, predictor=pilot.score_predictor(scores))
+                tried = solution.scores[:, columns]
+                places = self._screen.promising(scores.max(axis=0), tried, self._best)
+            for some, block in self._blocks(plan, places):
+                self._note(solution, share, some, block)
+        solution.best[columns] = np.where(np.isneginf(self._best), np.nan, self._best)
+
+    def _scaled(self, share: int) -> Problem:
+        features = self._problem.features
+        return replace(self._problem, features=features * self._roots(share).astype(features.dtype))
+
+    def _roots(self, share: int) -> NDArray[np.float64]:
+        """Return the root of each feature's share."""
+        roots = np.empty(self._problem.features.shape[1])
+        for some, gamma in zip(self._members, self._gammas[share], strict=True):
+            roots[some] = np.sqrt(gamma)
+        return roots
+
+    def _blocks(
+        self, plan: Plan, places: NDArray[np.intp], chosen: NDArray[np.intp] | None = None
+    ) -> Iterator[tuple[NDArray[np.intp], Block]]:
+        """Yield the places of some targets, sorted, and what a block of them gives."""
+        columns = self._pattern.columns
+        pieces = list(column_blocks(columns[places], block_size(self._problem, self._ridge)))
+        given = (
+            None if chosen is None else [chosen[np.searchsorted(columns, one)] for one in pieces]
+        )
+        for one, block in over_blocks(solve_block, plan, self._problem.targets, pieces, given):
+            yield np.searchsorted(columns, one), block
+
+    def _note(
+        self, solution: BandedSolution, share: int, places: NDArray[np.intp], block: Block
+    ) -> None:
+        assert block.scores is not None  # without refit, a block is scored
+        scores, columns = block.scores, self._pattern.columns[places]
+        found = scores[block.chosen, np.arange(places.size)]
+        solution.scores[share, columns], solution.mean[columns] = found, block.mean
+        if self._ridge.single_alpha:
+            usable = scores[:, ~np.isnan(scores).any(axis=0)]
+            self.total[share] += usable.sum(axis=1, dtype=np.float64)
+        best, alphas = self._best[places], self._ridge.alphas
+        step = rounding(np.where(np.isneginf(best), 0, best), scores.dtype)
+        smaller = alphas[block.chosen] < alphas[self.alpha[places]]
+        # NaN is never better: who has no score at all keeps the first shares.
+        better = (found > best + step) | ((found >= best - step) & smaller) | (share == 0)
+        taken = places[better]
+        self.share[taken], self.alpha[taken] = share, block.chosen[better]
+        self._best[places] = np.fmax(best, found)
+
+    def take(self, solution: BandedSolution, share: int, alpha: int) -> None:
+        """Choose the same for all targets."""
+        self.share[:], self.alpha[:] = share, alpha
+        ridge = replace(self._ridge, alphas=self._ridge.alphas[[alpha]])
+        plan = replace(make_plan(self._scaled(share), ridge, self._pattern), refit=False)
+        for some, block in self._blocks(plan, np.arange(self.share.size)):
+            assert block.scores is not None  # without refit, a block is scored
+            solution.best[self._pattern.columns[some]] = block.scores[0]
+
+    def refit(self, solution: BandedSolution) -> None:
+        """Solve for the weights of what each target chose."""
+        columns, ridge = self._pattern.columns, self._ridge
+        for share in np.unique(self.share).tolist():
+            places = np.flatnonzero(self.share == share)
+            plan = self._of_weights(share)
+            for some, block in self._blocks(plan, places, self.alpha):
+                where = columns[some]
+                assert block.coef is not None  # with refit, there are weights
+                coef = block.coef * self._roots(share).astype(block.coef.dtype)[:, None]
+                write_weights(solution.coef, where, coef)
+                solution.intercept[where], solution.mean[where] = block.intercept, block.mean
+                solution.band_means[:, where] = self._band_means(coef)
+                solution.alphas[where] = ridge.alphas[self.alpha[some]]
+                log = np.log(self._gammas[share])[:, None]
+                solution.deltas[:, where] = log - np.log(ridge.alphas[self.alpha[some]])
+
+    def _of_weights(self, share: int) -> Plan:
+        """Return a plan without folds."""
+        ridge, device = self._ridge, self._ridge.device
+        features = self._scaled(share).features[self._pattern.rows]
+        if share not in self._parts:
+            parts = decompose(features, fit_intercept=ridge.fit_intercept, device=device)
+        else:
+            parts = self._parts[share]
+        candidates = Candidates(
+            parts, (), ridge.alphas, parts.penalties(ridge.alphas), ridge.scoring,
+            ridge.fit_intercept,
+        )  # fmt: skip
+        return Plan(self._pattern.rows, candidates, features.dtype, device)
+
+    def _band_means(self, coef: NDArray[Any]) -> NDArray[np.float64]:
+        mean = self._problem.features[self._pattern.rows].mean(axis=0, dtype=np.float64)
+        return np.stack([mean[some] @ coef[some] for some in self._members])
+
+
+class _Screen:
+    """Which shares a target need not try, by the best scores of a pilot that tries all.
+
+    All targets try some shares, the probes. By least squares on the pilot these predict a target's
+    score with others. Shares are left out where the predicted score, plus four standard errors of
+    a prediction, is no better than the best known one. The errors are those of leaving one target
+    of the pilot out, widened for targets that are unlike the pilot.
+    """
+
+    def __init__(self) -> None:
+        self._pilot: list[NDArray[np.float64]] = []  # of the probes
+        self._probes: list[int] = []
+        self._n = 0
+
+    def promising(
+        self, pilot: NDArray[np.float64], tried: NDArray[Any], best: NDArray[np.float64]
+    ) -> NDArray[np.intp]:
+        """Return the places of the targets that are to try the next shares.
+
+        Parameters
+        ----------
+        pilot : array (pilot target,)
+            Their best scores with these shares.
+        tried : array (share, target)
+            The best scores of all targets.
+        best : array (target,)
+        """
+        share, every = self._n, np.arange(best.size)
+        self._n += 1
+        some = every
+        if len(self._probes) >= _PROBES:
+            highest = self._highest(pilot, tried[self._probes])
+            some = np.flatnonzero(~(highest <= best + TOLERANCE))
+        # A probe more, where most would try these shares anyway.
+        if len(self._probes) < _PROBES or (
+            2 * some.size > every.size and len(self._probes) < _MOST_PROBES
+        ):
+            self._probes.append(share)
+            self._pilot.append(pilot)
+            return every
+        return some
+
+    def _highest(self, pilot: NDArray[np.float64], probed: NDArray[Any]) -> NDArray[np.float64]:
+        """Return scores (target,) that a target hardly exceeds; NaN where that is unknown."""
+        have = np.stack(self._pilot)
+        known = np.isfinite(have).all(axis=0) & np.isfinite(pilot)
+        have, want, n = have[:, known], pilot[known], np.count_nonzero(known)
+        centre, middle = have.mean(axis=1, keepdims=True), want.mean()
+        have, want = have - centre, want - middle
+        covariance = have @ have.T / n
+        # A noise of 3e-5, less than the tolerance, keeps the inverse finite.
+        covariance[np.diag_indices_from(covariance)] += 1e-9
+        inverse = np.linalg.inv(covariance)
+        weights = inverse @ (have @ want) / n
+        leverage = np.einsum("ij,ij->j", have, inverse @ have) / n
+        # The error of a regression without this target is its residual over 1 - leverage.
+        left_out = (want - weights @ have) / (1 - np.minimum(leverage, 0.99))
+        here = probed - centre
+        # The variance of a prediction grows by the squared Mahalanobis distance over n.
+        unlike = np.einsum("ij,ij->j", here, inverse @ here) / n
+        error = np.sqrt(np.square(left_out).mean() * (1 + unlike))
+        return np.asarray(middle + weights @ here + _DEVIATIONS * error)

@@ -29,7 +29,7 @@ def choose(scores: NDArray[Any], alphas: NDArray[np.float64], dtype: Any) -> NDA
     known = np.where(np.isnan(scores), -np.inf, scores)
     best = known.max(axis=0)
     # Without any score all alphas are tied, and the smallest would win: set right below.
-    tied = known >= best - _rounding(best, dtype)
+    tied = known >= best - rounding(best, dtype)
     chosen: NDArray[np.intp] = np.argmin(np.where(tied, alphas[:, None], np.inf), axis=0)
     chosen[np.isneginf(best)] = np.argmax(alphas)
     return chosen
@@ -51,11 +51,12 @@ def without_repeats(
     kept: list[int] = []
     for place in np.argsort(alphas, kind="stable").tolist():
         here = defined[place]
-        step = _rounding(here, dtype)
+        step = rounding(here, dtype)
         if not here.size or not any(np.all(abs(here - defined[one]) <= step) for one in kept):
             kept.append(place)
     return np.sort(np.asarray(kept, dtype=np.intp))
 
 
-def _rounding(scores: NDArray[Any], dtype: Any) -> NDArray[Any]:
+def rounding(scores: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Return by how much equal scores may differ."""
     return np.asarray(_STEPS * np.finfo(dtype).eps * np.maximum(1, np.abs(scores)))

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from encodekit.core import unknown_name
+from encodekit.linear._blocks import lazy_weights
 from encodekit.linear._criteria import CRITERIA, scoring_mistakes
 from encodekit.linear._folds import purge_mistakes
 from encodekit.linear._inputs import Training, read_training
@@ -208,7 +209,7 @@ class RidgeCV(LinearPredictions, RegressorMixin, BaseEstimator):
         best = np.where(fitted, alphas[solution.chosen], np.nan)
         scores = np.where(fitted, solution.scores[solution.chosen, np.arange(fitted.size)], np.nan)
         wrap = training.labels.wrap
-        self.coef_ = wrap(_lazy(solution.coef), "feature", "target")
+        self.coef_ = wrap(lazy_weights(solution.coef), "feature", "target")
         self.intercept_ = wrap(solution.intercept, "target")
         self.training_mean_ = wrap(solution.mean, "target")
         self.best_alphas_ = wrap(best, "target")
@@ -231,14 +232,6 @@ def read_alphas(given: Any, convention: str) -> tuple[NDArray[np.float64], list[
     if not np.all((used > 0) & np.isfinite(used)):
         return used, [f"{wanted} whose squares are too, by alpha_convention='huth', got {given!r}"]
     return used, []
-
-
-def _lazy(coef: Any) -> Any:
-    if isinstance(coef, np.ndarray):
-        return coef
-    import dask.array as da
-
-    return da.from_zarr(coef)  # type: ignore[no-untyped-call]
 
 
 def _warn_at_edges(

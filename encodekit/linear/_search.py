@@ -95,9 +95,9 @@ class BlockScores:
         """Return the scores of every alpha, (alpha, target)."""
         return np.stack([self.score(place) for place in range(self.candidates.alphas.size)])
 
-    def score_predictor(self) -> ScorePredictor:
-        """Return what these targets, as a pilot, say about the scores of others."""
-        scores, alphas = self.all_scores(), self.candidates.alphas
+    def score_predictor(self, scores: NDArray[np.float64] | None = None) -> ScorePredictor:
+        """Return what these targets, as a pilot, say of others; ``scores`` is `all_scores`."""
+        scores, alphas = self.all_scores() if scores is None else scores, self.candidates.alphas
         dtype = to_numpy(self.total[:0]).dtype
         return ScorePredictor(self._approximate(), scores, without_repeats(scores, alphas, dtype))
 

@@ -1,7 +1,6 @@
 """Ridge for every target: patterns of missing rows, their plans, blocks of targets."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from encodekit.linear._arrays import (
     target_slices,
     to_numpy,
 )
+from encodekit.linear._blocks import empty_weights, write_weights
 from encodekit.linear._choice import choose
 from encodekit.linear._criteria import CRITERIA
 from encodekit.linear._decomposition import Decomposition, coefficients, decompose
@@ -32,8 +32,8 @@ from encodekit.linear._score_predictor import ScorePredictor
 from encodekit.linear._search import BlockScores, Candidates
 
 _BUDGET = 512 * 2**20  # bytes of work arrays for a block of targets
-_N_PILOT = 256  # targets: several for each of the (at most two per alpha) numbers of a regression
-_WORTH_A_PILOT = 8 * _N_PILOT  # targets, so that the pilot is a small part of the work
+N_PILOT = 256  # targets: several for each of the (at most two per alpha) numbers of a regression
+WORTH_A_PILOT = 8 * N_PILOT  # targets, so that the pilot is a small part of the work
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class Plan:
     """What every block of targets with the same rows shares; sent once to each worker.
 
     Attributes
@@ -89,7 +89,7 @@ class _Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """The solution of one block."""
 
     coef: NDArray[Any] | None
@@ -115,16 +115,16 @@ def solve(problem: Problem, settings: Settings) -> Solution:
     solution = _empty(problem, settings, degenerate)
     if settings.single_alpha:
         # The one alpha is known when all patterns are scored, and weights come in a second pass.
-        scored = [replace(_plan(problem, settings, one), refit=False) for one in patterns]
+        scored = [replace(make_plan(problem, settings, one), refit=False) for one in patterns]
         for plan, pattern in zip(scored, patterns, strict=True):
             _run(problem, settings, plan, pattern, solution)
-        alpha = _one_alpha(solution.scores, settings.alphas)
+        alpha = one_alpha(solution.scores, settings.alphas)
         for plan, pattern in zip(scored, patterns, strict=True):
             again = replace(plan, refit=True, alpha=alpha)
             _run(problem, settings, again, pattern, solution)
     else:
         for pattern in patterns:
-            plan = _plan(problem, settings, pattern)
+            plan = make_plan(problem, settings, pattern)
             plan = replace(plan, predictor=_score_predictor(problem, settings, plan, pattern))
             _run(problem, settings, plan, pattern, solution)
     return solution
@@ -133,24 +133,9 @@ def solve(problem: Problem, settings: Settings) -> Solution:
 def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) -> Solution:
     n_features, n_targets = problem.features.shape[1], degenerate.size
     dtype = problem.features.dtype
-    shape = (n_features, n_targets)
-    if settings.coef_store is None:
-        coef: Any = np.full(shape, np.nan, dtype=dtype)
-    else:
-        import zarr
-        from zarr.codecs import Crc32cCodec, ZstdCodec
-
-        if Path(settings.coef_store).exists():
-            raise FileExistsError(
-                f"coef_store={str(settings.coef_store)!r} is there already: name another folder, "
-                "or remove it"
-            )
-        # A chunk is a block of targets with all features: what is written, and read, at once.
-        chunks = (n_features, min(n_targets, _block_size(problem, settings)))
-        coef = zarr.create_array(
-            settings.coef_store, shape=shape, dtype=dtype, chunks=chunks, fill_value=np.nan,
-            compressors=[ZstdCodec(), Crc32cCodec()],
-        )  # fmt: skip
+    coef = empty_weights(
+        (n_features, n_targets), dtype, settings.coef_store, block_size(problem, settings)
+    )
     return Solution(
         coef,
         np.full(n_targets, np.nan, dtype=dtype),
@@ -161,7 +146,7 @@ def _empty(problem: Problem, settings: Settings, degenerate: NDArray[np.bool_]) 
     )
 
 
-def _plan(problem: Problem, settings: Settings, pattern: Pattern) -> _Plan:
+def make_plan(problem: Problem, settings: Settings, pattern: Pattern) -> Plan:
     features = problem.features[pattern.rows]
     parts = decompose(features, fit_intercept=settings.fit_intercept, device=settings.device)
     like = on_device(features[:0], settings.device)
@@ -181,7 +166,7 @@ def _plan(problem: Problem, settings: Settings, pattern: Pattern) -> _Plan:
     candidates = Candidates(
         parts, folds, settings.alphas, penalties, settings.scoring, settings.fit_intercept
     )
-    return _Plan(pattern.rows, candidates, features.dtype, settings.device)
+    return Plan(pattern.rows, candidates, features.dtype, settings.device)
 
 
 def _splits(problem: Problem, settings: Settings, pattern: Pattern) -> list[Split]:
@@ -195,21 +180,25 @@ def _splits(problem: Problem, settings: Settings, pattern: Pattern) -> list[Spli
 
 
 def _score_predictor(
-    problem: Problem, settings: Settings, plan: _Plan, pattern: Pattern
+    problem: Problem, settings: Settings, plan: Plan, pattern: Pattern
 ) -> ScorePredictor | None:
-    """Score every alpha for a few targets, evenly spread, where there are many more of them."""
-    n_targets = pattern.columns.size
-    if settings.exhaustive or n_targets < _WORTH_A_PILOT or settings.alphas.size < 3:
+    """Return what spares alphas, where there are many more targets than a pilot has."""
+    if settings.exhaustive or pattern.columns.size < WORTH_A_PILOT or settings.alphas.size < 3:
         return None
+    return pilot_of(problem, plan, pattern).score_predictor()
+
+
+def pilot_of(problem: Problem, plan: Plan, pattern: Pattern) -> BlockScores:
+    """Return what scores a few targets of a pattern, evenly spread."""
     # Evenly: neighbours are alike, and participants come one after the other.
-    places = np.linspace(0, n_targets - 1, _N_PILOT).astype(np.intp)
+    places = np.linspace(0, pattern.columns.size - 1, N_PILOT).astype(np.intp)
     values = load_columns(problem.targets, pattern.columns[places])
     targets, raw, _, _ = _rows_of(plan, values)
-    return BlockScores(plan.candidates, targets, raw).score_predictor()
+    return BlockScores(plan.candidates, targets, raw)
 
 
 def _rows_of(
-    plan: _Plan, values: NDArray[Any]
+    plan: Plan, values: NDArray[Any]
 ) -> tuple[Any, NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
     """Return targets as rows, centred and scaled, on the device; as they came; means; scales.
 
@@ -227,28 +216,28 @@ def _rows_of(
     return on_device(centred, plan.device), raw, mean, scale
 
 
-def solve_block(plan: _Plan, values: NDArray[Any]) -> _Block:
-    """Solve for the targets ``values`` (time, target)."""
+def solve_block(plan: Plan, values: NDArray[Any], chosen: NDArray[np.intp] | None = None) -> Block:
+    """Solve for the targets ``values`` (time, target), at the alphas ``chosen`` where given."""
     targets, raw, mean, scale = _rows_of(plan, values)
-    scores = None
-    alphas = plan.candidates.alphas
-    if plan.alpha is None:
+    scores, alphas = None, plan.candidates.alphas
+    if plan.alpha is not None:
+        chosen = np.full(len(targets), plan.alpha)
+    if chosen is None:
         predictor = plan.predictor
         block = BlockScores(plan.candidates, targets, raw)
-        scores = block.all_scores() if predictor is None else block.some_scores(predictor)
+        scores = block.some_scores(predictor) if predictor else block.all_scores()
         chosen, total = choose(scores, alphas, plan.dtype), block.total
         scores = scores.astype(plan.dtype)
     else:
-        chosen = np.full(len(targets), plan.alpha)
         total = targets @ cast(plan.candidates.parts.rows, targets)
     if not plan.refit:
-        return _Block(None, None, mean, chosen, scores)
+        return Block(None, None, mean, chosen, scores)
     coef, intercept = _refit(plan, total, chosen, mean, scale)
-    return _Block(coef, intercept, mean, chosen, scores)
+    return Block(coef, intercept, mean, chosen, scores)
 
 
 def _refit(
-    plan: _Plan,
+    plan: Plan,
     total: Any,
     chosen: NDArray[np.intp],
     mean: NDArray[np.float64],
@@ -270,38 +259,23 @@ def _refit(
     return coef, intercept.astype(plan.dtype)
 
 
-def _write(coefs: Any, columns: NDArray[np.intp], coef: NDArray[Any]) -> None:
-    """Put the weights of a block in their place, in memory or in a zarr array.
-
-    By this process alone: blocks of a pattern do not end where chunks do, and two workers that
-    write into one chunk would lose what one of them wrote.
-    """
-    start, stop = int(columns[0]), int(columns[-1]) + 1
-    if stop - start == columns.size:
-        coefs[:, start:stop] = coef
-    elif isinstance(coefs, np.ndarray):
-        coefs[:, columns] = coef
-    else:
-        coefs.oindex[:, columns] = coef
-
-
 def _run(
-    problem: Problem, settings: Settings, plan: _Plan, pattern: Pattern, solution: Solution
+    problem: Problem, settings: Settings, plan: Plan, pattern: Pattern, solution: Solution
 ) -> None:
     """Solve every block of a pattern, and put what it gives into the solution."""
-    pieces = list(column_blocks(pattern.columns, _block_size(problem, settings)))
+    pieces = list(column_blocks(pattern.columns, block_size(problem, settings)))
     for columns, block in over_blocks(solve_block, plan, problem.targets, pieces):
         solution.mean[columns] = block.mean
         solution.chosen[columns] = block.chosen
         if block.scores is not None:
             solution.scores[:, columns] = block.scores
         if block.coef is not None:
-            _write(solution.coef, columns, block.coef)
+            write_weights(solution.coef, columns, block.coef)
         if block.intercept is not None:
             solution.intercept[columns] = block.intercept
 
 
-def _one_alpha(scores: NDArray[Any], alphas: NDArray[np.float64]) -> int:
+def one_alpha(scores: NDArray[Any], alphas: NDArray[np.float64]) -> int:
     usable = ~np.isnan(scores).any(axis=0)
     if not usable.any():
         return int(np.argmax(alphas))
@@ -309,7 +283,7 @@ def _one_alpha(scores: NDArray[Any], alphas: NDArray[np.float64]) -> int:
     return int(choose(mean, alphas, scores.dtype)[0])
 
 
-def _block_size(problem: Problem, settings: Settings) -> int:
+def block_size(problem: Problem, settings: Settings) -> int:
     if settings.block_size is not None:
         return settings.block_size
     n_rows, n_features = problem.features.shape

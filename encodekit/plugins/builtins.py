@@ -78,7 +78,6 @@ def encodekit_regressors() -> Iterator[RegressorSpec]:
         "banded-ridge",
         load="encodekit.linear:BandedRidgeCV",
         summary="ridge regression with a penalty for each feature space",
-        extra="banded",
     )
     yield RegressorSpec(
         "stacked-ridge",

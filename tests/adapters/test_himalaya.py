@@ -193,3 +193,32 @@ def test_mistakes_are_named(split):
         make("ridge", purge=-1).fit(X, Y, runs=names)
     with pytest.raises(ValueError, match="bands has shape"):
         make("group-ridge").fit(X, Y, runs=names, bands=["a"])
+
+
+# Its backend, which is one for the whole process
+
+
+@pytest.fixture
+def torch_before():
+    pytest.importorskip("torch")
+    backend = pytest.importorskip("himalaya.backend")
+    before = backend.get_backend().name
+    backend.set_backend("torch")
+    yield backend
+    backend.set_backend(before)
+
+
+def test_the_backend_is_what_it_was(split, torch_before):
+    X, Y, names, _, _ = split
+    make("ridge").fit(X, Y, runs=names)
+    assert torch_before.get_backend().name == "torch"
+
+
+def test_the_backend_is_what_it_was_after_an_error(split, torch_before):
+    X, Y, names, _, _ = split
+    with pytest.raises(ValueError, match="Unknown backend"):
+        make("ridge", backend="abacus").fit(X, Y, runs=names)
+    assert torch_before.get_backend().name == "torch"
+    with pytest.raises(TypeError):
+        make("ridge", solver_params={"no_such": 1}).fit(X, Y, runs=names)
+    assert torch_before.get_backend().name == "torch"

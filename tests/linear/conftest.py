@@ -115,4 +115,4 @@ def banded(labelled):
 
 @pytest.fixture
 def quick():
-    return ek.BandedRidgeCV(np.logspace(-1, 3, 5), n_iter=6)
+    return ek.BandedRidgeCV(np.logspace(-1, 3, 5), search=ek.BandSearch(6))

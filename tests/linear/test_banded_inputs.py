@@ -12,8 +12,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import encodekit as ek
 from encodekit.data import split_runs
 
-pytest.importorskip("himalaya")
-
 ALPHAS = np.logspace(-1, 3, 5)
 
 
@@ -97,8 +95,10 @@ def test_dask_responses_fit_as_arrays_do(banded, quick):
 
 def test_targets_are_chosen_in_the_fit_and_in_the_score(banded):
     X, Y = banded()
-    model = ek.BandedRidgeCV(ALPHAS, n_iter=3, targets=["P1/00002", "P1/00000"]).fit(X, Y)
-    alone = ek.BandedRidgeCV(ALPHAS, n_iter=3).fit(X, Y.isel(target=[2, 0]))
+    model = ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(3), targets=["P1/00002", "P1/00000"]).fit(
+        X, Y
+    )
+    alone = ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(3)).fit(X, Y.isel(target=[2, 0]))
     assert model.predict(X).identical(alone.predict(X))
     split = model.score_targets(X, Y, split=True)
     assert split.target.values.tolist() == ["P1/00002", "P1/00000"]
@@ -159,7 +159,7 @@ def test_a_run_in_which_a_target_is_constant_does_not_choose(two_bands, referenc
     X, Y, runs, bands = two_bands()
     y = Y[:, :1].copy()
     y[30:60] = 2.0
-    model = ek.BandedRidgeCV(ALPHAS, n_iter=1).fit(X, y, runs=runs, bands=bands)
+    model = ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(1)).fit(X, y, runs=runs, bands=bands)
     rows = {run: np.flatnonzero(runs == run) for run in "ac"}
     splits = [(np.flatnonzero(runs != run), rows[run]) for run in "ac"]
     _, scores = reference.choose(X, y[:, 0], 2 * ALPHAS, splits, runs)
@@ -168,7 +168,7 @@ def test_a_run_in_which_a_target_is_constant_does_not_choose(two_bands, referenc
 
 def test_features_that_say_nothing_take_the_largest_alpha():
     X, Y = np.ones((30, 2)), np.random.default_rng(0).standard_normal((30, 2))
-    model = ek.BandedRidgeCV([1.0, 100.0, 10.0], n_iter=3, cv=KFold(3))
+    model = ek.BandedRidgeCV([1.0, 100.0, 10.0], search=ek.BandSearch(3), cv=KFold(3))
     model.fit(X, Y, bands=["a", "b"])
     assert model.best_alphas_.tolist() == [100.0, 100.0]
     assert np.allclose(model.predict(X), Y.mean(axis=0))
@@ -195,15 +195,19 @@ def test_folds_given_as_an_iterator_serve_every_participant(banded):
     X, Y = banded(participants=("P1", "P2"))
     Y.values[np.ix_(Y.run.values == "story-1", Y.participant.values == "P2")] = np.nan
     splits = list(LeaveOneGroupOut().split(X, groups=X.run.values))
-    one = ek.BandedRidgeCV(ALPHAS, n_iter=3, cv=iter(splits)).fit(X, Y)
-    assert np.allclose(one.coef_, ek.BandedRidgeCV(ALPHAS, n_iter=3).fit(X, Y).coef_, atol=1e-6)
+    one = ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(3), cv=iter(splits)).fit(X, Y)
+    assert np.allclose(
+        one.coef_,
+        ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(3)).fit(X, Y).coef_,
+        atol=1e-6,
+    )
 
 
 def test_one_tr_at_a_time_has_no_correlation(two_bands):
     X, Y, _, bands = two_bands(n_rows=30)
     with pytest.raises(ValueError, match="holds out one TR of a run at a time"):
-        ek.BandedRidgeCV(ALPHAS, n_iter=2, cv=LeaveOneOut()).fit(X, Y, bands=bands)
-    model = ek.BandedRidgeCV(ALPHAS, n_iter=2, cv=LeaveOneOut(), scoring="r2_pooled")
+        ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(2), cv=LeaveOneOut()).fit(X, Y, bands=bands)
+    model = ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(2), cv=LeaveOneOut(), scoring="r2_pooled")
     assert model.fit(X, Y, bands=bands).cv_scores_.shape == (2, 4)
 
 
@@ -222,12 +226,22 @@ def test_shuffled_trs_and_unknown_stimuli_are_refused(two_bands, quick):
     ("parameters", "message"),
     [
         ({"alphas": [1, -1]}, r"alphas must be a list of positive numbers, got \[1, -1\]"),
-        ({"n_iter": 0}, "n_iter must be a number of shares to try, got 0"),
-        ({"concentration": [0.1, 0]}, r"concentration must be positive, got \[0.1, 0\]"),
+        ({"search": ek.BandSearch(0)}, "n_iter must be a number of shares to try, got 0"),
+        (
+            {"search": ek.BandSearch(concentration=[0.1, 0])},
+            r"concentration must be positive, got \[0.1, 0\]",
+        ),
         ({"alpha_convention": "huht"}, "unknown alpha_convention 'huht': did you mean 'huth'"),
         ({"scoring": "corelation"}, "unknown scoring 'corelation': did you mean 'correlation'"),
-        ({"backend": "nunpy"}, "unknown backend 'nunpy': did you mean 'numpy'"),
-        ({"scoring": "x", "n_iter": 0.5}, "n_iter must be .*; unknown scoring 'x'"),
+        (
+            {"search": "randm"},
+            r"unknown search 'randm': did you mean 'random'.* BandSearch\(n_iter",
+        ),
+        ({"search": 5}, r"unknown search '5'.* BandSearch\(n_iter"),
+        ({"search": ek.BandSearch(gammas=[[0.5, 0.6]])}, "gammas must be shares .* sum to one"),
+        ({"search": ek.BandSearch(gammas=[[0.2] * 5])}, "gammas are of 5 bands, but X has 2"),
+        ({"scoring": "x", "search": ek.BandSearch(0.5)}, "n_iter must be .*; unknown scoring 'x'"),
+        ({"block_size": 0}, "block_size must be a number of targets, got 0"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused(two_bands, parameters, message):
@@ -272,7 +286,9 @@ def test_weights_of_trs_and_unknown_metrics_are_refused(banded, quick):
 def test_a_saved_model_predicts_the_same(banded, tmp_path):
     X, Y = banded(participants=("P1", "P2"))
     Y[:, 1] = 0
-    model = ek.BandedRidgeCV(ALPHAS, n_iter=4, targets=Y.target.values[:4].tolist()).fit(X, Y)
+    model = ek.BandedRidgeCV(
+        ALPHAS, search=ek.BandSearch(4), targets=Y.target.values[:4].tolist()
+    ).fit(X, Y)
     loaded = ek.load(ek.save(model, tmp_path / "model"))
     assert not [path for path in Path(tmp_path).rglob("*") if path.suffix in (".pkl", ".joblib")]
     assert loaded.predict(X).identical(model.predict(X))
@@ -292,9 +308,9 @@ def test_a_model_of_arrays_is_saved_with_its_bands(two_bands, quick, tmp_path):
 
 
 def test_it_is_a_registered_regressor():
-    assert isinstance(ek.make_regressor("banded-ridge", n_iter=3), ek.BandedRidgeCV)
+    assert isinstance(ek.make_regressor("banded-ridge", search=ek.BandSearch(3)), ek.BandedRidgeCV)
 
 
-@parametrize_with_checks([ek.BandedRidgeCV(n_iter=2, cv=KFold(3))])
+@parametrize_with_checks([ek.BandedRidgeCV(search=ek.BandSearch(2), cv=KFold(3))])
 def test_banded_ridge_keeps_the_contract_of_scikit_learn(estimator, check):
     check(estimator)

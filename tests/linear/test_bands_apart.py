@@ -6,9 +6,6 @@ from sklearn.pipeline import make_pipeline
 
 import encodekit as ek
 
-pytest.importorskip("himalaya")
-from himalaya import scoring as theirs
-
 
 def test_the_bands_and_the_intercept_sum_to_the_prediction(banded, quick):
     X, Y = banded(participants=("P1", "P2"))
@@ -40,6 +37,7 @@ def test_shares_sum_to_the_score(banded, quick, metric):
 
 
 def test_shares_are_those_of_himalaya(two_bands, quick):
+    theirs = pytest.importorskip("himalaya.scoring")
     X, Y, runs, bands = two_bands()
     quick.fit(X, Y, runs=runs, bands=bands)
     parts = quick.predict(X, split=True)

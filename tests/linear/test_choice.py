@@ -58,7 +58,6 @@ def test_with_one_feature_the_correlation_asks_for_no_penalty(dtype, n_targets, 
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_banded_ridge_takes_the_smallest_alpha_too(step):
-    pytest.importorskip("himalaya")
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 1))
     Y = X + rng.standard_normal((120, 20))

@@ -37,7 +37,7 @@ class LeastSquares(LinearRegressor):
 
 ESTIMATORS = {
     "ridge": ek.RidgeCV([1e-3, 1.0, 100.0, 1e4]),
-    "banded": ek.BandedRidgeCV([1.0, 100.0], n_iter=2),
+    "banded": ek.BandedRidgeCV([1.0, 100.0], search=ek.BandSearch(2)),
     "stacked": ek.StackedRidge(ek.RidgeCV([1.0])),
     "layers": ek.LayerSelector(ek.RidgeCV([1.0])),
     "huth": ek.huth_ridge([1.0], n_boots=2, chunk_length=5, n_chunks=2),

@@ -119,7 +119,7 @@ def test_nuisance_counts_as_one_space_and_what_goes_beyond_it_is_returned(proble
 
 def test_banded_ridge_is_partitioned_too(problem):
     features, y, _ = problem
-    model = ek.BandedRidgeCV([0.1, 1.0, 10.0], n_iter=3, scoring="r2_pooled")
+    model = ek.BandedRidgeCV([0.1, 1.0, 10.0], search=ek.BandSearch(3), scoring="r2_pooled")
     found = ek.variance_partition(model, features, y[:, :5], nuisance="c", full=False)
     assert float(found.beyond_nuisance.mean()) == pytest.approx(1.74 / 2.74, abs=0.06)
 

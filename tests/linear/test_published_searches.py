@@ -240,7 +240,6 @@ def test_splitters_serve_labelled_runs_and_participants_who_lack_some(labelled, 
 
 @pytest.mark.parametrize("cv", BOTH, ids=["chunks", "trimmed"])
 def test_splitters_serve_banded_ridge(banded, quick, cv):
-    pytest.importorskip("himalaya")
     X, Y = banded()
     model = quick.set_params(cv=cv, scoring="correlation_folds").fit(X, Y)
     pairs = list(cv.split(X.values))

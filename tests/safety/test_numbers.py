@@ -49,8 +49,8 @@ def models():
         "r2": lambda: ek.RidgeCV(ALPHAS, scoring="r2_pooled"),
         "one alpha": lambda: ek.RidgeCV(ALPHAS, single_alpha=True),
         "no intercept": lambda: ek.RidgeCV(ALPHAS, fit_intercept=False),
-        "banded": lambda: ek.BandedRidgeCV(ALPHAS, n_iter=4),
-        "banded r2": lambda: ek.BandedRidgeCV(ALPHAS, n_iter=4, scoring="r2_pooled"),
+        "banded": lambda: ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(4)),
+        "banded r2": lambda: ek.BandedRidgeCV(ALPHAS, search=ek.BandSearch(4), scoring="r2_pooled"),
     }
 
 

@@ -3,18 +3,11 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
-from encodekit.core import import_extra
+from encodekit_adapters._need import need
 
-BACKENDS = ("numpy", "torch", "torch_cuda", "cupy")
 _ONE_AT_A_TIME = threading.RLock()
-
-
-def import_himalaya(module: str) -> ModuleType:
-    """Import a module of himalaya's, or raise with the pip line that brings it."""
-    return import_extra(f"himalaya.{module}", extra="banded", purpose="BandedRidgeCV")
 
 
 @contextmanager
@@ -23,7 +16,7 @@ def himalaya_backend(name: str) -> Iterator[Any]:
 
     The backend is a global of himalaya's, so that threads enter one after the other.
     """
-    backends = import_himalaya("backend")
+    backends = need("himalaya.backend", extra="himalaya", purpose="himalaya's regressors")
     with _ONE_AT_A_TIME:
         before = backends.get_backend().name
         try:
