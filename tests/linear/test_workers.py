@@ -48,7 +48,7 @@ import json, resource, sys, time, warnings
 import dask.array as da, numpy as np, xarray as xr
 import encodekit as ek
 warnings.simplefilter("ignore")
-path, out, n_targets = sys.argv[1], sys.argv[2], int(sys.argv[3])
+path, out, n_targets, kind = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 rng = np.random.default_rng(0)
 X = rng.standard_normal((1500, 128)).astype("f4")
 run = np.repeat([f"story-{k}" for k in range(5)], 300)
@@ -57,7 +57,8 @@ time_coords = {"run": ("time", run), "stimulus": ("time", run),
                "seconds": ("time", np.tile(2.0 * np.arange(300), 5))}
 attrs = {"t_r": 2.0, "sample_offset": 1.0}
 features = xr.DataArray(X, dims=("time", "feature"), attrs=attrs,
-                        coords=time_coords | {"name": ("feature", [f"f{k}" for k in range(128)])})
+                        coords=time_coords | {"name": ("feature", [f"f{k}" for k in range(128)]),
+                                              "band": ("feature", np.repeat(["a", "b"], 64))})
 names = np.char.mod("P1/%07d", np.arange(n_targets))
 responses = xr.DataArray(
     da.from_zarr(path)[:, :n_targets], dims=("time", "target"),
@@ -65,8 +66,12 @@ responses = xr.DataArray(
     coords=time_coords | {"target": names, "participant": ("target", np.full(n_targets, "P1")),
                           "n_repeats": ("target", np.ones(n_targets, dtype=int))})
 start = time.perf_counter()
-model = ek.RidgeCV(np.logspace(0, 8, 15), block_size=10_000, coef_store=out).fit(
-    features, responses)
+given = {"block_size": 10_000, "coef_store": out}
+if kind == "banded":
+    model = ek.BandedRidgeCV(np.logspace(0, 8, 9), search=ek.BandSearch(10), **given)
+else:
+    model = ek.RidgeCV(np.logspace(0, 8, 15), **given)
+model.fit(features, responses)
 seconds = time.perf_counter() - start
 print(json.dumps({"seconds": seconds, "r": float(model.best_scores_.mean()),
     "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))
@@ -82,19 +87,31 @@ def say(capsys):
     return show
 
 
+def fitted(folder, n_targets, kind):
+    """Fit in a process of its own, and return its seconds, mean r and peak memory (GiB)."""
+    out = str(folder / f"weights-{n_targets}")
+    done = subprocess.run(
+        [sys.executable, "-c", FIT, str(folder / "responses"), out, str(n_targets), kind],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert zarr.open_array(out).shape == (N_FEATURES, n_targets)
+    return json.loads(done.stdout)
+
+
+def test_banded_ridge_streams_in_little_memory(tmp_path, say):
+    write_responses(tmp_path / "responses", 400_000)
+    found = fitted(tmp_path, 400_000, "banded")
+    say(f"banded, 400,000 targets, 10 draws: {found}")
+    assert found["peak"] < 1.5
+
+
 def test_a_million_targets_stream_in_little_memory(tmp_path, say):
     write_responses(tmp_path / "responses", 1_000_000)
     measured = {}
     for n_targets in (100_000, 200_000, 400_000, 1_000_000):
-        out = str(tmp_path / f"weights-{n_targets}")
-        done = subprocess.run(
-            [sys.executable, "-c", FIT, str(tmp_path / "responses"), out, str(n_targets)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        measured[n_targets] = json.loads(done.stdout)
+        measured[n_targets] = fitted(tmp_path, n_targets, "ridge")
         say(f"{n_targets:,} targets: {measured[n_targets]}")
-        assert zarr.open_array(out).shape == (N_FEATURES, n_targets)
     sizes = np.array(list(measured), dtype=float)
     seconds = np.array([one["seconds"] for one in measured.values()])
     say(f"R2 of seconds on targets: {np.corrcoef(sizes, seconds)[0, 1] ** 2:.4f}")
@@ -170,13 +187,20 @@ def seconds_of(model, X, Y):
     return time.perf_counter() - start
 
 
-def test_two_workers_are_as_much_faster_as_two_products_of_matrices(tmp_path, say):
+MODELS = {
+    "ridge": ek.RidgeCV(np.logspace(0, 8, 15), block_size=5000),
+    "banded": ek.BandedRidgeCV(np.logspace(0, 8, 9), search=ek.BandSearch(4), block_size=5000),
+}
+
+
+@pytest.mark.parametrize("kind", list(MODELS))
+def test_two_workers_are_as_much_faster_as_two_products_of_matrices(tmp_path, say, kind):
     from distributed import Client, wait
 
     X, Y = problem(100_000)
     write_responses(tmp_path / "responses", 100_000)
     Y = Y.copy(data=da.from_zarr(tmp_path / "responses"))
-    model = ek.RidgeCV(np.logspace(0, 8, 15), block_size=5000)
+    X, model = X.assign_coords(band=("feature", np.repeat(["a", "b"], 64))), MODELS[kind]
 
     def product(seed):
         rng = np.random.default_rng(seed)
@@ -206,5 +230,7 @@ def test_two_workers_are_as_much_faster_as_two_products_of_matrices(tmp_path, sa
                 model.fit(X, Y)
                 seconds[n_workers] = time.perf_counter() - start
     ours, theirs = seconds[1] / seconds[2], products[1] / products[2]
-    say(f"two workers: {ours:.2f} x as fast, two products {theirs:.2f} x; seconds {seconds}")
+    say(
+        f"{kind}, two workers: {ours:.2f} x as fast, two products {theirs:.2f} x; seconds {seconds}"
+    )
     assert ours > 0.85 * theirs
