@@ -30,13 +30,16 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         Anything that leaves ``best_scores_`` (target) when fitted; `RidgeCV` if not given.
     by : {"all", "participant", "target"}
         One layer for all targets, or for all of a participant's, the best on average; or one for
-        each target.
+        each target. Averages are at one penalty for all of these targets, where the estimator
+        leaves ``cv_scores_`` (alpha, target): a penalty of each target's own is chosen by the very
+        score that is averaged, and gains most with layers that say nothing. `RidgeCV` tries every
+        penalty for that (``exhaustive=True``).
 
     Attributes
     ----------
     best_layer_ : int for ``by="all"``, else DataArray (target)
     layer_scores_ : DataArray (layer, target)
-        CV scores inside the training runs, for a layer profile.
+        CV scores inside the training runs, for a layer profile: those whose average chooses.
     estimators_ : list of fitted estimators
         Those of the layers in ``fitted_layers_``: the ones that some target chose.
 
@@ -83,13 +86,13 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         refuse_interrupted(X, y, type(self).__name__)
         features = _layered(X)
         layers = np.unique(features.coords["layer"].values)
+        estimator = clone(RidgeCV() if self.estimator is None else self.estimator)
+        if self.by != "target" and "exhaustive" in estimator.get_params(deep=False):
+            estimator.set_params(exhaustive=True)
         estimators = [
-            clone(RidgeCV() if self.estimator is None else self.estimator).fit(
-                _of_layer(features, layer), y, groups=groups
-            )
-            for layer in layers
+            clone(estimator).fit(_of_layer(features, layer), y, groups=groups) for layer in layers
         ]
-        scores = xr.concat([one.best_scores_ for one in estimators], dim="layer", join="exact")
+        scores = xr.concat([self._scores(one) for one in estimators], dim="layer", join="exact")
         self.layer_scores_ = scores.assign_coords(layer=layers)
         chosen = self._choose(scores)
         kept = np.unique(chosen)
@@ -145,15 +148,32 @@ class LayerSelector(RegressorMixin, BaseEstimator):
         )
         return scores
 
+    def _scores(self, fitted: Any) -> xr.DataArray:
+        """Return the scores (target) of one layer, at a penalty that those of a group share."""
+        best: xr.DataArray = fitted.best_scores_
+        every = getattr(fitted, "cv_scores_", None)
+        if self.by == "target" or every is None or "alpha" not in every.dims:
+            return best
+        values, found = every.transpose("alpha", ...).values, best.copy()
+        defined = np.isfinite(best.values)
+        for group in self._groups(best):
+            some = values[:, group & defined]
+            if some.size and np.isfinite(some).all():
+                found[group] = values[np.argmax(some.mean(axis=1)), group]
+        return found
+
     def _choose(self, scores: xr.DataArray) -> NDArray[np.intp]:
-        if self.by != "participant":
-            return _best_layers(scores.values, each=self.by == "target")
-        people = scores.coords["participant"].values
-        chosen = np.empty(people.size, dtype=np.intp)
-        for who in np.unique(people):
-            mine = people == who
-            chosen[mine] = _best_layers(scores.values[:, mine], each=False)
+        chosen = np.empty(scores.sizes["target"], dtype=np.intp)
+        for group in self._groups(scores):
+            chosen[group] = _best_layers(scores.values[:, group], each=self.by == "target")
         return chosen
+
+    def _groups(self, scores: xr.DataArray) -> list[NDArray[np.bool_]]:
+        """Return which targets are averaged together."""
+        if self.by != "participant":
+            return [np.ones(scores.sizes["target"], dtype=bool)]
+        people = scores.coords["participant"].values
+        return [people == who for who in np.unique(people)]
 
 
 def _best_layers(scores: NDArray[np.float64], each: bool) -> NDArray[np.intp]:

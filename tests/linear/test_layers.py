@@ -38,7 +38,43 @@ def test_it_predicts_as_the_ridge_of_that_layer(layered):
     model, ridge = ek.LayerSelector().fit(X, split_runs(Y)), ek.RidgeCV().fit(only, Y)
     assert np.allclose(model.predict(X), ridge.predict(only))
     assert model.score(X, Y) == pytest.approx(ridge.score(only, Y))
-    assert np.allclose(model.layer_scores_.sel(layer=5), ridge.best_scores_)
+    shared = ek.RidgeCV(exhaustive=True).fit(only, Y).cv_scores_
+    at_its_best = shared.isel(alpha=int(shared.mean("target").argmax("alpha")))
+    assert np.allclose(model.layer_scores_.sel(layer=5), at_its_best)
+    own = ek.LayerSelector(by="target").fit(X, Y).layer_scores_
+    assert np.allclose(own.sel(layer=5), ridge.best_scores_)
+    assert (own >= model.layer_scores_).all()
+
+
+@pytest.mark.parametrize("by", ["all", "participant"])
+def test_a_layer_of_noise_gains_nothing_by_penalties_of_each_targets_own(labelled, by):
+    X, Y = labelled(n_stories=6, noise=1.0)
+    rng = np.random.default_rng(0)
+    weak = X[:, :2].values @ rng.standard_normal((2, 400)) / float(X[:, :2].std())
+    values = 0.03 * weak + rng.standard_normal((X.sizes["time"], 400))
+    many = xr.concat(
+        [Y.isel(target=[0])] * 400, "target", coords="minimal", compat="override", join="override"
+    ).assign_coords(target=[f"P1/{k:05d}" for k in range(400)])
+    many = many.transpose("time", "target").copy(data=values.astype("f4"))
+    noise = rng.standard_normal((X.sizes["time"], 120)).astype("f4")
+    names = [f"noise {k}" for k in range(120)]
+    layers = xr.concat(
+        [
+            xr.DataArray(
+                noise, dims=("time", "feature"), attrs=X.attrs,
+                coords={k: X[k] for k in ("run", "stimulus", "tr", "seconds")}
+                | {"name": ("feature", names), "layer": ("feature", np.zeros(120, int))},
+            ),
+            X[:, :2].drop_vars("delay", errors="ignore").assign_coords(layer=("feature", [1, 1])),
+        ],
+        "feature", coords="minimal", compat="override", join="override",
+    ).transpose("time", "feature")  # fmt: skip
+    grid = np.logspace(-1, 6, 15)
+    each = ek.LayerSelector(ek.RidgeCV(grid), by="target").fit(layers, many)
+    means = each.layer_scores_.mean("target").values
+    assert means[0] > means[1]  # each target's best of fifteen penalties, without any signal
+    shared = ek.LayerSelector(ek.RidgeCV(grid), by=by).fit(layers, many)
+    assert np.all(np.asarray(shared.best_layer_) == 1)
 
 
 def test_each_target_may_have_its_own_layer(layered):
