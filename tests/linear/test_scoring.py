@@ -30,7 +30,7 @@ def by_scikit_learn(X, y, cv):
 
 def test_r2_folds_chooses_what_scikit_learn_chooses():
     same, pooled_same, n_targets = 0, 0, 0
-    for seed in range(N_SETS):
+    for seed in range(0, N_SETS, 4):  # each is slow: a search of scikit-learn's per target
         X, Y = small(seed)
         cv = KFold(4)  # folds of unequal length in most sets
         model = ek.RidgeCV(ALPHAS, cv=cv, scoring="r2_folds").fit(X, Y)
@@ -42,7 +42,7 @@ def test_r2_folds_chooses_what_scikit_learn_chooses():
             pooled_same += pooled.best_alphas_[target] == alpha
             n_targets += 1
     print(f"r2_folds: alphas of GridSearchCV in {same} of {n_targets}, r2_pooled: {pooled_same}")
-    assert same == n_targets == 3 * N_SETS
+    assert same == n_targets > 20
     assert pooled_same < 0.9 * n_targets  # so that this test can tell the two apart
 
 

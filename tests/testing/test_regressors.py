@@ -142,7 +142,7 @@ def test_one_that_is_broken_fails_and_a_sound_one_passes(check):
 LABELLED_ONLY = {"arrays_give_arrays": "feature spaces and layers have labels"}
 SHIPPED = {
     "ridge": (ek.RidgeCV(ALPHAS), {}),
-    "banded": (ek.BandedRidgeCV(), {}),
+    "banded": (ek.BandedRidgeCV(search=ek.BandSearch(10)), {}),
     "stacked": (ek.StackedRidge(), LABELLED_ONLY),
     "layers": (ek.LayerSelector(ek.RidgeCV(ALPHAS)), LABELLED_ONLY),
 }
